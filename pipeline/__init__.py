@@ -1,0 +1,12 @@
+"""The DVC stages: they read params.yaml, call the library in src/srcnn, write and report."""
+
+import os
+import sys
+from pathlib import Path
+
+# A queued or --temp experiment runs in a copy of the project. An installed srcnn would be the
+# original's code, so each checkout puts its own library first.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+# Telemetry is a network look-up that a machine without network waits for.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

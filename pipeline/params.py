@@ -1,0 +1,183 @@
+"""params.yaml as one frozen object, validated as a whole before any stage does work."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline import paths
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class ParamsError(ValueError):
+    """params.yaml asks for the impossible; the message names key, value and what is allowed."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Split(Section):
+    """Shares of the source pictures."""
+
+    train: Share
+    val: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + val + test = {total:g}; the three shares must add up to 1")
+        if min(self.train, self.val, self.test) == 0:
+            raise ValueError("each of train, val and test must be greater than 0")
+        return self
+
+
+class Data(Section):
+    source: Literal["samples", "celeba-hq", "folder"]
+    path: str | None
+    limit: Positive | None
+    revision: Annotated[str, Field(min_length=1)]
+    skip_unreadable: bool
+    split: Split
+    split_salt: int
+
+    @model_validator(mode="after")
+    def _folder_has_path(self) -> Self:
+        if self.source == "folder" and not self.path:
+            raise ValueError("data.path must name a folder when data.source is 'folder'")
+        return self
+
+
+class Degrade(Section):
+    scale: Literal[2, 3, 4, 8]
+    luma: Literal["full", "studio"]
+    blur_sigma: Annotated[float, Field(ge=0, le=20)]
+    noise_sigma: Annotated[float, Field(ge=0, le=255)]
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
+
+
+class Model(Section):
+    kernels: Annotated[list[Positive], Field(min_length=3, max_length=3)]
+    channels: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    residual: bool
+
+    @model_validator(mode="after")
+    def _kernels_are_odd(self) -> Self:
+        for kernel in self.kernels:
+            if kernel % 2 == 0:
+                raise ValueError(f"model.kernels has {kernel}; kernel sizes must be odd")
+        return self
+
+    @property
+    def margin(self) -> int:
+        """Pixels on each side of a patch that only serve as context."""
+        return sum(kernel // 2 for kernel in self.kernels)
+
+
+class Loss(Section):
+    pixel: Literal["mse", "l1", "charbonnier"]
+    perceptual_weight: Annotated[float, Field(ge=0)]
+
+
+class Train(Section):
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    threads: Positive
+    steps: Positive
+    batch_size: Positive
+    patch_size: Positive
+    augment: bool
+    optimizer: Literal["muon", "adam", "adamw", "sgd"]
+    lr: Annotated[float, Field(gt=0)]
+    muon_lr: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["one-cycle", "cosine", "constant"]
+    warmup: Annotated[float, Field(ge=0, lt=1)]
+    validate_every: Positive
+    checkpoint_every: Positive
+
+
+class Evaluate(Section):
+    test_sets: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], str]
+
+
+class Tracking(Section):
+    experiment: Annotated[str, Field(min_length=1)]
+    model_name: Annotated[str, Field(min_length=1, pattern=r"^[^/:]+$")]
+
+
+class Params(Section):
+    """All parameters of an experiment. Keys, types, units and defaults: see params.yaml."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    data: Data
+    degrade: Degrade
+    model: Model
+    loss: Loss
+    train: Train
+    evaluate: Evaluate
+    tracking: Tracking
+
+    @model_validator(mode="after")
+    def _patch_fits_scale_and_network(self) -> Self:
+        patch, scale = self.train.patch_size, self.degrade.scale
+        if patch % scale:
+            raise ValueError(
+                f"train.patch_size is {patch}; it must be a multiple of degrade.scale ({scale})"
+            )
+        if patch <= 2 * self.model.margin:
+            raise ValueError(
+                f"train.patch_size is {patch}; model.kernels {self.model.kernels} need more than "
+                f"{2 * self.model.margin} pixels"
+            )
+        return self
+
+    def flat(self) -> dict[str, Any]:
+        """Every leaf under its dotted name in params.yaml."""
+        return _flatten(self.model_dump())
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            leaves |= _flatten(value, f"{prefix}{key}.")
+        else:
+            leaves[prefix + key] = value
+    return leaves
+
+
+def load(path: Path = paths.PARAMS) -> Params:
+    """Read and validate params.yaml.
+
+    Raises:
+        ParamsError: the file is not YAML, a key is unknown or missing, or a value or a combination
+            of values is impossible. All problems are in the one message.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(tree, dict):
+        raise ParamsError(f"{path} must hold a mapping of parameter groups")
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_describe(problem)}" for problem in error.errors())
+        raise ParamsError(f"{path} cannot be used:\n{problems}") from None
+
+
+def _describe(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":  # one of our own checks: its message names key and value
+        return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown parameter"
+    if problem["type"] == "missing":
+        return f"{key}: missing"
+    return f"{key} is {problem['input']!r}; {problem['msg'].replace('Input should', 'it should')}"

@@ -1,0 +1,20 @@
+"""Every artifact's path, once. Relative to the checkout a stage runs in, as in dvc.yaml."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+DVC_YAML = Path("dvc.yaml")
+
+RAW = Path("data/raw")  # encoded pictures as they came: a few Parquet shards and an index
+PAIRS = Path("data/pairs")  # uint8 LR/HR pairs, memory-mapped, with their split
+
+WEIGHTS = Path("models/srcnn.safetensors")
+SNAPSHOTS = Path("models/snapshots.safetensors")  # validation crops at steps along the training
+
+DATA_METRICS = Path("metrics/data.json")
+TRAINING_CURVE = Path("metrics/training.csv")
+EVALUATION = Path("metrics/evaluation.json")
+PER_IMAGE = Path("metrics/per_image.csv")
+SPEED = Path("metrics/speed.json")
+
+FIGURES = Path("figures")
