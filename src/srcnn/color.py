@@ -1,0 +1,52 @@
+"""Luma: the one channel that is super-resolved, from a gray or RGB picture.
+
+Both ranges are BT.601 and are computed in integers, so they round the same on every machine.
+"""
+
+import numpy as np
+
+LUMA_RANGES = ("full", "studio")
+
+# Pillow's convert("L"): 0.299, 0.587, 0.114 in units of 2**-16; they add up to one exactly.
+_FULL_WEIGHTS = (19595, 38470, 7471)
+# MATLAB's rgb2ycbcr: Y = 16 + 65.481 R + 128.553 G + 24.966 B with R, G, B in [0, 1].
+_STUDIO_WEIGHTS = (65481, 128553, 24966)
+_STUDIO_UNIT = 255_000
+
+
+def luma(picture: np.ndarray, luma_range: str) -> np.ndarray:
+    """The luma of a picture, uint8 (H, W).
+
+    Args:
+        picture: uint8, gray (H, W) or RGB (H, W, 3). Gray stands for R = G = B.
+        luma_range: "full" is 0..255, bit for bit Pillow's `convert("L")`: gray stays as it is.
+            "studio" is 16..235, MATLAB's `rgb2ycbcr`, in which the literature scores; the same
+            error reads 20 log10(255 / 219) = 1.32 dB better in it.
+
+    Raises:
+        ValueError: another dtype, shape or range.
+    """
+    if luma_range not in LUMA_RANGES:
+        raise ValueError(f"luma range is {luma_range!r}; allowed: {', '.join(LUMA_RANGES)}")
+    if picture.dtype != np.uint8 or not (
+        picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)
+    ):
+        raise ValueError(
+            f"the picture is {picture.dtype} {picture.shape}; "
+            "it must be uint8 of shape (H, W) or (H, W, 3)"
+        )
+    if luma_range == "full":
+        if picture.ndim == 2:
+            return picture
+        return ((_weighted(picture, _FULL_WEIGHTS) + 2**15) >> 16).astype(np.uint8)
+    scaled = _weighted(picture, _STUDIO_WEIGHTS)
+    return ((scaled + (16 * _STUDIO_UNIT + _STUDIO_UNIT // 2)) // _STUDIO_UNIT).astype(np.uint8)
+
+
+def _weighted(picture: np.ndarray, weights: tuple[int, int, int]) -> np.ndarray:
+    """The weighted sum of the three channels, int32 (H, W); 255 times the weights fits."""
+    values = picture.astype(np.int32)
+    if picture.ndim == 2:
+        return values * sum(weights)
+    red, green, blue = weights
+    return values[..., 0] * red + values[..., 1] * green + values[..., 2] * blue

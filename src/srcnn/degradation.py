@@ -1,0 +1,166 @@
+"""How a low-resolution picture comes from a high-resolution one: MATLAB's bicubic, and more.
+
+The super-resolution literature shrinks with MATLAB's `imresize(..., "bicubic")`. It is linear and
+separable, LR = A HR B^T with two small matrices, so dense matrix products do it exactly.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+# Ties such as 41.5 are exact in the rationals but, for scales that are no power of two, off by
+# 1e-14 in floats, with a sign that depends on the order of summation. This makes all of them round
+# up, as MATLAB does. At the scales in use a value that is no tie is at least 1e-5 off.
+_TIE_TOLERANCE = 1e-9
+
+
+@lru_cache(maxsize=256)
+def bicubic_matrix(size: int, new_size: int) -> np.ndarray:
+    """The matrix that resizes a signal as MATLAB's `imresize` does with "bicubic".
+
+    Cubic convolution with a = -0.5 (Keys 1981). When shrinking, the kernel is widened by the scale
+    so that it also removes what would alias. Borders are mirrored with the border sample repeated.
+
+    Returns:
+        (new_size, size), float64, read-only. Each row adds up to 1; row i is centred on input
+        position (i + 0.5) * size / new_size - 0.5.
+
+    Raises:
+        ValueError: a size below 1.
+    """
+    if size < 1 or new_size < 1:
+        raise ValueError(f"cannot resize {size} samples to {new_size}; both must be at least 1")
+    stretch = max(1.0, size / new_size)
+    centres = (np.arange(new_size) + 0.5) * size / new_size - 0.5
+    first = np.floor(centres - 2 * stretch).astype(int)
+    taps = first[:, None] + np.arange(int(np.ceil(4 * stretch)) + 2)
+    weights = _cubic((centres[:, None] - taps) / stretch)
+    weights /= weights.sum(axis=1, keepdims=True)
+
+    period = taps % (2 * size)
+    mirrored = np.minimum(period, 2 * size - 1 - period)
+    matrix = np.zeros((new_size, size))
+    np.add.at(matrix, (np.arange(new_size)[:, None], mirrored), weights)
+    matrix.flags.writeable = False  # it is shared by all callers
+    return matrix
+
+
+def _cubic(x: np.ndarray) -> np.ndarray:
+    """Keys' cubic convolution kernel, a = -0.5 (Keys 1981, equation 15)."""
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x**2 + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
+
+
+def crop_to_multiple(picture: np.ndarray, scale: int) -> np.ndarray:
+    """The top left part of a picture (H, W, ...) whose height and width are multiples of scale."""
+    height, width = picture.shape[:2]
+    return picture[: height - height % scale, : width - width % scale]
+
+
+def downscale(picture: np.ndarray, scale: int) -> np.ndarray:
+    """Shrink a picture to 1 / scale of its size, as MATLAB's `imresize(picture, 1 / scale)`.
+
+    Args:
+        picture: (H, W) or (H, W, C), H and W multiples of scale. uint8 gives uint8 with MATLAB's
+            rounding after each of the two passes, rows first; floats give float64, neither rounded
+            nor clipped.
+        scale: a whole number of at least 1.
+
+    Raises:
+        ValueError: H or W is no multiple of scale, or the dtype is another.
+    """
+    height, width = picture.shape[:2]
+    if height % scale or width % scale:
+        raise ValueError(f"the picture is {height}x{width}; crop it to a multiple of {scale} first")
+    return _resize(picture, height // scale, width // scale)
+
+
+def upscale(picture: np.ndarray, scale: int) -> np.ndarray:
+    """Enlarge a picture to scale times its size, as MATLAB's `imresize(picture, scale)`.
+
+    Shapes, dtypes and rounding are those of `downscale`; any H and W will do.
+    """
+    height, width = picture.shape[:2]
+    return _resize(picture, height * scale, width * scale)
+
+
+def _resize(picture: np.ndarray, new_height: int, new_width: int) -> np.ndarray:
+    height, width = picture.shape[:2]
+    rows = bicubic_matrix(height, new_height)
+    columns = bicubic_matrix(width, new_width).T
+    planes = np.moveaxis(picture, 2, 0) if picture.ndim == 3 else picture
+    if picture.dtype == np.uint8:
+        shrunk = _to_uint8(rows @ planes.astype(np.float64)).astype(np.float64)
+        result = _to_uint8(shrunk @ columns)
+    elif np.issubdtype(picture.dtype, np.floating):
+        result = rows @ planes.astype(np.float64) @ columns
+    else:
+        raise ValueError(f"the picture is {picture.dtype}; it must be uint8 or floating point")
+    return np.ascontiguousarray(np.moveaxis(result, 0, 2)) if picture.ndim == 3 else result
+
+
+def _to_uint8(values: np.ndarray) -> np.ndarray:
+    """Round half up and clip to 0..255."""
+    return np.clip(np.floor(values + (0.5 + _TIE_TOLERANCE)), 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """HR to LR: blur, bicubic shrinking, noise, JPEG, in that order; each is off by default.
+
+    The order is the first-order model of Real-ESRGAN (Wang et al. 2021, equation 1) and of the
+    literature on blind super-resolution before it. Each step gives an 8-bit picture, so a step
+    that is off changes nothing in the others, and with all of them off LR is MATLAB's, exactly.
+
+    Attributes:
+        scale: the side of HR over that of LR, a whole number.
+        blur_sigma: standard deviation of the Gaussian blur, in HR pixels; the kernel ends at four
+            of them; borders are mirrored as in the bicubic.
+        noise_sigma: standard deviation of the white Gaussian noise on LR, in gray levels of 255.
+        jpeg_quality: libjpeg's quality, 1..100, of a JPEG round trip of LR; None for none.
+    """
+
+    scale: int
+    blur_sigma: float = 0.0
+    noise_sigma: float = 0.0
+    jpeg_quality: int | None = None
+
+    def __call__(self, hr: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Degrade HR, uint8 (H, W) with multiples of scale, to LR, uint8 (H / scale, W / scale).
+
+        Raises:
+            ValueError: the picture is not uint8 (H, W) or its size is no multiple of scale.
+        """
+        if hr.dtype != np.uint8 or hr.ndim != 2:
+            raise ValueError(f"the picture is {hr.dtype} {hr.shape}; it must be uint8 (H, W)")
+        if self.blur_sigma > 0:
+            hr = _to_uint8(gaussian_filter(hr.astype(np.float64), self.blur_sigma, mode="reflect"))
+        lr = downscale(hr, self.scale)
+        if self.noise_sigma > 0:
+            lr = _to_uint8(lr + rng.normal(0.0, self.noise_sigma, lr.shape))
+        if self.jpeg_quality is not None:
+            lr = _jpeg(lr, self.jpeg_quality)
+        return lr
+
+
+def picture_rng(seed: int, picture_id: str) -> np.random.Generator:
+    """The random generator of one picture: it depends on nothing but the seed and the id.
+
+    So the noise on a picture stays the same when others are added, removed or reordered.
+    """
+    digest = hashlib.sha256(picture_id.encode("utf-8")).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest)])
+
+
+def _jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
+    with Image.open(buffer) as decoded:
+        return np.asarray(decoded)
