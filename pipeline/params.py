@@ -98,7 +98,9 @@ class Train(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["one-cycle", "cosine", "constant"]
     warmup: Annotated[float, Field(ge=0, lt=1)]
+    log_every: Positive
     validate_every: Positive
+    val_pictures: Positive
     checkpoint_every: Positive
 
 

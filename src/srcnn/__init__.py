@@ -1,0 +1,1 @@
+"""SRCNN image super-resolution: images and tensors in, images and tensors out."""

@@ -1,0 +1,105 @@
+"""From an LR picture to an SR picture with a trained network."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from srcnn.degradation import upscale
+from srcnn.models import SRCNN
+
+
+class UnusableModel(ValueError):
+    """The file is not a trained SRCNN of this library."""
+
+
+@dataclass(frozen=True)
+class SuperResolver:
+    """A trained network with what one must know to use it.
+
+    Attributes:
+        model: the network, on the device it shall run on.
+        scale: the enlargement it was trained for.
+        luma: the range of the luma it was trained on, "full" or "studio".
+    """
+
+    model: SRCNN
+    scale: int
+    luma: str
+
+    def __call__(self, lr: np.ndarray) -> np.ndarray:
+        """Super-resolve one luma picture.
+
+        Args:
+            lr: (h, w), uint8, or floating point in 0..255 that was never rounded.
+
+        Returns:
+            uint8 (h · scale, w · scale), clamped and rounded.
+        """
+        upsampled = torch.from_numpy(upscale(lr.astype(np.float64), self.scale) / 255)
+        weight = self.model.extract.weight
+        pictures = upsampled.to(weight.device, weight.dtype)[None, None]
+        with torch.inference_mode():
+            sr = self.model(pictures.contiguous(memory_format=torch.channels_last))
+        return to_uint8(sr[0, 0].cpu().numpy() * 255)
+
+    def to_bytes(self) -> bytes:
+        """The model as a safetensors file: the same model gives the same bytes."""
+        about = {
+            "kernels": self.model.kernels,
+            "channels": self.model.channels,
+            "residual": self.model.residual,
+            "scale": self.scale,
+            "luma": self.luma,
+        }
+        tensors = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self.model.state_dict().items()
+        }
+        # One metadata entry: the order of several is not fixed from one process to the next.
+        return save(tensors, metadata={"srcnn": json.dumps(about)})
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device | str = "cpu") -> Self:
+        """Read a model that `to_bytes` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            UnusableModel: the file is no safetensors file, or not one of an SRCNN.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such model file")
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = json.loads((file.metadata() or {})["srcnn"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            model = SRCNN(about["kernels"], about["channels"], about["residual"])
+            model.load_state_dict(tensors)
+            resolver = cls(model.to(device).eval(), about["scale"], about["luma"])
+        except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
+            raise UnusableModel(f"{path} is not a trained SRCNN of this project: {error}") from None
+        model.to(memory_format=torch.channels_last)
+        return resolver
+
+
+def bicubic(lr: np.ndarray, scale: int) -> np.ndarray:
+    """The baseline: LR enlarged by MATLAB's bicubic, clamped and rounded once at the end.
+
+    Args:
+        lr: (h, w), uint8, or floating point in 0..255 that was never rounded.
+        scale: enlargement.
+
+    Returns:
+        uint8 (h · scale, w · scale).
+    """
+    return to_uint8(upscale(lr.astype(np.float64), scale))
+
+
+def to_uint8(picture: np.ndarray) -> np.ndarray:
+    """Clamp gray levels to 0..255 and round them to uint8."""
+    return np.rint(np.clip(picture, 0, 255)).astype(np.uint8)

@@ -1,0 +1,55 @@
+"""What training minimises: a pixel loss, alone or with a perceptual loss beside it."""
+
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional as F
+
+Term = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def charbonnier(sr: torch.Tensor, hr: torch.Tensor, epsilon: float = 1e-3) -> torch.Tensor:
+    """The differentiable L1 of Lai et al. (LapSRN, CVPR 2017, eq. 3): mean sqrt(d² + ε²)."""
+    return torch.sqrt((sr - hr) ** 2 + epsilon**2).mean()
+
+
+PIXEL_LOSSES: dict[str, Term] = {"mse": F.mse_loss, "l1": F.l1_loss, "charbonnier": charbonnier}
+
+
+class ReconstructionLoss:
+    """pixel + perceptual_weight · perceptual, with every term kept apart for the record.
+
+    Args:
+        pixel: "mse" | "l1" | "charbonnier".
+        perceptual: a second term, such as a distance between VGG19 features; None: pixel loss only.
+        perceptual_weight: its weight.
+    """
+
+    def __init__(
+        self, pixel: str = "mse", perceptual: Term | None = None, perceptual_weight: float = 0.0
+    ) -> None:
+        self._pixel = PIXEL_LOSSES[pixel]
+        self._perceptual = perceptual
+        self._weight = perceptual_weight
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The names of the terms that a call returns."""
+        return ("pixel", "loss") if self._perceptual is None else ("pixel", "perceptual", "loss")
+
+    def __call__(self, sr: torch.Tensor, hr: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The terms for (B, 1, H, W) pictures in [0, 1], as scalars.
+
+        Returns:
+            "pixel", "perceptual" (not weighted; absent without such a term), and "loss", their
+            weighted sum, which is to be minimised.
+        """
+        pixel = self._pixel(sr, hr)
+        if self._perceptual is None:
+            return {"pixel": pixel, "loss": pixel}
+        perceptual = self._perceptual(sr, hr)
+        return {
+            "pixel": pixel,
+            "perceptual": perceptual,
+            "loss": pixel + self._weight * perceptual,
+        }

@@ -1,0 +1,128 @@
+"""Optimizers and the learning rate's course."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+
+from srcnn.models import SRCNN
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, orthogonalised (Keller Jordan et al., "Muon", 2024), for convolution kernels.
+
+    A kernel (out, in, k, k) is taken as the matrix (out, in·k·k). Each update is the nearest
+    semi-orthogonal matrix to the Nesterov momentum, found by five Newton–Schulz steps: all
+    directions of a layer learn at the same rate, however small their gradients.
+
+    Args:
+        params: kernels of two or more dimensions.
+        lr: step length; with it each update has spectral norm of about lr · sqrt(max(1, out/in)).
+        momentum: decay of the running mean of the gradients.
+    """
+
+    def __init__(
+        self, params: Iterable[torch.Tensor], lr: float = 0.02, momentum: float = 0.95
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """Update every kernel that has a gradient."""
+        for group in self.param_groups:
+            for kernel in group["params"]:
+                if kernel.grad is None:
+                    continue
+                state = self.state[kernel]
+                if not state:
+                    state["momentum"] = torch.zeros_like(kernel)
+                mean = state["momentum"].lerp_(kernel.grad, 1 - group["momentum"])
+                nesterov = kernel.grad.lerp(mean, group["momentum"])
+                matrix = orthogonalise(nesterov.reshape(len(kernel), -1))
+                length = group["lr"] * math.sqrt(max(1.0, matrix.shape[0] / matrix.shape[1]))
+                kernel.sub_(matrix.reshape(kernel.shape), alpha=length)
+
+
+def orthogonalise(matrix: torch.Tensor, iterations: int = 5) -> torch.Tensor:
+    """Replace all singular values of an (n, m) matrix by values near 1.
+
+    Newton–Schulz iteration with the quintic of Jordan et al. (2024), whose coefficients trade
+    exactness (singular values end in about 0.7..1.2) for speed. Zero stays zero.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    wide = wide / (wide.norm() + 1e-7)
+    for _ in range(iterations):
+        gram = wide @ wide.T
+        wide = a * wide + (b * gram + c * gram @ gram) @ wide
+    return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
+
+
+def build_optimizers(
+    model: SRCNN,
+    name: str,
+    lr: float,
+    muon_lr: float = 0.02,
+    momentum: float = 0.95,
+    weight_decay: float = 0.0,
+) -> list[torch.optim.Optimizer]:
+    """The optimizers that train a network together.
+
+    Args:
+        model: the network.
+        name: "muon" (for all kernels but the last, with Adam for the last and the biases),
+            "adam", "adamw" or "sgd".
+        lr: peak rate of everything that Muon does not train.
+        muon_lr: peak rate of Muon's kernels.
+        momentum: of muon and sgd.
+        weight_decay: of adamw and sgd.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    if name == "adam":
+        return [torch.optim.Adam(model.parameters(), lr)]
+    if name == "adamw":
+        return [torch.optim.AdamW(model.parameters(), lr, weight_decay=weight_decay)]
+    if name == "sgd":
+        return [torch.optim.SGD(model.parameters(), lr, momentum, weight_decay=weight_decay)]
+    if name == "muon":
+        kernels = [model.extract.weight, model.map.weight]
+        rest = [p for p in model.parameters() if all(p is not kernel for kernel in kernels)]
+        return [Muon(kernels, muon_lr, momentum), torch.optim.Adam(rest, lr)]
+    raise ValueError(f"optimizer is {name!r}; allowed are muon, adam, adamw, sgd")
+
+
+def schedule(name: str, step: int, steps: int, warmup: float) -> float:
+    """The learning rate of a step as a share of its peak.
+
+    Args:
+        name: "one-cycle" (Smith and Topin 2018: a cosine from 1/25 up, a cosine down to nothing),
+            "cosine" (Loshchilov and Hutter 2017: linear warm-up, a cosine down) or "constant"
+            (linear warm-up only).
+        step: 0 .. steps - 1.
+        steps: length of the training.
+        warmup: share of the steps in which the rate rises.
+
+    Returns:
+        A factor in 0..1.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    rising = warmup * steps
+    if step < rising:
+        progress = (step + 1) / (rising + 1)
+        if name == "one-cycle":
+            return 1 + (1 / 25 - 1) * _cosine(progress)
+        return progress
+    if name == "constant":
+        return 1.0
+    if name in ("one-cycle", "cosine"):
+        return _cosine((step - rising) / (steps - rising))
+    raise ValueError(f"schedule is {name!r}; allowed are one-cycle, cosine, constant")
+
+
+def _cosine(progress: float) -> float:
+    """From 1 at progress 0 down to 0 at progress 1."""
+    return (1 + math.cos(math.pi * progress)) / 2

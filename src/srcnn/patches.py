@@ -1,0 +1,128 @@
+"""Random training patches, cut from all pictures at once by indexing one buffer."""
+
+import numpy as np
+import torch
+
+from srcnn.degradation import bicubic_matrix
+from srcnn.pairs import Pairs
+
+# A bicubic kernel reaches two LR pixels beyond the patch on each side.
+REACH = 2
+
+
+class PatchSampler:
+    """Draws aligned pairs of (upsampled LR, HR) patches, uniformly over all positions.
+
+    An LR patch starts at any LR pixel of any picture. Its window of LR pixels, with the mirrored
+    border of MATLAB's imresize, is enlarged by one small matrix, so that a patch equals the same
+    patch cut from the whole upsampled picture.
+
+    Args:
+        pairs: pictures, none smaller than a patch.
+        patch_size: side of a patch in HR pixels, a multiple of the scale.
+        augment: apply one of the eight flips and rotations to each patch.
+        device: where the pictures are kept and the patches are made.
+
+    Raises:
+        ValueError: patch_size is no multiple of the scale, or a picture is smaller than a patch.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        patch_size: int,
+        augment: bool = True,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        scale = pairs.scale
+        if patch_size % scale:
+            raise ValueError(f"patch_size is {patch_size}; it must be a multiple of {scale}")
+        smallest = int(min(pairs.heights.min(), pairs.widths.min()))
+        if patch_size > smallest:
+            raise ValueError(f"patch_size is {patch_size}; the smallest picture has {smallest}")
+        self._scale, self._augment, self._device = scale, augment, torch.device(device)
+        self._size, self._lr_size = patch_size, patch_size // scale
+
+        rows = torch.from_numpy(pairs.heights // scale - self._lr_size + 1)
+        columns = torch.from_numpy(pairs.widths // scale - self._lr_size + 1)
+        self._columns = columns
+        self._ends = torch.cumsum(rows * columns, 0)
+        self._starts = self._ends - rows * columns
+
+        self._lr_shape = torch.from_numpy(np.stack([pairs.heights, pairs.widths], 1) // scale)
+        self._hr_width = torch.from_numpy(pairs.widths)
+        self._lr_offset = torch.from_numpy(pairs.lr_offsets)
+        self._hr_offset = torch.from_numpy(pairs.hr_offsets)
+        self._lr = torch.from_numpy(pairs.lr_data).to(self._device)
+        self._hr = torch.from_numpy(pairs.hr_data).to(self._device)
+
+        window = self._lr_size + 2 * REACH
+        enlarge = bicubic_matrix(window, window * scale)[REACH * scale : -REACH * scale]
+        self._enlarge = torch.from_numpy(enlarge).to(self._device, torch.float32)
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw patches.
+
+        Args:
+            count: number of patches B.
+            generator: a CPU generator; the same state gives the same patches on every device.
+
+        Returns:
+            The bicubic-upsampled LR patches and the HR patches, each float32
+            (B, 1, patch_size, patch_size) in gray levels / 255; LR is not clamped.
+        """
+        draws = torch.randint(int(self._ends[-1]), (count,), generator=generator)
+        turns = torch.randint(8, (count,), generator=generator) if self._augment else None
+        picture = torch.searchsorted(self._ends, draws, right=True)
+        position = draws - self._starts[picture]
+        y, x = position // self._columns[picture], position % self._columns[picture]
+
+        window = torch.arange(-REACH, self._lr_size + REACH)
+        height, width = self._lr_shape[picture].unbind(1)
+        lr = self._gather(
+            self._lr,
+            self._lr_offset[picture],
+            width,
+            _mirror(y[:, None] + window, height[:, None]),
+            _mirror(x[:, None] + window, width[:, None]),
+            turns,
+        )
+        patch = torch.arange(self._size)
+        hr = self._gather(
+            self._hr,
+            self._hr_offset[picture],
+            self._hr_width[picture],
+            y[:, None] * self._scale + patch,
+            x[:, None] * self._scale + patch,
+            turns,
+        )
+        upsampled = self._enlarge @ lr @ self._enlarge.T
+        return upsampled[:, None], hr[:, None]
+
+    def _gather(
+        self,
+        data: torch.Tensor,
+        offset: torch.Tensor,
+        stride: torch.Tensor,
+        rows: torch.Tensor,
+        columns: torch.Tensor,
+        turns: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """The pixels at (B, n) rows × (B, n) columns of B pictures, float32 (B, n, n) in [0, 1]."""
+        rows = rows * stride[:, None]
+        if turns is None:
+            index = rows[:, :, None] + columns[:, None, :]
+        else:  # the eight symmetries of the square: two reversals and a transposition
+            rows = torch.where((turns & 1).bool()[:, None], rows.flip(1), rows)
+            columns = torch.where((turns & 2).bool()[:, None], columns.flip(1), columns)
+            upright = rows[:, :, None] + columns[:, None, :]
+            transposed = rows[:, None, :] + columns[:, :, None]
+            index = torch.where((turns & 4).bool()[:, None, None], transposed, upright)
+        index = (index + offset[:, None, None]).to(self._device)
+        return data[index].to(torch.float32) / 255
+
+
+def _mirror(index: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
+    """Indices outside 0..size-1 mirrored at the picture's edge, as imresize pads."""
+    index = torch.where(index < 0, -1 - index, index)
+    return torch.where(index >= size, 2 * size - 1 - index, index)

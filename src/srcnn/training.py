@@ -1,0 +1,257 @@
+"""Training an SRCNN: everything one run needs, step by step, to the same bits each time."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from srcnn.inference import SuperResolver
+from srcnn.losses import ReconstructionLoss
+from srcnn.models import SRCNN, crop
+from srcnn.optim import build_optimizers, schedule
+from srcnn.pairs import Pairs
+from srcnn.patches import PatchSampler
+from srcnn.validation import Validation
+
+Row = dict[str, Any]  # one line of the training curve
+
+CURVE_COLUMNS = (
+    "step",
+    "lr",
+    "train_loss",
+    "train_pixel",
+    "train_perceptual",
+    "val_loss",
+    "val_pixel",
+    "val_perceptual",
+    "train_psnr",
+    "train_psnr_bicubic",
+    "val_psnr",
+    "val_psnr_bicubic",
+    "val_ssim",
+    "val_ssim_bicubic",
+)
+FRAMES = 8  # of the film: step 0, then every doubling up to the last step
+VAL_PATCHES = 32  # enough for a smooth val_loss, few enough for a perceptual one
+
+
+class DivergedError(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train. Names and units: section `train` of params.yaml."""
+
+    steps: int
+    batch_size: int
+    patch_size: int
+    augment: bool = True
+    optimizer: str = "muon"
+    lr: float = 1e-3
+    muon_lr: float = 0.02
+    momentum: float = 0.95
+    weight_decay: float = 0.0
+    schedule: str = "one-cycle"
+    warmup: float = 0.1
+    log_every: int = 10
+    validate_every: int = 100
+    val_pictures: int = 16
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that `train.device` means: "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        ValueError: the device asked for is not there.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(device for device, there in available.items() if there))
+    if not available.get(name):
+        there = ", ".join(device for device, there in available.items() if there)
+        raise ValueError(f"device is {name!r}, which this machine does not have; it has: {there}")
+    return torch.device(name)
+
+
+class Training:
+    """One run: the network, its optimizers, its random numbers and its curve so far.
+
+    Args:
+        model: the network to train, on the device to train on.
+        pairs: LR/HR pairs with a "train" and a "val" split.
+        loss: what to minimise.
+        settings: how.
+        seed: of the patches drawn.
+    """
+
+    def __init__(
+        self,
+        model: SRCNN,
+        pairs: Pairs,
+        loss: ReconstructionLoss,
+        settings: Settings,
+        seed: int,
+    ) -> None:
+        self._model = model.to(memory_format=torch.channels_last)
+        self._loss, self._settings = loss, settings
+        self._resolver = SuperResolver(model, pairs.scale, pairs.luma)
+        self._optimizers = build_optimizers(
+            model,
+            settings.optimizer,
+            settings.lr,
+            settings.muon_lr,
+            settings.momentum,
+            settings.weight_decay,
+        )
+        self._peaks = [optimizer.param_groups[0]["lr"] for optimizer in self._optimizers]
+        device = model.extract.weight.device
+        patch, augment = settings.patch_size, settings.augment
+        self._sampler = PatchSampler(pairs.split("train"), patch, augment, device)
+        self._generator = torch.Generator().manual_seed(seed)
+        # The same validation patches at every validation, so that val_loss is one curve.
+        val_sampler = PatchSampler(pairs.split("val"), patch, False, device)
+        self._val_patches = val_sampler.draw(VAL_PATCHES, torch.Generator().manual_seed(0))
+        self._validation = Validation(pairs, settings.val_pictures)
+
+        self.step = 0
+        self.curve: list[Row] = []
+        self._sums: dict[str, torch.Tensor] = {}  # of the loss terms since the last row
+        self._best_psnr = -math.inf
+        self._best = _copy(model)
+        self._frames: dict[int, torch.Tensor] = {}
+        self._frame_steps = {0} | {settings.steps >> k for k in range(FRAMES - 1)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that continues this run to the same bits: tensors and plain values only."""
+        return {
+            "step": self.step,
+            "curve": self.curve,
+            "model": _copy(self._model),
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "generator": self._generator.get_state(),
+            "sums": self._sums,
+            "best_psnr": self._best_psnr,
+            "best": self._best,
+            "frames": self._frames,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a run where `state_dict` left it."""
+        self.step, self.curve = state["step"], state["curve"]
+        self._model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self._generator.set_state(state["generator"])
+        self._sums = state["sums"]
+        self._best_psnr, self._best = state["best_psnr"], state["best"]
+        self._frames = state["frames"]
+
+    def fit(
+        self,
+        report: Callable[[Row], None] = lambda row: None,
+        checkpoint: Callable[[dict[str, Any]], None] = lambda state: None,
+        checkpoint_every: int = 100,
+    ) -> None:
+        """Train to the last step.
+
+        Args:
+            report: called with each new row of the curve (see CURVE_COLUMNS).
+            checkpoint: called with `state_dict()` every `checkpoint_every` steps.
+            checkpoint_every: steps.
+
+        Raises:
+            DivergedError: the loss is NaN or infinite; the last checkpoint is from before that.
+        """
+        settings, batch = self._settings, self._settings.batch_size
+        total, done = settings.steps * batch, self.step * batch
+        with tqdm(total=total, initial=done, desc="train", unit="patch", disable=None) as bar:
+            if self.step == 0:
+                self._record(bar, report)
+            while self.step < settings.steps:
+                self._train_step()
+                bar.update(batch)
+                if self._is_due(settings.log_every) or self._is_due(settings.validate_every):
+                    self._record(bar, report)
+                if self.step % checkpoint_every == 0:
+                    self._check_finite()
+                    checkpoint(self.state_dict())
+
+    def best(self) -> SuperResolver:
+        """The weights with the highest validation PSNR so far, as a model of its own."""
+        model = SRCNN(self._model.kernels, self._model.channels, self._model.residual)
+        model.load_state_dict(self._best)
+        return SuperResolver(model, self._resolver.scale, self._resolver.luma)
+
+    def film(self) -> dict[str, torch.Tensor]:
+        """Validation pictures as they were reconstructed along the way: see `Validation.film`."""
+        return self._validation.film(self._frames)
+
+    def _is_due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self._settings.steps
+
+    def _train_step(self) -> None:
+        settings = self._settings
+        factor = schedule(settings.schedule, self.step, settings.steps, settings.warmup)
+        for optimizer, peak in zip(self._optimizers, self._peaks, strict=True):
+            optimizer.param_groups[0]["lr"] = peak * factor
+            optimizer.zero_grad(set_to_none=True)
+        terms = self._terms(*self._sampler.draw(settings.batch_size, self._generator))
+        terms["loss"].backward()
+        for optimizer in self._optimizers:
+            optimizer.step()
+        for name, value in terms.items():
+            self._sums[name] = self._sums.get(name, 0) + value.detach()
+        self.step += 1
+        if self.step in self._frame_steps:
+            self._frames[self.step] = self._validation.frame(self._resolver)
+
+    def _terms(self, upsampled: torch.Tensor, hr: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The loss on the pixels of the patches whose whole context is in the patch."""
+        sr = self._model.valid(upsampled.contiguous(memory_format=torch.channels_last))
+        return self._loss(sr, crop(hr, self._model.margin))
+
+    def _record(self, bar: tqdm, report: Callable[[Row], None]) -> None:
+        row: Row = {"step": self.step}
+        if self.step == 0:
+            self._frames[0] = self._validation.frame(self._resolver)
+        else:
+            self._check_finite()
+            steps = self.step - self.curve[-1]["step"]
+            row["lr"] = self._optimizers[-1].param_groups[0]["lr"]
+            row |= {f"train_{name}": float(total) / steps for name, total in self._sums.items()}
+            self._sums = {}
+        if self._is_due(self._settings.validate_every):
+            row |= self._validate()
+        self.curve.append(row)
+        report(row)
+        shown = {name: row[name] for name in ("train_loss", "val_psnr") if name in row}
+        bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)
+
+    def _check_finite(self) -> None:
+        total = float(self._sums.get("loss", 0.0))
+        if not math.isfinite(total):
+            raise DivergedError(
+                f"the training loss became {total} before step {self.step}: "
+                "the learning rate or a loss weight is too high"
+            )
+
+    def _validate(self) -> Row:
+        with torch.no_grad():
+            terms = self._terms(*self._val_patches)
+        row = {f"val_{name}": float(value) for name, value in terms.items()}
+        row |= self._validation.scores(self._resolver)
+        if row["val_psnr"] > self._best_psnr:
+            self._best_psnr, self._best = row["val_psnr"], _copy(self._model)
+        return row
+
+
+def _copy(model: SRCNN) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}

@@ -1,0 +1,98 @@
+"""How good the network is while it trains: scores on whole pictures, and a film of some of them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from srcnn.inference import SuperResolver, bicubic
+from srcnn.metrics import psnr, shave, ssim
+from srcnn.pairs import Pairs
+
+FILM_PICTURES = 4
+FILM_SIZE = 128  # HR pixels
+
+
+class Validation:
+    """Scores a network on some training and validation pictures, always the same ones.
+
+    Training pictures are scored by the same protocol, so that overfitting shows as a gap.
+
+    Args:
+        pairs: LR/HR pairs with a "train" and a "val" split.
+        pictures: how many pictures of each to score, evenly spaced over the split.
+    """
+
+    def __init__(self, pairs: Pairs, pictures: int) -> None:
+        self._train = _evenly_spaced(pairs.split("train"), pictures)
+        self._val = _evenly_spaced(pairs.split("val"), pictures)
+        self._film = _evenly_spaced(self._val, FILM_PICTURES)
+        self._film_size = min(
+            FILM_SIZE, int(self._film.heights.min()), int(self._film.widths.min())
+        )
+        train = _mean_scores(_bicubics(self._train), self._train)
+        val = _mean_scores(_bicubics(self._val), self._val)
+        self._baseline = {
+            "train_psnr_bicubic": train[0],
+            "val_psnr_bicubic": val[0],
+            "val_ssim_bicubic": val[1],
+        }
+
+    def scores(self, resolver: SuperResolver) -> dict[str, float]:
+        """Mean PSNR (dB) and SSIM over the pictures, shaved by the scale, beside bicubic's."""
+        train_psnr, _ = _mean_scores((resolver(lr) for lr, _ in _items(self._train)), self._train)
+        val_psnr, val_ssim = _mean_scores((resolver(lr) for lr, _ in _items(self._val)), self._val)
+        return {
+            "train_psnr": train_psnr,
+            "val_psnr": val_psnr,
+            "val_ssim": val_ssim,
+            **self._baseline,
+        }
+
+    def frame(self, resolver: SuperResolver) -> torch.Tensor:
+        """The centres of the film's N pictures as the network sees them now, uint8 (N, h, w)."""
+        return self._centres(resolver(lr) for lr, _ in _items(self._film))
+
+    def film(self, frames: dict[int, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Frames by step, with what they are to be compared with.
+
+        Returns:
+            "steps" int64 (S,); "sr" uint8 (S, N, h, w); "bicubic" and "hr" uint8 (N, h, w).
+        """
+        steps = sorted(frames)
+        return {
+            "steps": torch.tensor(steps),
+            "sr": torch.stack([frames[step] for step in steps]),
+            "bicubic": self._centres(_bicubics(self._film)),
+            "hr": self._centres(hr for _, hr in _items(self._film)),
+        }
+
+    def _centres(self, pictures: Iterator[np.ndarray]) -> torch.Tensor:
+        size = self._film_size
+        centres = []
+        for picture in pictures:
+            top, left = (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2
+            centres.append(picture[top : top + size, left : left + size])
+        return torch.from_numpy(np.stack(centres))
+
+
+def _evenly_spaced(pairs: Pairs, count: int) -> Pairs:
+    count = min(count, len(pairs))
+    return pairs.take([i * len(pairs) // count for i in range(count)])
+
+
+def _items(pairs: Pairs) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return ((pairs.lr(i), pairs.hr(i)) for i in range(len(pairs)))
+
+
+def _bicubics(pairs: Pairs) -> Iterator[np.ndarray]:
+    return (bicubic(lr, pairs.scale) for lr, _ in _items(pairs))
+
+
+def _mean_scores(pictures: Iterator[np.ndarray], pairs: Pairs) -> tuple[float, float]:
+    scores = []
+    for sr, (_, hr) in zip(pictures, _items(pairs), strict=True):
+        sr, hr = shave(sr, pairs.scale), shave(hr, pairs.scale)
+        scores.append((psnr(sr, hr), ssim(sr, hr)))
+    mean_psnr, mean_ssim = np.mean(scores, axis=0)
+    return float(mean_psnr), float(mean_ssim)
