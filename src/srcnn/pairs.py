@@ -38,8 +38,8 @@ class Pairs:
         widths: of HR, int64 (N,); a multiple of scale.
         hr_offsets: where each HR picture begins in `hr_data`, int64 (N,).
         lr_offsets: where each LR picture begins in `lr_data`, int64 (N,).
-        hr_data: all HR pixels of the folder, flat uint8, memory-mapped, read-only.
-        lr_data: all LR pixels of the folder, flat uint8, memory-mapped, read-only.
+        hr_data: all HR pixels of the folder, flat uint8, memory-mapped (a write stays private).
+        lr_data: all LR pixels of the folder, flat uint8, memory-mapped (a write stays private).
     """
 
     scale: int
@@ -81,8 +81,8 @@ class Pairs:
                 widths=numbers["width"],
                 hr_offsets=numbers["hr_offset"],
                 lr_offsets=numbers["lr_offset"],
-                hr_data=np.load(folder / _HR, mmap_mode="r"),
-                lr_data=np.load(folder / _LR, mmap_mode="r"),
+                hr_data=np.load(folder / _HR, mmap_mode="c"),
+                lr_data=np.load(folder / _LR, mmap_mode="c"),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             problem = f"{type(error).__name__}: {error}"

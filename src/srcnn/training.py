@@ -1,6 +1,7 @@
 """Training an SRCNN: everything one run needs, step by step, to the same bits each time."""
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,18 @@ def choose_device(name: str) -> torch.device:
         there = ", ".join(device for device, there in available.items() if there)
         raise ValueError(f"device is {name!r}, which this machine does not have; it has: {there}")
     return torch.device(name)
+
+
+def make_deterministic(threads: int) -> None:
+    """Make the same inputs give the same bits from now on, in this process.
+
+    Args:
+        threads: CPU threads of PyTorch; a sum's last bits depend on it.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True)
 
 
 class Training:

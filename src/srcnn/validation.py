@@ -78,7 +78,7 @@ class Validation:
 
 def _evenly_spaced(pairs: Pairs, count: int) -> Pairs:
     count = min(count, len(pairs))
-    return pairs.take([i * len(pairs) // count for i in range(count)])
+    return pairs.select([i * len(pairs) // count for i in range(count)])
 
 
 def _items(pairs: Pairs) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,0 +1,79 @@
+"""Stage train: from the LR/HR pairs to the network's weights, the training curve and a film."""
+
+import csv
+import io
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from pipeline import artifacts, checkpoints, identity, live, paths, stage
+from pipeline.params import Params
+from srcnn.losses import ReconstructionLoss
+from srcnn.models import SRCNN
+from srcnn.pairs import Pairs
+from srcnn.training import (
+    CURVE_COLUMNS,
+    DivergedError,
+    Settings,
+    Training,
+    choose_device,
+    make_deterministic,
+)
+
+
+def main(params: Params) -> None:
+    """Train, or continue a training of the same parameters, data and code that was interrupted."""
+    try:
+        device = choose_device(params.train.device)
+    except ValueError as error:
+        raise stage.StageError(f"train.{error}") from None
+    make_deterministic(params.train.threads)
+    key = identity.stage_key("train", params)
+    with checkpoints.of(f"{key}-{device.type}-torch{torch.__version__}") as checkpoint:
+        training = _prepare(params, device)
+        state = checkpoint.load()
+        if state is not None:
+            training.load_state_dict(state)
+            print(f"Continuing at step {training.step} of {params.train.steps}.", flush=True)
+        with live.reporting(params, key) as report:
+            try:
+                training.fit(report, checkpoint.save, params.train.checkpoint_every)
+            except DivergedError as error:
+                raise stage.StageError(f"{error}; lower train.lr, train.muon_lr ...") from None
+        _write(training)
+        checkpoint.remove()
+
+
+def _prepare(params: Params, device: torch.device) -> Training:
+    pairs = Pairs.open(paths.PAIRS)
+    # The initial weights and the patches come from generators of their own, so that two networks
+    # of different size see the same patches.
+    generator = torch.Generator().manual_seed(params.seed)
+    model = SRCNN(params.model.kernels, params.model.channels, params.model.residual, generator)
+    settings = Settings(
+        **params.train.model_dump(exclude={"device", "threads", "checkpoint_every"})
+    )
+    loss = ReconstructionLoss(params.loss.pixel)
+    try:
+        return Training(model.to(device), pairs, loss, settings, params.seed + 1)
+    except ValueError as error:
+        raise stage.StageError(f"train.{error}") from None
+
+
+def _write(training: Training) -> None:
+    artifacts.write_bytes(paths.WEIGHTS, training.best().to_bytes())
+    artifacts.write_bytes(paths.SNAPSHOTS, save(training.film()))
+    artifacts.write_text(paths.TRAINING_CURVE, _as_csv(training.curve))
+
+
+def _as_csv(curve: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CURVE_COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(curve)
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    stage.run(main)
