@@ -1,0 +1,33 @@
+"""Stage fetch: the pictures that data.source names, as they came, to data/raw."""
+
+from tqdm import tqdm
+
+from pipeline import artifacts, paths, raw, stage
+from pipeline.params import Params
+from pipeline.sources import OPEN
+
+
+def main(params: Params) -> None:
+    """Fetch, check and store the pictures; on any failure nothing is left that looks whole."""
+    data = params.data
+    unreadable = raw.Unreadable(skip=data.skip_unreadable)
+    with artifacts.whole_folder(paths.RAW) as folder:
+        source = OPEN[data.source](data, unreadable)
+        progress = tqdm(
+            source.pictures, "fetch", total=source.total, unit=" pictures", disable=None
+        )
+        count = raw.write(progress, folder, unreadable)
+        if count == 0:
+            raise stage.StageError(
+                f"data.source {data.source!r} gave no picture that can be read "
+                f"({len(unreadable.skipped)} skipped)"
+            )
+        artifacts.write_json(
+            folder / "meta.json",
+            {"source": data.source, "revision": source.revision, "pictures": count},
+        )
+    print(f"fetch: {count} pictures, {len(unreadable.skipped)} unreadable skipped")
+
+
+if __name__ == "__main__":
+    stage.run(main)

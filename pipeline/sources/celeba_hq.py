@@ -1,0 +1,108 @@
+"""CelebA-HQ at 256 x 256 from the Hugging Face hub, through its own clients."""
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pipeline.params import Data
+from pipeline.raw import Picture, Unreadable
+from pipeline.sources.source import Source
+from pipeline.stage import StageError
+
+REPO = "eurecom-ds/celeba-hq-256"
+PICTURES = 30_000
+TIMEOUT = 5  # seconds for the hub to answer at all; without a network nobody should wait longer
+
+WAYS_ON = (
+    "Three ways on: try again when connected (what is already downloaded is kept); or put pictures "
+    "in a folder and set data.source to 'folder' and data.path to it; or set data.source to "
+    "'samples', which needs no network"
+)
+
+
+def open_source(data: Data, unreadable: Unreadable) -> Source:
+    """The portraits in the hub's order, encoded as they came; ids are row numbers.
+
+    With a limit the rows are streamed, so only about as much as they need is downloaded. Without,
+    the whole set is downloaded into the hub's cache, where an interrupted download continues.
+    With HF_HUB_OFFLINE=1 a set that is whole in that cache is used.
+
+    Raises:
+        StageError: the hub or the revision cannot be reached, or the download breaks off.
+    """
+    import datasets
+    import huggingface_hub
+
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+        huggingface_hub.utils.disable_progress_bars()
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        folder = _cached(data.revision)
+        return Source(_rows(str(folder), None, data.limit), data.limit or PICTURES, folder.name)
+    commit = _resolve(data.revision)
+    if data.limit is not None:
+        return Source(_rows(REPO, commit, data.limit), data.limit, commit)
+    folder = _download(data.revision)
+    return Source(_rows(str(folder), None, None), PICTURES, folder.name)
+
+
+def _resolve(revision: str) -> str:
+    """The commit that a branch, tag or commit means, asked first so that no network shows fast."""
+    from huggingface_hub import HfApi, constants, errors
+
+    try:
+        commit = HfApi().dataset_info(REPO, revision=revision, timeout=TIMEOUT).sha
+    except errors.RevisionNotFoundError:
+        raise StageError(
+            f"data.revision is {revision!r}, which {REPO} does not have; it must be one of its "
+            "branches, tags or commits, such as 'main'"
+        ) from None
+    except Exception as error:  # every layer below (hub, HTTP, TLS, DNS) has its own
+        raise StageError(
+            f"{REPO} cannot be reached at {constants.ENDPOINT}: {_brief(error)}. {WAYS_ON}"
+        ) from error
+    return str(commit)
+
+
+def _download(revision: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(REPO, repo_type="dataset", revision=revision))
+    except Exception as error:
+        raise StageError(f"{REPO}: the download broke off: {_brief(error)}. {WAYS_ON}") from error
+
+
+def _cached(revision: str) -> Path:
+    from huggingface_hub import errors, get_cached_repo_tree, snapshot_download
+
+    try:
+        # The cache says that a snapshot is whole only if it also knows the list of its files.
+        get_cached_repo_tree(REPO, repo_type="dataset", revision=revision)
+        return Path(
+            snapshot_download(REPO, repo_type="dataset", revision=revision, local_files_only=True)
+        )
+    except (errors.CachedRepoTreeNotFoundError, OSError) as error:
+        raise StageError(
+            f"{REPO} cannot be reached: HF_HUB_OFFLINE is set, and revision {revision!r} is not "
+            f"whole in the local cache. {WAYS_ON}"
+        ) from error
+
+
+def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[Picture]:
+    import datasets
+
+    try:
+        rows: Any = datasets.load_dataset(path, revision=commit, split="train", streaming=True)
+        rows = rows.select_columns("image").cast_column("image", datasets.Image(decode=False))
+        for number, row in enumerate(islice(rows, limit)):
+            name = f"celeba-hq/{number:05d}"
+            yield Picture(name, name, row["image"]["bytes"])
+    except Exception as error:
+        raise StageError(f"{REPO}: reading broke off: {_brief(error)}. {WAYS_ON}") from error
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")

@@ -1,0 +1,67 @@
+"""The photographs inside scikit-image's package, cut to tiles: nothing to download."""
+
+import io
+from collections.abc import Iterator
+from importlib.resources import files
+
+import numpy as np
+from PIL import Image
+
+from pipeline.params import Data
+from pipeline.raw import Picture, Unreadable
+from pipeline.sources.source import Source
+from srcnn import images
+
+TILE = 256
+DARK = 8  # a tile whose median gray level is below is plain background, as around the retina
+
+# File -> source. Drawings, text pages, masks and test patterns of the package are left out; the
+# two halves of a stereo pair are near-duplicates, so they count as one photograph.
+PHOTOGRAPHS = {
+    "astronaut.png": "astronaut",
+    "brick.png": "brick",
+    "camera.png": "camera",
+    "cell.png": "cell",
+    "chelsea.png": "chelsea",
+    "clock_motion.png": "clock_motion",
+    "coffee.png": "coffee",
+    "coins.png": "coins",
+    "grass.png": "grass",
+    "gravel.png": "gravel",
+    "hubble_deep_field.jpg": "hubble_deep_field",
+    "ihc.png": "ihc",
+    "moon.png": "moon",
+    "motorcycle_left.png": "motorcycle",
+    "motorcycle_right.png": "motorcycle",
+    "retina.jpg": "retina",
+    "rocket.jpg": "rocket",
+}
+
+
+def open_source(data: Data, unreadable: Unreadable) -> Source:
+    """Tiles of TILE x TILE pixels that do not overlap, in PNG; ids are photograph/y-x.
+
+    Every photograph's first tile comes before any second one, so that few tiles are of many
+    photographs.
+    """
+    found = [(rank, tile) for name in PHOTOGRAPHS for rank, tile in enumerate(_tiles(name))]
+    found.sort(key=lambda entry: entry[0])
+    tiles = [tile for _, tile in found[: data.limit]]
+    return Source(iter(tiles), len(tiles))
+
+
+def _tiles(name: str) -> Iterator[Picture]:
+    picture = images.decode((files("skimage") / "data" / name).read_bytes())
+    height, width = picture.shape[:2]
+    for y in range(0, height - TILE + 1, TILE):
+        for x in range(0, width - TILE + 1, TILE):
+            tile = picture[y : y + TILE, x : x + TILE]
+            if np.median(Image.fromarray(tile).convert("L")) >= DARK:
+                stem = name.rpartition(".")[0]
+                yield Picture(f"{stem}/{y}-{x}", PHOTOGRAPHS[name], _png(tile))
+
+
+def _png(tile: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(tile).save(buffer, "PNG")
+    return buffer.getvalue()

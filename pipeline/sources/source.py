@@ -1,0 +1,15 @@
+"""What every source of pictures gives."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.raw import Picture
+
+
+@dataclass(frozen=True)
+class Source:
+    """Pictures to come, how many (None: not known before), and the commit they are from, if any."""
+
+    pictures: Iterator[Picture]
+    total: int | None
+    revision: str | None = None
