@@ -1,0 +1,215 @@
+"""The scoring protocol: how good SR pictures are, always beside bicubic on the same pixels.
+
+Of every picture a border as wide as the scale is left out, as in the literature, because what the
+network and the bicubic see there depends on how the picture is continued beyond its edge. Each
+measure is taken per picture and then averaged; errors are never pooled over pictures.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from srcnn.color import luma
+from srcnn.degradation import crop_to_multiple, downscale
+from srcnn.inference import SuperResolver, bicubic
+from srcnn.metrics import gmsd, psnr, shave, ssim
+from srcnn.pairs import Pairs
+
+MEASURES = ("psnr", "ssim", "gmsd")
+TEST_SET_LUMA = "studio"
+
+_SSIM_WINDOW = 11
+_BOOTSTRAP_DRAWS = 10_000
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Score:
+    """One picture's measures: PSNR in dB, SSIM, GMSD (lower is better); of SR and of bicubic.
+
+    Attributes:
+        id: name of the picture.
+        source: the source picture it was cut from; one source's pictures are not independent.
+    """
+
+    id: str
+    source: str
+    psnr: float
+    ssim: float
+    gmsd: float
+    psnr_bicubic: float
+    ssim_bicubic: float
+    gmsd_bicubic: float
+
+    def gain(self, measure: str) -> float:
+        """How much better SR is than bicubic; positive is better, for GMSD too."""
+        difference = getattr(self, measure) - getattr(self, f"{measure}_bicubic")
+        return -difference if measure == "gmsd" else difference
+
+
+def smallest_side(scale: int) -> int:
+    """The least height and width of an HR picture that can be scored, in pixels."""
+    return _SSIM_WINDOW + 2 * scale
+
+
+def score_picture(
+    picture_id: str,
+    source: str,
+    sr: np.ndarray,
+    baseline: np.ndarray,
+    hr: np.ndarray,
+    border: int,
+) -> Score:
+    """Score one SR picture and the bicubic baseline against HR.
+
+    Args:
+        picture_id: name of the picture.
+        source: name of its source picture.
+        sr: uint8 (H, W).
+        baseline: the bicubic enlargement of the same LR picture, uint8 (H, W).
+        hr: uint8 (H, W).
+        border: pixels left out on each side.
+    """
+    sr, baseline, hr = (shave(picture, border) for picture in (sr, baseline, hr))
+    return Score(
+        id=picture_id,
+        source=source,
+        psnr=finite_psnr(sr, hr),
+        ssim=ssim(sr, hr),
+        gmsd=gmsd(sr, hr),
+        psnr_bicubic=finite_psnr(baseline, hr),
+        ssim_bicubic=ssim(baseline, hr),
+        gmsd_bicubic=gmsd(baseline, hr),
+    )
+
+
+def finite_psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """PSNR in dB that has a mean and fits in JSON: identical pictures do not give infinity.
+
+    They count as if one pixel were one gray level off, the highest PSNR that two different pictures
+    of their size can have (96 dB at 256x256).
+    """
+    return min(psnr(a, b), 10 * math.log10(255**2 * a.size))
+
+
+def score_pairs(resolver: SuperResolver, pairs: Pairs) -> Iterator[Score]:
+    """Score every picture of a data set of LR/HR pairs, in order."""
+    for i, (picture_id, source) in enumerate(zip(pairs.ids, pairs.sources, strict=True)):
+        lr = pairs.lr(i)
+        baseline = bicubic(lr, pairs.scale)
+        yield score_picture(
+            picture_id, source, resolver(lr), baseline, pairs.hr(i), border=pairs.scale
+        )
+
+
+def score_test_set(
+    resolver: SuperResolver, pictures: Iterable[tuple[str, np.ndarray]]
+) -> Iterator[Score]:
+    """Score HR pictures by the literature's protocol, that of the published SRCNN figures.
+
+    Studio luma; cropped to a multiple of the scale; bicubic down and up without rounding in
+    between; SR clamped and rounded; a border of `scale` pixels left out (Dong et al., TPAMI 2016,
+    and their published MATLAB code).
+
+    Args:
+        resolver: the model; one trained on full-range luma is at a disadvantage here.
+        pictures: names and pictures, uint8 gray (H, W) or RGB (H, W, 3), at least
+            `smallest_side(scale)` high and wide after the crop.
+    """
+    scale = resolver.scale
+    for name, picture in pictures:
+        hr = crop_to_multiple(luma(picture, TEST_SET_LUMA), scale)
+        lr = downscale(hr.astype(np.float64), scale)
+        yield score_picture(name, name, resolver(lr), bicubic(lr, scale), hr, border=scale)
+
+
+def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
+    """Mean figures over pictures, ready for JSON.
+
+    For each measure `m` of MEASURES: `m`, `m_std`, `m_bicubic`, `m_gain`, `m_gain_std` and
+    `m_gain_ci95` = [low, high], and the numbers of `pictures` and `sources`. A gain is positive
+    where SR is better than bicubic, for every measure. Standard deviations are over pictures
+    (divided by n - 1). What one picture cannot tell is None.
+
+    Raises:
+        ValueError: there are no scores.
+    """
+    if not scores:
+        raise ValueError("there are no scores to summarise")
+    sources = [score.source for score in scores]
+    summary: dict[str, Any] = {"pictures": len(scores), "sources": len(set(sources))}
+    gains = np.array([[score.gain(measure) for measure in MEASURES] for score in scores])
+    intervals = bootstrap_interval(gains, sources, seed)
+    for k, measure in enumerate(MEASURES):
+        values = [getattr(score, measure) for score in scores]
+        summary |= {
+            measure: statistics.fmean(values),
+            f"{measure}_std": _deviation(values),
+            f"{measure}_bicubic": statistics.fmean(
+                getattr(score, f"{measure}_bicubic") for score in scores
+            ),
+            f"{measure}_gain": statistics.fmean(gains[:, k]),
+            f"{measure}_gain_std": _deviation(gains[:, k]),
+            f"{measure}_gain_ci95": None if intervals is None else intervals[:, k].tolist(),
+        }
+    return summary
+
+
+def bootstrap_interval(
+    values: np.ndarray, sources: Sequence[str], seed: int, draws: int = _BOOTSTRAP_DRAWS
+) -> np.ndarray | None:
+    """95 % percentile bootstrap interval of the mean over pictures (Efron, 1979).
+
+    Whole source pictures are drawn, each with all pictures cut from it: tiles of one photograph
+    resemble each other, and drawing them one by one would make the interval too narrow (Davison
+    and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8).
+
+    Args:
+        values: (pictures, K), K columns that get one interval each.
+        sources: the source of each picture.
+        seed: of the draws.
+        draws: bootstrap samples.
+
+    Returns:
+        (2, K), the lower and the upper ends; None if there is only one source.
+    """
+    names, owner = np.unique(np.asarray(sources), return_inverse=True)
+    if len(names) < 2:
+        return None
+    sums = np.zeros((len(names), values.shape[1]))
+    np.add.at(sums, owner, values)
+    counts = np.bincount(owner)
+    rng = np.random.default_rng(seed)
+    means = np.empty((draws, values.shape[1]))
+    for draw in range(draws):
+        drawn = rng.integers(len(names), size=len(names))
+        means[draw] = sums[drawn].sum(axis=0) / counts[drawn].sum()
+    tail = (1 - _CONFIDENCE) / 2
+    return np.quantile(means, [tail, 1 - tail], axis=0)
+
+
+def megapixels_per_second(resolver: SuperResolver, lr: np.ndarray, repeats: int = 9) -> float:
+    """Measure how many million HR pixels a second the resolver makes, bicubic included.
+
+    Args:
+        resolver: the model, on the device to measure.
+        lr: the picture to enlarge again and again, uint8 (h, w).
+        repeats: timed runs, after two that are not; the median counts.
+    """
+    for _ in range(2):
+        resolver(lr)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        sr = resolver(lr)
+        seconds.append(time.perf_counter() - start)
+    return sr.size / 1e6 / statistics.median(seconds)
+
+
+def _deviation(values: Sequence[float] | np.ndarray) -> float | None:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None

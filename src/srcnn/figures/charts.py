@@ -1,0 +1,147 @@
+"""Charts of numbers: the training curves and the histogram of the gain."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
+
+from srcnn.figures.style import BLUE, INK, STYLE, VERMILION
+
+_TRAIN, _VAL = VERMILION, BLUE
+
+
+def curves(curve: Mapping[str, np.ndarray], luma: str) -> Figure:
+    """Loss and PSNR along the training, the latter with the lines of bicubic interpolation.
+
+    Args:
+        curve: columns of the training curve (`srcnn.training.CURVE_COLUMNS`), each float (rows,),
+            NaN where a row has no value.
+        luma: the range that PSNR is measured in.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _loss(left, curve)
+        _psnr(right, curve, luma)
+        return figure
+
+
+def _loss(axes: Axes, curve: Mapping[str, np.ndarray]) -> None:
+    step, train = curve["step"], curve["train_loss"]
+    if np.isfinite(curve["train_perceptual"]).any():
+        terms = {"pixel": curve["train_pixel"], "perceptual": train - curve["train_pixel"]}
+        for (name, term), style in zip(terms.items(), ("--", ":"), strict=True):
+            label = f"train, {name} term"
+            _line(axes, step, _smooth(term), label, _TRAIN, ls=style, lw=1)
+    _line(axes, step, train, None, _TRAIN, lw=0.7, alpha=0.35)
+    _line(axes, step, _smooth(train), "train (thin: not smoothed)", _TRAIN)
+    _line(axes, step, curve["val_loss"], "validation", _VAL, marker="o")
+    axes.set(title="Loss", xlabel="step", yscale="log")
+    low, high = axes.get_ylim()
+    subs = (1, 1.2, 1.5, 2, 3, 5, 7) if high < 10 * low else (1, 2, 5)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    _legend_below(axes)
+
+
+def _psnr(axes: Axes, curve: Mapping[str, np.ndarray], luma: str) -> None:
+    for split, name, colour in (("train", "train", _TRAIN), ("val", "validation", _VAL)):
+        _line(axes, curve["step"], curve[f"{split}_psnr"], name, colour, marker="o")
+        baseline = curve[f"{split}_psnr_bicubic"]
+        _line(axes, curve["step"], baseline, f"{name}, bicubic", colour, ls="--", lw=1)
+    best = int(np.nanargmax(curve["val_psnr"]))
+    step, psnr = curve["step"][best], curve["val_psnr"][best]
+    axes.plot(step, psnr, "o", mfc="none", mec=INK, mew=0.9, ms=7)
+    axes.annotate(
+        f"{psnr:.2f} dB ({psnr - curve['val_psnr_bicubic'][best]:+.2f})",
+        (step, psnr),
+        xytext=(0, -9),
+        textcoords="offset points",
+        ha="right" if step > np.nanmax(curve["step"]) / 2 else "left",
+        va="top",
+        fontsize=7.5,
+    )
+    axes.set(title=f"PSNR in dB ({luma} luma)", xlabel="step")
+    _legend_below(axes)
+
+
+def _line(
+    axes: Axes, x: np.ndarray, y: np.ndarray, label: str | None, color: str, **style: Any
+) -> None:
+    there = np.isfinite(y)
+    axes.plot(x[there], y[there], label=label, color=color, **style)
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """Running mean over a twentieth of the rows, of the rows there are; NaN stays NaN."""
+    radius = len(values) // 40
+    windows = np.pad(values, radius, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(windows, 2 * radius + 1)
+    there = np.isfinite(values)
+    means = np.full(len(values), np.nan)
+    means[there] = np.nanmean(windows[there], axis=1)
+    return means
+
+
+def _legend_below(axes: Axes) -> None:
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+
+
+def gain_histogram(
+    gains: np.ndarray, interval: Sequence[float] | None, luma: str, scale: int
+) -> Figure:
+    """How the PSNR gain over bicubic is spread over the test pictures, with its mean.
+
+    Args:
+        gains: PSNR of SR less PSNR of bicubic, dB, (pictures,).
+        interval: 95 % confidence interval of the mean; None if there is none.
+        luma: the range that PSNR is measured in.
+        scale: enlargement.
+    """
+    mean, better = float(gains.mean()), int((gains > 0).sum())
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.6, 3.1), layout="constrained")
+        axes = figure.subplots()
+        counts, edges, bars = axes.hist(gains, _bins(gains), edgecolor="white", linewidth=0.8)
+        for bar, edge in zip(bars, edges[:-1], strict=True):
+            bar.set_facecolor(BLUE if edge >= 0 else VERMILION)
+        low, high = (mean, mean) if interval is None else interval
+        label = f"mean {mean:+.2f} dB"
+        if interval is not None:
+            axes.axvspan(low, high, color=INK, alpha=0.12, linewidth=0, zorder=0)
+            label += f"\n95 % interval\n{low:+.2f} to {high:+.2f}"
+        axes.axvline(mean, color=INK, linewidth=1.2)
+        axes.axvline(0, color=INK, linewidth=0.6)
+        on_the_right = mean < (edges[0] + edges[-1]) / 2
+        axes.annotate(
+            label,
+            (high if on_the_right else low, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(4 if on_the_right else -4, -2),
+            textcoords="offset points",
+            ha="left" if on_the_right else "right",
+            va="top",
+            fontsize=7.5,
+        )
+        axes.set(
+            title=f"PSNR gain over bicubic, ×{scale}, {luma} luma",
+            xlabel=f"gain in dB; better on {better} of {len(gains)} pictures",
+            ylabel="test pictures",
+        )
+        axes.set_ylim(top=counts.max() * 1.3)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="x", visible=False)
+        return figure
+
+
+def _bins(gains: np.ndarray) -> np.ndarray:
+    """Edges of equal width, one of them at 0, so that each bar is wholly gain or wholly loss."""
+    automatic = np.histogram_bin_edges(gains, "auto")
+    width = max(float(automatic[1] - automatic[0]), 0.01)
+    first, last = np.floor(gains.min() / width), np.floor(gains.max() / width) + 1
+    return width * np.arange(first, last + 1)

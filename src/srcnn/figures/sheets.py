@@ -1,0 +1,246 @@
+"""Sheets of pictures: reconstructions beside their originals, and the film strip of a training.
+
+Every pixel of a picture is drawn as a square of whole screen pixels: nothing is smoothed that
+could be taken for the network's work. Only pictures too large for their cell are shrunk.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from srcnn.evaluation import Score, finite_psnr
+from srcnn.figures.style import DPI, INK, ORANGE, STYLE
+
+Window = tuple[int, int, int, int]  # top, left, height, width in pixels
+
+_CELL = 256  # screen pixels
+_GAP = 12
+_WINDOW = 64  # picture pixels
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture of the reconstruction sheet.
+
+    Attributes:
+        title: what it stands for, such as "best".
+        lr: uint8 (h, w).
+        baseline: the bicubic enlargement, uint8 (h · scale, w · scale), as are sr and hr.
+        sr: the network's picture.
+        hr: the original.
+        score: the picture's measures.
+    """
+
+    title: str
+    lr: np.ndarray
+    baseline: np.ndarray
+    sr: np.ndarray
+    hr: np.ndarray
+    score: Score
+
+
+def error_map(sr: np.ndarray, hr: np.ndarray) -> np.ndarray:
+    """|SR - HR| in gray levels, uint8 (H, W), from two uint8 pictures."""
+    return np.abs(sr.astype(np.int16) - hr).astype(np.uint8)
+
+
+def hardest_window(baseline: np.ndarray, hr: np.ndarray, size: int, scale: int) -> Window:
+    """The window in which bicubic errs most: the greatest sum of squared errors.
+
+    So the crop is chosen by what there is to gain, never by how well the network does.
+
+    Args:
+        baseline: the bicubic enlargement, uint8 (H, W).
+        hr: uint8 (H, W).
+        size: height and width sought, in pixels; less where the picture is smaller.
+        scale: the window lies on this grid, so that it covers whole LR pixels.
+    """
+    errors = error_map(baseline, hr).astype(np.float64) ** 2
+    height, width = (min(size, side) // scale * scale for side in hr.shape)
+    integral = np.pad(errors, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    below, right = integral[height::scale], slice(width, None, scale)
+    above = integral[: integral.shape[0] - height : scale]
+    left = slice(0, integral.shape[1] - width, scale)
+    sums = below[:, right] - above[:, right] - below[:, left] + above[:, left]
+    row, column = np.unravel_index(np.argmax(sums), sums.shape)
+    return int(row) * scale, int(column) * scale, height, width
+
+
+def reconstructions(examples: Sequence[Example], scale: int, luma: str) -> Figure:
+    """LR, bicubic, SRCNN, HR and error map of each example: whole, and a window of them enlarged.
+
+    Args:
+        examples: from top to bottom.
+        scale: enlargement.
+        luma: the range of the pictures' luma.
+    """
+    left, top, bar, caption, foot = 34, 40, 84, 40, 48
+    block = 2 * _CELL + _GAP + caption + 18
+    width = left + 5 * _CELL + 4 * _GAP + bar
+    with mpl.rc_context(STYLE):
+        sheet = _Sheet(width, top + len(examples) * block + foot)
+        columns = [left + k * (_CELL + _GAP) for k in range(5)]
+        brightest = max(1, max(int(error_map(e.sr, e.hr).max()) for e in examples) // 2)
+        names = (f"LR, 1/{scale}", "Bicubic", "SRCNN", "HR", "|SRCNN − HR|")
+        for x, name in zip(columns, names, strict=True):
+            sheet.text(x + _CELL / 2, top - 12, name, ha="center", weight="bold", size=9)
+        for k, example in enumerate(examples):
+            y = top + k * block
+            sheet.text(
+                left - 12, y + _CELL / 2, example.title, ha="center", va="center", rotation=90
+            )
+            _reconstruction(sheet, columns, y, example, scale, brightest)
+        x = columns[-1] + _CELL + 16
+        gradient = np.tile(np.arange(255, -1, -1)[:, None], 14)
+        sheet.picture(x, top, 14, _CELL, gradient, cmap="magma", vmin=0, vmax=255)
+        for level, anchor in ((brightest, "top"), (0, "bottom")):
+            at = top + (0 if level else _CELL)
+            sheet.text(x + 20, at, f"≥ {level}" if level else "0", va=anchor, size=7)
+        sheet.text(x + 20, top + _CELL / 2, "gray\nlevels", va="center", size=7)
+        sheet.text(
+            left,
+            top + len(examples) * block + foot / 2 - 6,
+            f"Test pictures by their PSNR gain over bicubic, ×{scale}. PSNR in dB and SSIM are of "
+            f"{luma} luma without {scale} pixels of the border.\nEnlarged: the window in which "
+            "bicubic errs most.",
+            va="center",
+            size=7,
+            linespacing=1.5,
+        )
+        return sheet.figure
+
+
+def _reconstruction(
+    sheet: "_Sheet",
+    columns: Sequence[int],
+    y: float,
+    example: Example,
+    scale: int,
+    brightest: int,
+) -> None:
+    window = hardest_window(example.baseline, example.hr, _WINDOW, scale)
+    errors = error_map(example.sr, example.hr)
+    gray = {"cmap": "gray", "vmin": 0, "vmax": 255}
+    magma = {"cmap": "magma", "vmin": 0, "vmax": brightest}
+    score, (height, width) = example.score, example.hr.shape
+    small_height, small_width = example.lr.shape
+    better = example.sr if score.gain("psnr") > 0 else example.baseline
+    cells = (
+        (example.lr, gray, f"{small_width} × {small_height}"),
+        (example.baseline, gray, f"{score.psnr_bicubic:.2f} dB / {score.ssim_bicubic:.4f}"),
+        (example.sr, gray, f"{score.psnr:.2f} dB / {score.ssim:.4f}"),
+        (example.hr, gray, f"{width} × {height}"),
+        (errors, magma, f"mean {errors.mean():.1f}"),
+    )
+    for x, (picture, colours, caption) in zip(columns, cells, strict=True):
+        unit = scale if picture is example.lr else 1
+        whole = sheet.picture(x, y, _CELL, _CELL, picture, unit=unit, **colours)
+        top, left, high, wide = covered = tuple(side // unit for side in window)
+        corner = (left - 0.5, top - 0.5)
+        whole.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor=ORANGE, linewidth=1))
+        below = y + _CELL + _GAP
+        crop = _cut(picture, covered)
+        axes = sheet.picture(x, below, _CELL, _CELL, crop, unit=unit, **colours)
+        axes.spines[:].set(visible=True, color=ORANGE, linewidth=1)
+        weight = "bold" if picture is better else "normal"
+        sheet.text(x + _CELL / 2, below + _CELL + 24, caption, ha="center", size=7.5, weight=weight)
+
+
+def filmstrip(
+    steps: np.ndarray, sr: np.ndarray, baseline: np.ndarray, hr: np.ndarray, scale: int, luma: str
+) -> Figure:
+    """The same windows of validation pictures as the network saw them along its training.
+
+    Args:
+        steps: int (S,), rising.
+        sr: uint8 (S, N, h, w).
+        baseline: the bicubic enlargements, uint8 (N, h, w), as is hr.
+        hr: the originals.
+        scale: enlargement.
+        luma: the range of the pictures' luma.
+    """
+    cell, gap, margin, top, caption, foot = 192, 8, 10, 40, 32, 26
+    frames = [baseline, *sr, hr]
+    names = ["Bicubic", *(f"step {step:,}" for step in steps), "HR"]
+    columns = [margin + k * (cell + gap) for k in range(len(frames))]
+    columns[1:] = [x + gap for x in columns[1:]]  # bicubic and HR stand apart from the film
+    columns[-1] += gap
+    with mpl.rc_context(STYLE):
+        sheet = _Sheet(columns[-1] + cell + margin, top + len(hr) * (cell + caption) + foot)
+        for x, name in zip(columns, names, strict=True):
+            sheet.text(x + cell / 2, top - 12, name, ha="center", weight="bold", size=8.5)
+        for n, original in enumerate(hr):
+            window = hardest_window(baseline[n], original, _WINDOW, 1)
+            y = top + n * (cell + caption)
+            for x, frame in zip(columns, frames, strict=True):
+                crop = _cut(frame[n], window)
+                sheet.picture(x, y, cell, cell, crop, cmap="gray", vmin=0, vmax=255)
+                if frame is not hr:
+                    psnr = f"{finite_psnr(crop, _cut(original, window)):.2f} dB"
+                    sheet.text(x + cell / 2, y + cell + 19, psnr, ha="center", size=7.5)
+        sheet.text(
+            margin,
+            top + len(hr) * (cell + caption) + foot / 2,
+            f"Validation pictures during the training, ×{scale}: the windows in which bicubic errs "
+            f"most, and the PSNR of what is shown ({luma} luma).",
+            va="center",
+            size=7,
+        )
+        return sheet.figure
+
+
+def _cut(picture: np.ndarray, window: Window) -> np.ndarray:
+    top, left, height, width = window
+    return picture[top : top + height, left : left + width]
+
+
+class _Sheet:
+    """A white page measured in screen pixels from its top left corner."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._width, self._height = width, height
+        self.figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+
+    def picture(
+        self,
+        x: float,
+        y: float,
+        width: int,
+        height: int,
+        picture: np.ndarray,
+        unit: int = 1,
+        **colours: str | int,
+    ) -> Axes:
+        """Draw a picture in the middle of a cell, each pixel a multiple of unit wide."""
+        rows, columns = (side * unit for side in picture.shape)
+        factor = min(width / columns, height / rows)
+        if factor >= 1:
+            factor = int(factor)
+        wide, high = columns * factor, rows * factor
+        x, y = x + (width - wide) // 2, y + (height - high) // 2
+        axes = self.figure.add_axes(
+            (
+                x / self._width,
+                1 - (y + high) / self._height,
+                wide / self._width,
+                high / self._height,
+            )
+        )
+        axes.imshow(picture, interpolation="nearest" if factor >= 1 else "antialiased", **colours)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        return axes
+
+    def text(self, x: float, y: float, text: str, **style: str | float) -> None:
+        """Write a line; y is its baseline unless `va` says otherwise."""
+        self.figure.text(
+            x / self._width,
+            1 - y / self._height,
+            text,
+            **({"va": "baseline", "color": INK} | style),
+        )
