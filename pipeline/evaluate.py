@@ -1,0 +1,160 @@
+"""Stage evaluate: the model and bicubic on the held-out test pictures and on the test sets."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from pipeline import artifacts, paths, stage
+from pipeline.params import Params
+from pipeline.sources.folder import SUFFIXES
+from srcnn import images
+from srcnn.evaluation import (
+    TEST_SET_LUMA,
+    Score,
+    megapixels_per_second,
+    score_pairs,
+    score_test_set,
+    smallest_side,
+    summarise,
+)
+from srcnn.inference import SuperResolver
+from srcnn.pairs import Pairs
+from srcnn.training import choose_device, make_deterministic
+
+HELD_OUT = "test"  # in per_image.csv, the test split of the project's own data
+_DECIMALS = 6
+
+
+def main(params: Params) -> None:
+    """Score everything there is to score and measure the speed.
+
+    Raises:
+        StageError: a test set is no folder of readable pictures that are large enough, the device
+            is not there, or no model or data are; all of this before anything is scored.
+    """
+    test_sets = _find_test_sets(params)
+    try:
+        device = choose_device(params.train.device)
+    except ValueError as error:
+        raise stage.StageError(f"train.{error}") from None
+    make_deterministic(params.train.threads)
+    try:
+        resolver = SuperResolver.load(paths.WEIGHTS, device)
+        test = Pairs.open(paths.PAIRS).split(HELD_OUT)
+    except (FileNotFoundError, ValueError) as error:
+        raise stage.StageError(f"{error}; `dvc repro` makes what is missing") from None
+
+    scores = {HELD_OUT: _all(score_pairs(resolver, test), HELD_OUT, len(test))}
+    for name, files in test_sets.items():
+        scores[name] = _all(score_test_set(resolver, _read(files)), name, len(files))
+
+    artifacts.write_text(paths.PER_IMAGE, _as_csv(scores))
+    artifacts.write_json(paths.EVALUATION, _evaluation(scores, resolver, params.seed))
+    speed = megapixels_per_second(resolver, test.lr(0))
+    artifacts.write_json(
+        paths.SPEED,
+        {
+            "megapixels_per_second": round(speed, 4),
+            "width": int(test.widths[0]),
+            "height": int(test.heights[0]),
+            "device": device.type,
+            "threads": params.train.threads,
+        },
+    )
+
+
+def _find_test_sets(params: Params) -> dict[str, list[Path]]:
+    """The pictures of each test set, every one of them known to be readable and large enough."""
+    return {
+        name: _find_pictures(name, folder, params.degrade.scale)
+        for name, folder in params.evaluate.test_sets.items()
+    }
+
+
+def _find_pictures(name: str, folder: str, scale: int) -> list[Path]:
+    key, root = f"evaluate.test_sets.{name}", stage.resolve(folder)
+    if name == HELD_OUT:
+        raise stage.StageError(f"{key}: this name stands for the held-out test split; use another")
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise stage.StageError(f"{key} is {folder!r}, but {root} {what}")
+    files = sorted(
+        file
+        for file in root.iterdir()
+        if file.name.lower().endswith(SUFFIXES) and not file.name.startswith(".")
+    )
+    if not files:
+        raise stage.StageError(
+            f"{key} is {folder!r}, but {root} holds no picture ({' '.join(SUFFIXES)})"
+        )
+    needed = smallest_side(scale)
+    for file in files:
+        try:
+            height, width = images.decode(file.read_bytes()).shape[:2]
+        except (OSError, images.UnreadableImage) as error:
+            raise stage.StageError(f"{key}: {file} cannot be read: {error}") from None
+        if min(height - height % scale, width - width % scale) < needed:
+            raise stage.StageError(
+                f"{key}: {file} is {width}x{height}; cropped to a multiple of degrade.scale "
+                f"({scale}), a picture must be at least {needed}x{needed} to be scored"
+            )
+    return files
+
+
+def _read(files: Sequence[Path]) -> Iterator[tuple[str, np.ndarray]]:
+    return ((file.name, images.decode(file.read_bytes())) for file in files)
+
+
+def _all(scores: Iterator[Score], name: str, count: int) -> list[Score]:
+    return list(tqdm(scores, f"evaluate {name}", count, unit="picture", disable=None))
+
+
+def _evaluation(
+    scores: Mapping[str, Sequence[Score]], resolver: SuperResolver, seed: int
+) -> dict[str, Any]:
+    """What metrics/evaluation.json says. Beside the figures stands what they are figures of."""
+    summaries = {
+        name: {
+            "scale": resolver.scale,
+            "luma": resolver.luma if name == HELD_OUT else TEST_SET_LUMA,
+            "model_luma": resolver.luma,
+            "shave": resolver.scale,
+            **_rounded(summarise(of_set, seed)),
+        }
+        for name, of_set in scores.items()
+    }
+    return {
+        **summaries.pop(HELD_OUT),
+        "parameters": sum(parameter.numel() for parameter in resolver.model.parameters()),
+        "macs_per_pixel": resolver.model.macs_per_pixel,
+        "test_sets": summaries,
+    }
+
+
+def _as_csv(scores: Mapping[str, Sequence[Score]]) -> str:
+    text = io.StringIO()
+    columns = ["set", *(field.name for field in fields(Score))]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for name, of_set in scores.items():
+        writer.writerows({"set": name} | _rounded(asdict(score)) for score in of_set)
+    return text.getvalue()
+
+
+def _rounded(value: Any) -> Any:
+    """Figures with as many digits as a diff between two experiments should show."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return round(value, _DECIMALS) if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    stage.run(main)
