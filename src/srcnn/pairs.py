@@ -81,6 +81,7 @@ class Pairs:
                 widths=numbers["width"],
                 hr_offsets=numbers["hr_offset"],
                 lr_offsets=numbers["lr_offset"],
+                # Copy on write: torch.from_numpy warns about read-only arrays.
                 hr_data=np.load(folder / _HR, mmap_mode="c"),
                 lr_data=np.load(folder / _LR, mmap_mode="c"),
             )
@@ -113,11 +114,11 @@ class Pairs:
         return len(self.ids)
 
     def hr(self, i: int) -> np.ndarray:
-        """The i-th HR picture, uint8 (H, W), a read-only view."""
+        """The i-th HR picture, uint8 (H, W), a view."""
         return _view(self.hr_data, self.hr_offsets[i], self.heights[i], self.widths[i])
 
     def lr(self, i: int) -> np.ndarray:
-        """The i-th LR picture, uint8 (H / scale, W / scale), a read-only view."""
+        """The i-th LR picture, uint8 (H / scale, W / scale), a view."""
         height, width = self.heights[i] // self.scale, self.widths[i] // self.scale
         return _view(self.lr_data, self.lr_offsets[i], height, width)
 

@@ -1,0 +1,141 @@
+"""Stage grayscale-and-degrade: raw pictures to luma, to HR/LR pairs, split by source picture."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from pipeline import artifacts, paths, raw, stage
+from pipeline.params import Params
+from srcnn import images
+from srcnn.color import luma
+from srcnn.degradation import Degradation, crop_to_multiple, picture_rng
+from srcnn.pairs import PairsWriter
+from srcnn.splits import SPLITS, split_of
+
+# Below this the mirrored borders make up most of the picture; and at every scale what is left
+# after shaving, 6 * scale pixels, still holds SSIM's 11x11 window.
+_MINIMUM_LR_SIDE = 8
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One raw picture as its index lists it, and the split it goes to."""
+
+    id: str
+    source: str
+    split: str
+    height: int
+    width: int
+
+
+def main(params: Params) -> None:
+    """Write the pairs of every raw picture and count them in metrics/data.json.
+
+    Raises:
+        StageError: a picture is too small for the scale or for the training patches, or a split
+            would be empty. All of this is known from the raw index, before any picture is decoded.
+    """
+    planned = _plan(params)
+    _check_scale(planned, params.degrade.scale)
+    _check_splits(planned, params)
+    _check_patch_size(planned, params)
+    _write_pairs(planned, params)
+    artifacts.write_json(paths.DATA_METRICS, _summary(planned))
+
+
+def _plan(params: Params) -> list[Planned]:
+    shares = params.data.split.model_dump()
+    with (paths.RAW / raw.INDEX).open(encoding="utf-8", newline="") as file:
+        return [
+            Planned(
+                id=row["id"],
+                source=row["source"],
+                split=split_of(row["source"], shares, params.data.split_salt),
+                height=int(row["height"]),
+                width=int(row["width"]),
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def _check_scale(planned: Sequence[Planned], scale: int) -> None:
+    needed = _MINIMUM_LR_SIDE * scale
+    small = [picture for picture in planned if min(picture.height, picture.width) < needed]
+    if small:
+        first = small[0]
+        raise stage.StageError(
+            f"degrade.scale is {scale}: it needs pictures of at least {needed}x{needed} pixels, "
+            f"but {len(small)} of {len(planned)} are smaller, such as {first.id} "
+            f"({first.width}x{first.height}); use a smaller scale or leave these pictures out"
+        )
+
+
+def _check_splits(planned: Sequence[Planned], params: Params) -> None:
+    sources = _sources_per_split(planned)
+    empty = [split for split in SPLITS if not sources[split]]
+    if empty:
+        shares = params.data.split.model_dump()
+        counts = ", ".join(
+            f"{split} {sources[split]} (share {shares[split]:g})" for split in SPLITS
+        )
+        raise stage.StageError(
+            f"data.split leaves no picture for {' and '.join(empty)}: {sources.total()} source "
+            f"pictures with data.split_salt {params.data.split_salt} give {counts}; each split "
+            "needs at least one: use more pictures, other shares or another data.split_salt"
+        )
+
+
+def _check_patch_size(planned: Sequence[Planned], params: Params) -> None:
+    patch, scale = params.train.patch_size, params.degrade.scale
+    training = [picture for picture in planned if picture.split == "train"]
+    smallest = min(training, key=lambda picture: min(picture.height, picture.width))
+    side = min(smallest.height, smallest.width) // scale * scale
+    if patch > side:
+        raise stage.StageError(
+            f"train.patch_size is {patch}; at most {side} fits the smallest training picture, "
+            f"{smallest.id} ({smallest.width}x{smallest.height}, cropped to a multiple of {scale})"
+        )
+
+
+def _write_pairs(planned: Sequence[Planned], params: Params) -> None:
+    degrade = params.degrade
+    degradation = Degradation(
+        degrade.scale, degrade.blur_sigma, degrade.noise_sigma, degrade.jpeg_quality
+    )
+    split = {picture.id: picture.split for picture in planned}
+    pictures = tqdm(raw.read(paths.RAW), "degrade", len(planned), unit="picture", disable=None)
+    with (
+        artifacts.whole_folder(paths.PAIRS) as folder,
+        PairsWriter(folder, degrade.scale, degrade.luma) as writer,
+    ):
+        for picture in pictures:
+            hr = luma(images.decode(picture.data), degrade.luma)
+            hr = crop_to_multiple(hr, degrade.scale)
+            lr = degradation(hr, picture_rng(params.seed, picture.id))
+            writer.add(picture.id, picture.source, split[picture.id], hr, lr)
+
+
+def _summary(planned: Sequence[Planned]) -> dict[str, object]:
+    pictures = Counter(picture.split for picture in planned)
+    sources = _sources_per_split(planned)
+    skipped = [file for file, _ in raw.skipped(paths.RAW)]
+    fetched = json.loads((paths.RAW / "meta.json").read_text(encoding="utf-8"))
+    return {
+        "source": fetched["source"],
+        "revision": fetched["revision"],
+        "pictures": {split: pictures[split] for split in SPLITS},
+        "sources": {split: sources[split] for split in SPLITS},
+        "unreadable": {"count": len(skipped), "files": skipped},
+    }
+
+
+def _sources_per_split(planned: Sequence[Planned]) -> Counter[str]:
+    return Counter(split for _, split in {(picture.source, picture.split) for picture in planned})
+
+
+if __name__ == "__main__":
+    stage.run(main)

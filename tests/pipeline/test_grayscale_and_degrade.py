@@ -1,0 +1,234 @@
+import io
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from pipeline import params, paths, raw
+from pipeline.grayscale_and_degrade import main
+from pipeline.sources.samples import PHOTOGRAPHS
+from pipeline.stage import StageError
+from srcnn.degradation import downscale
+from srcnn.pairs import Pairs
+from srcnn.splits import split_of
+
+PROJECT = Path(__file__).parents[2]
+SOURCES = [f"photo-{i}" for i in range(12)]
+
+
+def picture(name: str, height: int, width: int) -> np.ndarray:
+    rng = np.random.default_rng(list(name.encode()))
+    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def raw_picture(source: str, part: int = 0, size: tuple[int, int] = (50, 67)) -> raw.Picture:
+    picture_id = f"{source}/{part}"
+    return raw.Picture(picture_id, source, png(picture(picture_id, *size)))
+
+
+def write_raw(pictures: list[raw.Picture], unreadable: raw.Unreadable | None = None) -> None:
+    paths.RAW.mkdir(parents=True)
+    raw.write(pictures, paths.RAW, unreadable)
+    meta = {"source": "celeba-hq", "revision": "0123abc", "pictures": len(pictures)}
+    (paths.RAW / "meta.json").write_text(json.dumps(meta))
+
+
+def load(**overrides: object) -> params.Params:
+    """The project's parameters, scale 2 and small patches, with dotted keys overridden."""
+    tree = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
+    small = {"degrade.scale": 2, "train.patch_size": 24}
+    for key, value in (small | overrides).items():
+        section, _, leaf = key.rpartition(".")
+        (tree[section] if section else tree)[leaf] = value
+    return params.Params.model_validate(tree)
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def pixels_by_id(pairs: Pairs) -> dict[str, tuple[bytes, bytes]]:
+    return {
+        picture_id: (pairs.hr(i).tobytes(), pairs.lr(i).tobytes())
+        for i, picture_id in enumerate(pairs.ids)
+    }
+
+
+def test_pairs_of_mixed_sizes():
+    sizes = [(50, 67), (64, 64), (49, 80)]
+    pictures = [raw_picture(s, size=sizes[i % 3]) for i, s in enumerate(SOURCES)]
+    write_raw(pictures)
+    main(load(**{"degrade.scale": 3}))
+
+    pairs = Pairs.open(paths.PAIRS)
+    assert (pairs.scale, pairs.luma) == (3, "full")
+    assert pairs.ids == [p.id for p in pictures]
+    assert pairs.sources == SOURCES
+    for i, original in enumerate(pictures):
+        gray = np.asarray(Image.open(io.BytesIO(original.data)).convert("L"))
+        height, width = (side // 3 * 3 for side in gray.shape)
+        np.testing.assert_array_equal(pairs.hr(i), gray[:height, :width])
+        np.testing.assert_array_equal(pairs.lr(i), downscale(gray[:height, :width], 3))
+
+
+def test_studio_luma():
+    write_raw([raw_picture(s) for s in SOURCES])
+    main(load(**{"degrade.luma": "studio"}))
+    pairs = Pairs.open(paths.PAIRS)
+    assert pairs.luma == "studio"
+    assert pairs.hr_data.min() >= 16
+    assert pairs.hr_data.max() <= 235
+
+
+def test_crops_of_one_source_stay_together():
+    write_raw([raw_picture(s, part) for part in range(3) for s in SOURCES])
+    main(load())
+    pairs = Pairs.open(paths.PAIRS)
+    split_by_source = set(zip(pairs.sources, pairs.splits, strict=True))
+    assert len(split_by_source) == len(SOURCES)
+    assert {split for _, split in split_by_source} == {"train", "val", "test"}
+
+
+NOISY = {"degrade.blur_sigma": 1.0, "degrade.noise_sigma": 8.0, "degrade.jpeg_quality": 60}
+
+
+def test_other_pictures_change_neither_split_nor_noise(tmp_path, monkeypatch):
+    write_raw([raw_picture(s) for s in SOURCES])
+    main(load(**NOISY))
+    few = Pairs.open(paths.PAIRS)
+
+    (tmp_path / "more").mkdir()
+    monkeypatch.chdir(tmp_path / "more")
+    write_raw([raw_picture(s) for s in ["added-1", *reversed(SOURCES), "added-2"]])
+    main(load(**NOISY))
+    more = Pairs.open(paths.PAIRS)
+
+    few_splits, more_splits = (dict(zip(p.ids, p.splits, strict=True)) for p in (few, more))
+    assert few_splits.items() <= more_splits.items()
+    assert pixels_by_id(few).items() <= pixels_by_id(more).items()
+
+
+def test_seed_decides_the_noise():
+    write_raw([raw_picture(s) for s in SOURCES])
+    digests = []
+    for seed in (1, 1, 2):
+        main(load(seed=seed, **NOISY))
+        digests.append(Pairs.open(paths.PAIRS).digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_equal_pictures_get_different_noise():
+    flat = png(np.full((48, 48), 128, np.uint8))
+    # Equal bytes would count as one source picture; PNG ignores what follows its end.
+    write_raw([raw.Picture(s, s, flat + s.encode()) for s in SOURCES])
+    main(load(**{"degrade.noise_sigma": 8.0}))
+    lr = {lr for _, lr in pixels_by_id(Pairs.open(paths.PAIRS)).values()}
+    assert len(lr) == len(SOURCES)
+
+
+def test_data_metrics_count_what_there_is():
+    broken = raw.Picture("broken.png", "broken.png", b"no picture")
+    write_raw(
+        [raw_picture(s, part) for part in range(2) for s in SOURCES] + [broken],
+        raw.Unreadable(skip=True),
+    )
+    main(load())
+    report = json.loads(paths.DATA_METRICS.read_text())
+    pairs = Pairs.open(paths.PAIRS)
+    pictures = Counter(pairs.splits)
+    assert report == {
+        "source": "celeba-hq",
+        "revision": "0123abc",
+        "pictures": {split: pictures[split] for split in ("train", "val", "test")},
+        "sources": {split: pictures[split] // 2 for split in ("train", "val", "test")},
+        "unreadable": {"count": 1, "files": ["broken.png"]},
+    }
+    assert sum(report["sources"].values()) == len(SOURCES)
+
+
+def test_default_split_of_the_samples_shows_a_portrait():
+    data = params.load(PROJECT / "params.yaml").data
+    sources = set(PHOTOGRAPHS.values())
+    splits = {s: split_of(s, data.split.model_dump(), data.split_salt) for s in sources}
+    assert splits["astronaut"] == "test"
+    assert min(Counter(splits.values()).values()) >= 2
+
+
+class TestBadInput:
+    """Every error comes before a picture is read."""
+
+    @pytest.fixture(autouse=True)
+    def no_picture_may_be_read(self, monkeypatch):
+        def read(folder: Path) -> None:
+            raise AssertionError("a picture was read")
+
+        monkeypatch.setattr(raw, "read", read)
+
+    def test_scale_that_a_picture_does_not_survive(self):
+        tiny = raw_picture("tiny", size=(90, 63))
+        write_raw([raw_picture(s, size=(64, 64)) for s in SOURCES] + [tiny])
+        with pytest.raises(
+            StageError,
+            match=r"degrade.scale is 8: .* at least 64x64 .* 1 of 13 .* tiny/0 \(63x90\)",
+        ):
+            main(load(**{"degrade.scale": 8}))
+
+    def test_patch_larger_than_the_smallest_training_picture(self):
+        write_raw([raw_picture(s, size=(50, 67)) for s in SOURCES])
+        with pytest.raises(
+            StageError, match=r"train.patch_size is 52; at most 48 .* photo-\d+/0 \(67x50, cropped"
+        ):
+            main(load(**{"degrade.scale": 4, "train.patch_size": 52}))
+
+    def test_empty_split(self):
+        write_raw([raw_picture("only", part) for part in range(5)])
+        with pytest.raises(StageError) as caught:
+            main(load(**{"data.split_salt": 7}))
+        message = str(caught.value)
+        assert "data.split leaves no picture for train and val: 1 source pictures" in message
+        assert "train 0 (share 0.7), val 0 (share 0.15), test 1 (share 0.15)" in message
+        assert "more pictures, other shares or another data.split_salt" in message
+
+
+def test_small_picture_outside_training_does_not_limit_the_patch():
+    settings = load(**{"train.patch_size": 60})
+    shares, salt = settings.data.split.model_dump(), settings.data.split_salt
+    side = {s: 60 if split_of(s, shares, salt) == "train" else 30 for s in SOURCES}
+    write_raw([raw_picture(s, size=(side[s], side[s])) for s in SOURCES])
+    main(settings)
+    assert set(Pairs.open(paths.PAIRS).heights) == {30, 60}
+
+
+def test_bad_input_keeps_the_pairs_of_before():
+    write_raw([raw_picture(s) for s in SOURCES])
+    main(load())
+    before = Pairs.open(paths.PAIRS).digest
+    with pytest.raises(StageError):
+        main(load(**{"degrade.scale": 8}))
+    assert Pairs.open(paths.PAIRS).digest == before
+
+
+def test_interrupted_stage_leaves_nothing_that_looks_whole(monkeypatch):
+    write_raw([raw_picture(s) for s in SOURCES])
+    whole = list(raw.read(paths.RAW))
+
+    def interrupted(folder: Path):
+        yield from whole[:5]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(raw, "read", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        main(load())
+    assert not paths.PAIRS.exists()
+    assert not paths.DATA_METRICS.exists()

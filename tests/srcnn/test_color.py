@@ -1,0 +1,70 @@
+from fractions import Fraction
+from math import floor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srcnn.color import luma
+
+
+@pytest.fixture
+def rgb():
+    return np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+
+
+def test_full_is_pillows_l(rgb):
+    np.testing.assert_array_equal(luma(rgb, "full"), np.asarray(Image.fromarray(rgb).convert("L")))
+
+
+def test_studio_is_the_rounded_formula_of_rgb2ycbcr(rgb):
+    weights = [Fraction(65481, 1000), Fraction(128553, 1000), Fraction(24966, 1000)]
+    expected = [
+        floor(16 + sum(w * int(v) for w, v in zip(weights, pixel, strict=True)) / 255 + 0.5)
+        for pixel in rgb.reshape(-1, 3)
+    ]
+    np.testing.assert_array_equal(luma(rgb, "studio").ravel(), expected)
+
+
+@pytest.mark.parametrize(
+    ("colour", "full", "studio"),
+    [
+        ((0, 0, 0), 0, 16),
+        ((255, 255, 255), 255, 235),
+        ((255, 0, 0), 76, 81),
+        ((0, 255, 0), 150, 145),
+        ((0, 0, 255), 29, 41),
+    ],
+)
+def test_known_colours(colour, full, studio):
+    pixel = np.array([[colour]], dtype=np.uint8)
+    assert luma(pixel, "full") == full
+    assert luma(pixel, "studio") == studio
+
+
+@pytest.mark.parametrize("luma_range", ["full", "studio"])
+def test_gray_is_rgb_with_equal_channels(luma_range):
+    gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    np.testing.assert_array_equal(
+        luma(gray, luma_range), luma(np.stack([gray] * 3, axis=-1), luma_range)
+    )
+
+
+def test_gray_stays_as_it_is_in_full():
+    gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    np.testing.assert_array_equal(luma(gray, "full"), gray)
+
+
+def test_unknown_range_is_named():
+    with pytest.raises(ValueError, match=r"'tv'; allowed: full, studio"):
+        luma(np.zeros((4, 4), np.uint8), "tv")
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros(4, np.uint8)],
+    ids=["float", "rgba", "flat"],
+)
+def test_other_pictures_are_refused(picture):
+    with pytest.raises(ValueError, match="must be uint8"):
+        luma(picture, "full")

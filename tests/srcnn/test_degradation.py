@@ -1,0 +1,244 @@
+"""The bicubic is checked against a second implementation: the definition, in exact fractions."""
+
+import io
+from fractions import Fraction
+from math import ceil, floor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srcnn.degradation import (
+    Degradation,
+    bicubic_matrix,
+    crop_to_multiple,
+    downscale,
+    picture_rng,
+    upscale,
+)
+
+
+def keys(x: Fraction) -> Fraction:
+    x = abs(x)
+    if x <= 1:
+        return Fraction(3, 2) * x**3 - Fraction(5, 2) * x**2 + 1
+    if x <= 2:
+        return -Fraction(1, 2) * x**3 + Fraction(5, 2) * x**2 - 4 * x + 2
+    return Fraction(0)
+
+
+def resized_line(line: list, new_size: int) -> list[Fraction]:
+    """imresize's definition, sample by sample (indices from 0)."""
+    size = len(line)
+    stretch = max(Fraction(1), Fraction(size, new_size))
+    result = []
+    for i in range(new_size):
+        centre = (i + Fraction(1, 2)) * Fraction(size, new_size) - Fraction(1, 2)
+        total = weight_sum = Fraction(0)
+        for tap in range(floor(centre - 2 * stretch), ceil(centre + 2 * stretch) + 1):
+            weight = keys((centre - tap) / stretch)
+            inside = tap
+            while not 0 <= inside < size:  # mirrored, the border sample repeated
+                inside = -1 - inside if inside < 0 else 2 * size - 1 - inside
+            total += weight * line[inside]
+            weight_sum += weight
+        result.append(total / weight_sum)
+    return result
+
+
+def resized_picture(picture: np.ndarray, new_height: int, new_width: int) -> np.ndarray:
+    """Rows first, rounded half up and clipped after each of the two passes."""
+
+    def one_pass(lines: list[list[int]], new_size: int) -> list[list[int]]:
+        return [
+            [
+                min(255, max(0, floor(value + Fraction(1, 2))))
+                for value in resized_line(line, new_size)
+            ]
+            for line in lines
+        ]
+
+    shrunk = one_pass(picture.T.tolist(), new_height)
+    return np.array(one_pass(np.array(shrunk).T.tolist(), new_width))
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("size", "new_size"),
+    [
+        (24, 12),
+        (24, 8),
+        (24, 6),
+        (24, 3),
+        (6, 12),
+        (6, 18),
+        (3, 24),
+        (10, 7),
+        (7, 10),
+        (5, 5),
+        (4, 1),
+    ],
+)
+def test_matrix_is_the_definition(size, new_size):
+    columns = [resized_line([int(j == k) for j in range(size)], new_size) for k in range(size)]
+    expected = np.array(columns, dtype=float).T
+    np.testing.assert_allclose(bicubic_matrix(size, new_size), expected, atol=1e-14)
+
+
+# The textbook weights of imresize: Keys' kernel at distances of whole and half pixels.
+@pytest.mark.parametrize(
+    ("size", "new_size", "row", "first", "weights", "unit"),
+    [
+        (32, 16, 8, 13, [-3, -9, 29, 111, 111, 29, -9, -3], 256),
+        (33, 11, 5, 11, [-2, -4, 0, 18, 42, 54, 42, 18, 0, -4, -2], 162),
+        (16, 32, 16, 6, [-3, 29, 111, -9], 128),
+        (16, 32, 17, 7, [-9, 111, 29, -3], 128),
+    ],
+)
+def test_known_weights(size, new_size, row, first, weights, unit):
+    expected = np.zeros(size)
+    expected[first : first + len(weights)] = np.array(weights) / unit
+    np.testing.assert_allclose(bicubic_matrix(size, new_size)[row], expected, atol=1e-15)
+
+
+@pytest.mark.parametrize(("size", "new_size"), [(256, 64), (256, 32), (255, 85), (64, 256), (9, 4)])
+def test_matrix_rows_add_up_to_one_and_mirror(size, new_size):
+    matrix = bicubic_matrix(size, new_size)
+    np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-14)
+    np.testing.assert_allclose(matrix, matrix[::-1, ::-1], atol=1e-14)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_ramps_stay_ramps_away_from_the_border(scale):
+    size = 12 * scale
+    x = np.arange(size, dtype=float)
+    expected = (np.arange(12) + 0.5) * scale - 0.5
+    np.testing.assert_allclose((bicubic_matrix(size, 12) @ x)[2:-2], expected[2:-2], atol=1e-10)
+    finer = (np.arange(size) + 0.5) / scale - 0.5
+    enlarged = bicubic_matrix(12, size) @ np.arange(12.0)
+    np.testing.assert_allclose(enlarged[2 * scale : -2 * scale], finer[2 * scale : -2 * scale])
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_downscale_uint8_is_the_rounded_definition(scale):
+    picture = noise(3 * scale, 5 * scale)
+    np.testing.assert_array_equal(downscale(picture, scale), resized_picture(picture, 3, 5))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_upscale_uint8_is_the_rounded_definition(scale):
+    picture = noise(6, 5)
+    expected = resized_picture(picture, 6 * scale, 5 * scale)
+    np.testing.assert_array_equal(upscale(picture, scale), expected)
+
+
+def test_ties_of_thirds_round_up_wherever_the_sum_starts():
+    # 54 + 42 - 4 - 2 of 162 and 18: many values end in exactly one half.
+    picture = (np.add.outer(np.arange(48), np.arange(48)) % 2 * 255).astype(np.uint8)
+    picture[::3] //= 3
+    result = downscale(picture, 3)
+    np.testing.assert_array_equal(result, resized_picture(picture, 16, 16))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("resize", [downscale, upscale])
+def test_constants_stay_and_overshoot_is_clipped(resize, scale):
+    flat = np.full((8 * scale, 8 * scale), 137, np.uint8)
+    assert np.all(resize(flat, scale) == 137)
+    step = np.zeros((8 * scale, 8 * scale), np.uint8)
+    step[:, 4 * scale + 1 :] = 255
+    assert resize(step.astype(float), scale).min() < 0
+    clipped = resize(step, scale)
+    assert clipped.min() == 0
+    assert clipped.max() == 255
+
+
+def test_floats_are_neither_rounded_nor_clipped():
+    picture = noise(12, 16).astype(np.float32)
+    expected = bicubic_matrix(12, 6) @ picture @ bicubic_matrix(16, 8).T
+    result = downscale(picture, 2)
+    assert result.dtype == np.float64
+    np.testing.assert_allclose(result, expected)
+
+
+def test_colour_channels_are_resized_one_by_one():
+    picture = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    channels = [downscale(picture[..., c], 4) for c in range(3)]
+    np.testing.assert_array_equal(downscale(picture, 4), np.stack(channels, axis=-1))
+
+
+def test_crop_keeps_the_top_left_multiple():
+    picture = noise(11, 14)
+    np.testing.assert_array_equal(crop_to_multiple(picture, 4), picture[:8, :12])
+
+
+def test_size_must_be_a_multiple():
+    with pytest.raises(ValueError, match="11x12; crop it to a multiple of 4 first"):
+        downscale(noise(11, 12), 4)
+
+
+def test_integers_other_than_uint8_are_refused():
+    with pytest.raises(ValueError, match="int64; it must be uint8 or floating point"):
+        downscale(np.zeros((8, 8), np.int64), 2)
+
+
+def test_shared_matrix_cannot_be_changed():
+    with pytest.raises(ValueError, match="read-only"):
+        bicubic_matrix(8, 4)[0, 0] = 1
+
+
+def test_impossible_size_is_refused():
+    with pytest.raises(ValueError, match="4 samples to 0"):
+        bicubic_matrix(4, 0)
+
+
+def test_plain_degradation_is_the_bicubic():
+    hr = noise(24, 32)
+    np.testing.assert_array_equal(Degradation(4)(hr, picture_rng(0, "a")), downscale(hr, 4))
+
+
+def test_blur_is_a_gaussian_with_mirrored_borders():
+    sigma, hr = 1.5, noise(24, 24)
+    x = np.arange(-6, 7)  # the kernel ends at four sigma
+    kernel = np.exp(-(x**2) / (2 * sigma**2))
+    kernel /= kernel.sum()
+    padded = np.pad(hr.astype(float), 6, mode="symmetric")
+    rows = np.apply_along_axis(np.convolve, 0, padded, kernel, mode="valid")
+    blurred = np.apply_along_axis(np.convolve, 1, rows, kernel, mode="valid")
+    expected = downscale(np.floor(blurred + 0.5).astype(np.uint8), 2)
+    result = Degradation(2, blur_sigma=sigma)(hr, picture_rng(0, "a"))
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_noise_has_the_given_sigma_and_no_bias():
+    hr = np.full((512, 512), 128, np.uint8)
+    lr = Degradation(2, noise_sigma=5.0)(hr, picture_rng(0, "a")).astype(float)
+    assert lr.mean() == pytest.approx(128, abs=0.1)
+    assert lr.std() == pytest.approx(5, rel=0.02)
+
+
+def test_noise_depends_on_seed_and_picture_alone():
+    hr, degrade = noise(32, 32), Degradation(2, noise_sigma=5.0)
+    first = degrade(hr, picture_rng(1, "a"))
+    np.testing.assert_array_equal(degrade(hr, picture_rng(1, "a")), first)
+    assert np.any(degrade(hr, picture_rng(1, "b")) != first)
+    assert np.any(degrade(hr, picture_rng(2, "a")) != first)
+
+
+def test_jpeg_is_the_last_step():
+    hr = noise(32, 32)
+    noisy = Degradation(2, noise_sigma=5.0)(hr, picture_rng(0, "a"))
+    file = io.BytesIO()
+    Image.fromarray(noisy).save(file, "JPEG", quality=30)
+    expected = np.asarray(Image.open(file))
+    both = Degradation(2, noise_sigma=5.0, jpeg_quality=30)(hr, picture_rng(0, "a"))
+    np.testing.assert_array_equal(both, expected)
+    assert np.any(both != noisy)
+
+
+def test_degradation_takes_luma_only():
+    with pytest.raises(ValueError, match=r"uint8 \(8, 8, 3\); it must be uint8 \(H, W\)"):
+        Degradation(2)(np.zeros((8, 8, 3), np.uint8), picture_rng(0, "a"))

@@ -1,0 +1,133 @@
+import math
+
+import numpy as np
+import pytest
+from skimage import data
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from srcnn.degradation import downscale, upscale
+from srcnn.metrics import gmsd, psnr, shave, ssim
+
+
+@pytest.fixture(scope="module")
+def photo():
+    """The cameraman's head, and the same after bicubic x4 down and up."""
+    hr = data.camera()[100:228, 180:308]
+    return hr, upscale(downscale(hr, 4), 4)
+
+
+def test_psnr_by_hand():
+    a = np.zeros((2, 2), np.uint8)
+    b = np.array([[0, 0], [0, 10]], np.uint8)
+    assert psnr(a, b) == pytest.approx(10 * math.log10(255**2 / 25))
+    assert psnr(a, np.full((2, 2), 255, np.uint8)) == 0
+
+
+def test_psnr_is_scikit_images(photo):
+    assert psnr(*photo) == pytest.approx(peak_signal_noise_ratio(*photo), abs=1e-10)
+
+
+# Reference values: piq 0.8.0 (photosynthesis-team), float64, on this very pair divided by 255:
+# piq.ssim(kernel_size=11, kernel_sigma=1.5, downsample=False), piq.gmsd(). Odd: [1:, 3:] of it.
+def test_ssim_and_gmsd_are_piqs(photo):
+    assert ssim(*photo) == pytest.approx(0.7385188412068043, abs=1e-12)
+    assert gmsd(*photo) == pytest.approx(0.13248378136574554, abs=1e-12)
+
+
+def test_ssim_and_gmsd_are_piqs_at_odd_sizes(photo):
+    odd = [picture[1:, 3:] for picture in photo]
+    assert ssim(*odd) == pytest.approx(0.7393451049321593, abs=1e-12)
+    assert gmsd(*odd) == pytest.approx(0.1304223426343652, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [(11, 11), (11, 40), (57, 64)])
+def test_ssim_is_scikit_images(photo, size):
+    a, b = (picture[: size[0], : size[1]] for picture in photo)
+    expected, full = structural_similarity(
+        a,
+        b,
+        win_size=11,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=255,
+        full=True,
+    )
+    assert ssim(a, b) == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-12)
+    assert ssim(a, b) == pytest.approx(expected, abs=1e-12)
+
+
+def test_gmsd_by_hand():
+    # One edge of 170 / 4: halved, its gradient is the only one away from the border's own.
+    a = np.full((12, 12), 100, np.uint8)
+    b = a.copy()
+    b[:, 6:] = 142
+    block = 3
+
+    def similarity(x: float, y: float) -> float:
+        return (2 * x * y + 170) / (x * x + y * y + 170)
+
+    def magnitudes(left: float, right: float) -> np.ndarray:
+        halved = np.zeros((8, 8))
+        halved[1:7, 1 : 1 + block] = left
+        halved[1:7, 1 + block : 7] = right
+        result = np.zeros((6, 6))
+        for i in range(6):
+            for j in range(6):
+                window = halved[i : i + 3, j : j + 3]
+                dx = (window[:, 0].sum() - window[:, 2].sum()) / 3
+                dy = (window[0].sum() - window[2].sum()) / 3
+                result[i, j] = math.hypot(dx, dy)
+        return result
+
+    map_ = [
+        similarity(x, y)
+        for x, y in zip(magnitudes(100, 100).flat, magnitudes(100, 142).flat, strict=True)
+    ]
+    assert gmsd(a, b) == pytest.approx(np.std(map_), abs=1e-12)
+
+
+def test_identical_pictures(photo):
+    hr = photo[0]
+    assert psnr(hr, hr) == math.inf
+    assert ssim(hr, hr) == 1
+    assert gmsd(hr, hr) == 0
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, gmsd])
+def test_metrics_are_symmetric(photo, metric):
+    assert metric(*photo) == pytest.approx(metric(*photo[::-1]), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim, gmsd])
+class TestBadInput:
+    def test_other_sizes(self, metric):
+        with pytest.raises(ValueError, match=r"one size; got \(16, 16\) and \(16, 17\)"):
+            metric(np.zeros((16, 16), np.uint8), np.zeros((16, 17), np.uint8))
+
+    def test_other_dtype(self, metric):
+        with pytest.raises(ValueError, match="got float64"):
+            metric(np.zeros((16, 16), np.uint8), np.zeros((16, 16)))
+
+    def test_colour(self, metric):
+        with pytest.raises(ValueError, match=r"got uint8 \(16, 16, 3\)"):
+            metric(np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16, 3), np.uint8))
+
+
+@pytest.mark.parametrize(("metric", "side"), [(psnr, 0), (ssim, 10), (gmsd, 5)])
+def test_too_small_pictures_are_refused(metric, side):
+    small = np.zeros((side, 20), np.uint8)
+    with pytest.raises(ValueError, match=f"needs at least {side + 1}x{side + 1} pixels"):
+        metric(small, small)
+
+
+def test_shave():
+    picture = np.arange(42, dtype=np.uint8).reshape(6, 7)
+    np.testing.assert_array_equal(shave(picture, 2), picture[2:4, 2:5])
+    np.testing.assert_array_equal(shave(picture, 0), picture)
+
+
+@pytest.mark.parametrize("border", [3, -1])
+def test_shave_leaves_something(border):
+    with pytest.raises(ValueError, match=f"cannot shave {border} pixels .* 6x7"):
+        shave(np.zeros((6, 7), np.uint8), border)
