@@ -1,0 +1,157 @@
+"""The perceptual loss: how far apart two pictures are in the features of a frozen VGG19.
+
+Johnson, Alahi, Fei-Fei: Perceptual losses for real-time style transfer and super-resolution (2016);
+Ledig et al.: Photo-realistic single image super-resolution using a GAN (SRGAN, 2017).
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from srcnn import vgg19
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+SRGAN_FEATURE_SCALE = 1 / 12.75
+
+LAYERS = tuple(
+    layer for name in vgg19.CONVOLUTIONS for layer in (name, name.replace("conv", "relu"))
+)
+"""Every layer there is to choose, in order: `conv5_4` before its activation, `relu5_4` after."""
+
+
+class VGG19Features(nn.Module):
+    """The activations of chosen layers of a frozen VGG19, run no deeper than the deepest of them.
+
+    The weights are buffers outside the state dict, not parameters: no optimizer can train them and
+    no checkpoint stores them, yet `.to(device)` moves them. Building the network draws nothing from
+    torch's global random numbers, so a run with this loss starts as one without it does.
+
+    Args:
+        layers: names out of `LAYERS`. The SRGAN paper's VGG2,2 is relu2_2, its VGG5,4 relu5_4;
+            ESRGAN takes conv5_4.
+        weights, seed, download: see `vgg19.load`.
+
+    Raises:
+        ValueError: no layer, or one that VGG19 does not have.
+        WeightsUnavailable, UnusableWeights: see `vgg19.load`.
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[str],
+        weights: str | Path = "imagenet",
+        seed: int = 0,
+        download: bool = True,
+    ) -> None:
+        super().__init__()
+        self.layers = tuple(sorted(set(layers), key=_depth))
+        if not self.layers:
+            raise ValueError("name at least one layer of VGG19, such as conv5_4")
+        names = list(vgg19.CONVOLUTIONS)
+        self.convolutions = names[: LAYERS.index(self.layers[-1]) // 2 + 1]
+        self.smallest = 2 ** (vgg19.CONVOLUTIONS[self.convolutions[-1]].block - 1)
+        for name, value in vgg19.load(self.convolutions, weights, seed, download).items():
+            kernel = value.kernel.contiguous(memory_format=torch.channels_last)
+            self.register_buffer(f"{name}_kernel", kernel, persistent=False)
+            self.register_buffer(f"{name}_bias", value.bias, persistent=False)
+        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
+        """Activations by layer, in order of depth.
+
+        Args:
+            pictures: (B, 1, H, W) in [0, 1], not clamped. Gray becomes three equal channels, then
+                ImageNet's mean is taken off and its standard deviation divided out.
+
+        Returns:
+            layer -> (B, C, h, w), H and W halved (rounded down) once for each block before it.
+
+        Raises:
+            ValueError: the pictures are too small to be halved that often.
+        """
+        height, width = pictures.shape[-2:]
+        if min(height, width) < self.smallest:
+            raise ValueError(
+                f"a picture is {height}x{width} pixels; {self.layers[-1]} of VGG19 needs at least "
+                f"{self.smallest}x{self.smallest}"
+            )
+        x = (pictures - self.mean) / self.std  # (B, 1, H, W) - (1, 3, 1, 1) repeats the gray
+        x = x.contiguous(memory_format=torch.channels_last)
+        activations = {}
+        for name in self.convolutions:
+            if name.endswith("_1") and name != "conv1_1":
+                x = F.max_pool2d(x, 2)
+            kernel, bias = getattr(self, f"{name}_kernel"), getattr(self, f"{name}_bias")
+            x = F.conv2d(x, kernel, bias, padding=1)
+            if name in self.layers:
+                activations[name] = x
+            x = F.relu(x, inplace=name not in self.layers)
+            relu = name.replace("conv", "relu")
+            if relu in self.layers:
+                activations[relu] = x
+        return activations
+
+
+class PerceptualLoss(nn.Module):
+    """Weighted sum, over layers of VGG19, of the mean feature distance between SR and HR.
+
+    With the features f_l(x) of layer l, its weight w_l and the feature scale s:
+    sum of w_l * mean(d(s * f_l(SR) - s * f_l(HR))), where d(x) is x² or |x| and the mean is over
+    batch, channels and positions. The gradient goes to SR only.
+
+    Args:
+        layers: layer -> its weight w_l.
+        weights, seed, download: see `vgg19.load`.
+        distance: "mse" (as in both papers) or "l1" (as in ESRGAN).
+        feature_scale: s: 1, or `SRGAN_FEATURE_SCALE`, which makes the MSE 163 times smaller.
+
+    Raises:
+        ValueError: a layer VGG19 does not have, no layer, another distance; a layer's weight or
+            the scale is not a positive finite number.
+        WeightsUnavailable, UnusableWeights: see `vgg19.load`.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, float],
+        weights: str | Path = "imagenet",
+        seed: int = 0,
+        distance: str = "mse",
+        feature_scale: float = 1.0,
+        download: bool = True,
+    ) -> None:
+        super().__init__()
+        for name, value in {**layers, "feature_scale": feature_scale}.items():
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} is {value}; it must be a finite number greater than 0")
+        if distance not in ("mse", "l1"):
+            raise ValueError(f"distance is {distance!r}; it must be mse or l1")
+        self.features = VGG19Features(layers, weights, seed, download)
+        self.layers = dict(layers)
+        self.distance = F.mse_loss if distance == "mse" else F.l1_loss
+        self.factor = feature_scale**2 if distance == "mse" else feature_scale
+
+    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """The loss, a scalar, of SR against HR: both (B, 1, H, W) in [0, 1], not clamped."""
+        with torch.no_grad():
+            targets = self.features(hr)
+        distances = [
+            self.layers[layer] * self.distance(activation, targets[layer])
+            for layer, activation in self.features(sr).items()
+        ]
+        return self.factor * torch.stack(distances).sum()
+
+
+def _depth(layer: str) -> int:
+    if layer not in LAYERS:
+        raise ValueError(
+            f"VGG19 has no layer {layer!r}; it has conv1_1 to conv5_4 (before activation) and "
+            "relu1_1 to relu5_4 (after): 2 convolutions in blocks 1 and 2, 4 in blocks 3 to 5"
+        )
+    return LAYERS.index(layer)

@@ -1,0 +1,94 @@
+"""Perceptual measures from trained networks: VGG19 feature distance and LPIPS. Lower is better.
+
+Both are 0 for equal pictures. A network trained with a VGG19 loss is good at the VGG19 distance by
+construction; LPIPS looks through another network (AlexNet) and is the more independent judge.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srcnn.perceptual import PerceptualLoss
+from srcnn.pretrained import torchvision_state_dict
+
+
+class VGGDistance:
+    """Mean squared difference of VGG19's conv5_4 features, before activation.
+
+    Args:
+        weights, seed, download: see `vgg19.load`.
+        device: where to compute.
+
+    Raises:
+        WeightsUnavailable, UnusableWeights: see `vgg19.load`.
+    """
+
+    smallest = 16  # pixels on each side
+
+    def __init__(
+        self,
+        weights: str | Path = "imagenet",
+        seed: int = 0,
+        download: bool = True,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self._loss = PerceptualLoss({"conv5_4": 1.0}, weights, seed, download=download).to(device)
+        self._device = device
+
+    @torch.inference_mode()
+    def __call__(self, a: np.ndarray, b: np.ndarray) -> float:
+        """Distance of two uint8 (H, W) pictures, at least 16x16."""
+        return float(self._loss(_tensor(a).to(self._device), _tensor(b).to(self._device)))
+
+
+class LPIPS:
+    """Learned perceptual image patch similarity (Zhang et al. 2018), version 0.1 on AlexNet.
+
+    Needs torchmetrics, which brings the learned linear weights; AlexNet (233 MB) is torchvision's,
+    from torch's cache or the network.
+
+    Args:
+        download: whether AlexNet may be fetched when it is not in torch's cache.
+        device: where to compute.
+
+    Raises:
+        WeightsUnavailable: AlexNet's weights cannot be had.
+        UnusableWeights: the copy of them in torch's cache is damaged.
+    """
+
+    smallest = 31  # pixels on each side
+
+    def __init__(self, download: bool = True, device: str | torch.device = "cpu") -> None:
+        from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
+        from torchvision.models import AlexNet_Weights
+
+        # torchmetrics would wait without limit for a download and unpickle what is in the cache:
+        # once this has passed, the file is there and holds nothing but tensors.
+        torchvision_state_dict(AlexNet_Weights.IMAGENET1K_V1, download)
+        with torch.random.fork_rng(devices=[]):
+            lpips = LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True)
+        self._lpips = lpips.to(device)
+        self._device = device
+
+    @torch.inference_mode()
+    def __call__(self, a: np.ndarray, b: np.ndarray) -> float:
+        """LPIPS of two uint8 (H, W) pictures, at least 31x31; gray becomes three equal channels.
+
+        Raises:
+            ValueError: the pictures are smaller.
+        """
+        if min(a.shape) < self.smallest:
+            raise ValueError(
+                f"a picture is {a.shape[0]}x{a.shape[1]} pixels; LPIPS needs at least "
+                f"{self.smallest}x{self.smallest}"
+            )
+        self._lpips.reset()
+        pair = (_tensor(picture).expand(1, 3, *picture.shape) for picture in (a, b))
+        return float(self._lpips(*(picture.to(self._device) for picture in pair)))
+
+
+def _tensor(picture: np.ndarray) -> Tensor:
+    """(1, 1, H, W) in [0, 1]."""
+    return torch.from_numpy(np.array(picture, dtype=np.float32) / 255)[None, None]

@@ -1,0 +1,147 @@
+"""The convolutions of VGG19 (Simonyan, Zisserman 2014, configuration E): names, shapes, weights."""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from srcnn.pretrained import (
+    UnusableWeights,
+    WeightsUnavailable,
+    read_state_dict,
+    torchvision_state_dict,
+)
+
+BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels, number of convolutions
+
+
+class Convolution(NamedTuple):
+    """One 3x3 convolution; `index` is its place in torchvision's `vgg19().features`."""
+
+    index: int
+    block: int
+    inputs: int
+    outputs: int
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of the kernel and of the bias under torchvision's names."""
+        return {"weight": (self.outputs, self.inputs, 3, 3), "bias": (self.outputs,)}
+
+
+class Weights(NamedTuple):
+    """Kernel (out, in, 3, 3) and bias (out,) of one convolution."""
+
+    kernel: Tensor
+    bias: Tensor
+
+
+def _list_convolutions() -> dict[str, Convolution]:
+    convolutions, index, inputs = {}, 0, 3
+    for block, (outputs, count) in enumerate(BLOCKS, start=1):
+        for number in range(1, count + 1):
+            convolutions[f"conv{block}_{number}"] = Convolution(index, block, inputs, outputs)
+            inputs = outputs
+            index += 2  # this convolution and its ReLU
+        index += 1  # the pooling at the end of the block
+    return convolutions
+
+
+CONVOLUTIONS = _list_convolutions()
+"""The 16 convolutions by their names in the literature, conv1_1 to conv5_4, in order."""
+
+
+def load(
+    names: Iterable[str], weights: str | Path, seed: int = 0, download: bool = True
+) -> dict[str, Weights]:
+    """Weights of the named convolutions, float32, on the CPU.
+
+    Args:
+        names: keys of `CONVOLUTIONS`.
+        weights: "imagenet": torchvision's; "random": see `draw`; else a .safetensors, .pth or .pt
+            file with the keys of torchvision's `vgg19` (`features.0.weight`, ...) or of its
+            `features` alone (`0.weight`, ...).
+        seed: of the random weights.
+        download: whether imagenet may be fetched when it is not in torch's cache.
+
+    Raises:
+        WeightsUnavailable: the ImageNet weights cannot be had.
+        UnusableWeights: the file is missing or damaged, or does not hold a VGG19.
+    """
+    if weights == "random":
+        return draw(names, seed)
+    if weights != "imagenet":
+        return select(read_state_dict(Path(weights)), names, str(weights))
+    from torchvision.models import VGG19_Weights
+
+    imagenet = VGG19_Weights.IMAGENET1K_V1
+    try:
+        state = torchvision_state_dict(imagenet, download)
+    except WeightsUnavailable as error:
+        raise WeightsUnavailable(
+            f"{error}. Three ways on: connect to the network once (548 MB, kept in torch's "
+            "cache); name a file of VGG19 weights (.safetensors or .pth) in place of imagenet; or "
+            "take random, an untrained VGG19"
+        ) from None
+    return select(state, names, imagenet.url)
+
+
+def draw(names: Iterable[str], seed: int) -> dict[str, Weights]:
+    """An untrained VGG19: kernels from N(0, 2 / fan_in) (He et al. 2015, eq. 10), biases 0.
+
+    No transfer learning, but not without sense: Liu et al. (Generic perceptual loss for modeling
+    structured output dependencies, CVPR 2021) train super-resolution on the features of an
+    untrained VGG; Ustyuzhaninov et al. (2016) synthesise textures from random filters.
+    The same seed gives a convolution the same weights, however deep a network is built.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    drawn = {}
+    for name in names:
+        shapes = CONVOLUTIONS[name].shapes
+        spread = math.sqrt(2 / math.prod(shapes["weight"][1:]))
+        kernel = spread * torch.randn(shapes["weight"], generator=generator)
+        drawn[name] = Weights(kernel, torch.zeros(shapes["bias"]))
+    return drawn
+
+
+def select(state: Mapping[str, Tensor], names: Iterable[str], origin: str) -> dict[str, Weights]:
+    """The named convolutions' weights out of a state dict that came from `origin`.
+
+    Raises:
+        UnusableWeights: a tensor is missing, has another shape or is not finite, or the network
+            has layers that VGG19 has not.
+    """
+    prefix = "features." if any(key.startswith("features.") for key in state) else ""
+    foreign = _foreign_keys(state, prefix)
+    if foreign:
+        raise UnusableWeights(f"{origin} is not a VGG19: it has {foreign[0]}")
+    selected = {}
+    for name in names:
+        convolution = CONVOLUTIONS[name]
+        found = []
+        for part, shape in convolution.shapes.items():
+            key = f"{prefix}{convolution.index}.{part}"
+            if key not in state:
+                raise UnusableWeights(f"{origin} is not a VGG19: it has no {key} ({name})")
+            tensor = state[key]
+            if tuple(tensor.shape) != shape:
+                raise UnusableWeights(
+                    f"{origin} is not a VGG19: {key} ({name}) has shape {tuple(tensor.shape)}; it "
+                    f"must be {shape}"
+                )
+            if not tensor.isfinite().all():
+                raise UnusableWeights(f"{origin} is damaged: {key} ({name}) is not all finite")
+            found.append(tensor.float())
+        selected[name] = Weights(*found)
+    return selected
+
+
+def _foreign_keys(state: Mapping[str, Tensor], prefix: str) -> list[str]:
+    """Keys of layers where VGG11, 13, 16 or the batch-normalised ones differ from VGG19."""
+    own = {str(convolution.index) for convolution in CONVOLUTIONS.values()}
+    features = (key for key in state if key.startswith(prefix))
+    indices = {key: key.removeprefix(prefix).split(".")[0] for key in features}
+    return [key for key, index in indices.items() if index.isdecimal() and index not in own]

@@ -1,0 +1,189 @@
+"""The perceptual loss: the right features, gradients where they belong, and nowhere else."""
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
+
+from srcnn.perceptual import LAYERS, SRGAN_FEATURE_SCALE, PerceptualLoss, VGG19Features
+
+TORCHVISION_INDEX = dict(
+    zip(
+        [
+            *("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3"),
+            *("conv3_4", "conv4_1", "conv4_2", "conv4_3", "conv4_4", "conv5_1", "conv5_2"),
+            *("conv5_3", "conv5_4"),
+        ],
+        [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34],
+        strict=True,
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def torchvision_vgg(tmp_path_factory):
+    """torchvision's convolutions with random biases too, and a file of their weights."""
+    torch.manual_seed(11)
+    layers = make_layers(cfgs["E"])
+    path = tmp_path_factory.mktemp("vgg") / "vgg19.pth"
+    torch.save(layers.state_dict(), path)
+    return layers, path
+
+
+def pictures(batch=2, height=16, width=32, seed=0):
+    return torch.rand(batch, 1, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.no_grad()
+def reference_activations(layers: nn.Sequential, gray: torch.Tensor) -> list[torch.Tensor]:
+    """The output of each of torchvision's layers; normalisation written out channel by channel."""
+    channels = [
+        (gray[:, 0] - 0.485) / 0.229,
+        (gray[:, 0] - 0.456) / 0.224,
+        (gray[:, 0] - 0.406) / 0.225,
+    ]
+    x = torch.stack(channels, dim=1)
+    outputs = []
+    for layer in layers[:-1]:  # without the last pooling
+        x = layer(x.clone())  # torchvision's ReLUs work in place
+        outputs.append(x)
+    return outputs
+
+
+def test_every_layer_is_torchvisions(torchvision_vgg):
+    layers, path = torchvision_vgg
+    x = pictures(1, 32, 48)
+    expected = reference_activations(layers, x)
+    activations = VGG19Features(LAYERS, path)(x)
+    assert tuple(activations) == LAYERS
+    assert len(LAYERS) == 32
+    for name, index in TORCHVISION_INDEX.items():
+        relu = name.replace("conv", "relu")
+        torch.testing.assert_close(activations[name], expected[index], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(activations[relu], expected[index + 1], rtol=1e-4, atol=1e-5)
+        assert activations[name].min() < 0 <= activations[relu].min()
+
+
+@pytest.mark.parametrize("layer", ["conv1_1", "relu1_2", "conv3_3", "relu4_4", "conv5_4"])
+def test_one_layer_is_the_same_as_among_all(torchvision_vgg, layer):
+    layers, path = torchvision_vgg
+    x = pictures(1, 32, 48)
+    index = TORCHVISION_INDEX[layer.replace("relu", "conv")] + layer.startswith("relu")
+    expected = reference_activations(layers, x)[index]
+    torch.testing.assert_close(
+        VGG19Features([layer], path)(x)[layer], expected, rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("layers", "convolutions"),
+    [(["conv1_1"], 1), (["relu2_2"], 4), (["relu3_4", "conv1_2"], 8), (["conv5_4"], 16)],
+)
+def test_no_deeper_than_the_deepest_layer(monkeypatch, layers, convolutions):
+    runs = []
+    convolve = nn.functional.conv2d
+    monkeypatch.setattr(
+        nn.functional, "conv2d", lambda *args, **kwargs: runs.append(1) or convolve(*args, **kwargs)
+    )
+    features = VGG19Features(layers, "random")
+    features(pictures(1))
+    kernels = [buffer for buffer in features.buffers() if buffer.shape[-1] == 3]
+    assert len(kernels) == len(runs) == convolutions
+
+
+def test_gradient_reaches_sr_and_nothing_else():
+    loss = PerceptualLoss({"relu2_2": 1.0, "conv3_1": 0.5}, "random")
+    sr, hr = pictures(seed=1).requires_grad_(), pictures(seed=2).requires_grad_()
+    before = [buffer.clone() for buffer in loss.buffers()]
+    loss(sr, hr).backward()
+    assert sr.grad.isfinite().all()
+    assert (sr.grad != 0).float().mean() > 0.99
+    assert hr.grad is None
+    assert not list(loss.parameters())
+    assert not any(buffer.requires_grad for buffer in loss.buffers())
+    assert all(torch.equal(a, b) for a, b in zip(before, loss.buffers(), strict=True))
+
+
+def test_gradient_is_the_slope_of_the_loss():
+    loss = PerceptualLoss({"conv2_1": 1.0, "relu1_1": 2.0}, "random").double()
+    sr, hr = pictures(1, 4, 6, 1).double().requires_grad_(), pictures(1, 4, 6, 2).double()
+    assert torch.autograd.gradcheck(lambda x: loss(x, hr), sr)
+
+
+def test_descending_the_gradient_brings_features_closer():
+    loss = PerceptualLoss({"conv3_1": 1.0}, "random")
+    sr, hr = pictures(seed=1).requires_grad_(), pictures(seed=2)
+    start = loss(sr, hr)
+    (gradient,) = torch.autograd.grad(start, sr)
+    assert loss(sr - 0.01 * gradient / gradient.norm(), hr) < start
+
+
+def test_not_in_any_state_dict():
+    network = nn.Conv2d(1, 1, 3)
+    whole = nn.ModuleDict({"network": network, "loss": PerceptualLoss({"conv1_2": 1.0}, "random")})
+    assert set(whole.state_dict()) == {"network.weight", "network.bias"}
+    assert {id(p) for p in whole.parameters()} == {id(p) for p in network.parameters()}
+
+
+@pytest.mark.parametrize("weights", ["random", "file"])
+def test_building_draws_no_global_random_numbers(weights, torchvision_vgg):
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    PerceptualLoss({"conv1_2": 1.0}, torchvision_vgg[1] if weights == "file" else "random", seed=9)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("distance", ["mse", "l1"])
+@pytest.mark.parametrize("scale", [1.0, SRGAN_FEATURE_SCALE])
+def test_value_is_the_weighted_sum_of_scaled_distances(distance, scale):
+    weights = {"relu1_2": 0.5, "conv2_2": 2.0}
+    sr, hr = pictures(seed=1), pictures(seed=2)
+    features = VGG19Features(weights, "random", seed=7)
+    a, b = features(sr), features(hr)
+    expected = 0.0
+    for layer, weight in weights.items():
+        difference = (scale * a[layer] - scale * b[layer]).double()
+        each = difference**2 if distance == "mse" else difference.abs()
+        expected += weight * each.mean().item()
+    loss = PerceptualLoss(weights, "random", seed=7, distance=distance, feature_scale=scale)
+    assert loss(sr, hr).shape == ()
+    assert loss(sr, hr).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_equal_pictures_have_no_distance_and_values_are_not_clamped():
+    loss = PerceptualLoss({"conv2_1": 1.0}, "random")
+    x = pictures()
+    assert loss(x, x) == 0
+    assert loss(x + 1, x.clamp(0, 1)) > 0
+    assert loss(torch.full_like(x, 1.5), torch.ones_like(x)) > 0
+
+
+def test_same_bits_again():
+    x, y = pictures(seed=1), pictures(seed=2)
+    first, second = (PerceptualLoss({"conv4_1": 1.0}, "random", seed=2)(x, y) for _ in range(2))
+    assert torch.equal(first, second)
+    assert PerceptualLoss({"conv4_1": 1.0}, "random", seed=3)(x, y) != first
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match=r"no layer 'conv3_5'; it has conv1_1 to conv5_4"):
+        PerceptualLoss({"conv3_5": 1.0}, "random")
+    with pytest.raises(ValueError, match="at least one layer"):
+        PerceptualLoss({}, "random")
+    for wrong in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="conv1_1 is"):
+            PerceptualLoss({"conv1_1": wrong}, "random")
+    with pytest.raises(ValueError, match="feature_scale is 0"):
+        PerceptualLoss({"conv1_1": 1.0}, "random", feature_scale=0.0)
+    with pytest.raises(ValueError, match="distance is 'l2'"):
+        PerceptualLoss({"conv1_1": 1.0}, "random", distance="l2")
+
+
+@pytest.mark.parametrize(("layer", "smallest"), [("conv1_2", 1), ("relu2_2", 2), ("conv4_1", 8)])
+def test_smallest_pictures(layer, smallest):
+    features = VGG19Features([layer], "random")
+    assert features(pictures(1, smallest, smallest))[layer].shape[-2:] == (1, 1)
+    if smallest > 1:
+        with pytest.raises(ValueError, match=rf"{smallest - 1}x40 pixels; {layer}"):
+            features(pictures(1, smallest - 1, 40))

@@ -1,0 +1,178 @@
+"""Perceptual measures: known orderings, and values computed anew from their definitions."""
+
+import hashlib
+import socket
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import skimage
+import torch
+from scipy.ndimage import gaussian_filter
+from torchvision.models import alexnet
+
+from srcnn import vgg19
+from srcnn.perceptual_metrics import LPIPS, VGGDistance
+from srcnn.pretrained import UnusableWeights, WeightsUnavailable
+
+ALEXNET = "alexnet-owt-7be5be79.pth"
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return skimage.data.camera()[64:112, 200:248]
+
+
+def refuse(*_, **__):
+    raise ConnectionRefusedError("refused")
+
+
+def blurred(picture, sigma):
+    return np.rint(gaussian_filter(picture.astype(float), sigma)).astype(np.uint8)
+
+
+def noisy(picture, sigma):
+    noise = np.random.default_rng(0).normal(0, sigma, picture.shape)
+    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def alexnet_cache(tmp_path_factory):
+    """A torch home with an untrained AlexNet in the place of torchvision's trained one."""
+    home = tmp_path_factory.mktemp("home")
+    cache = home / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    with torch.device("meta"):
+        shapes = {key: value.shape for key, value in alexnet().state_dict().items()}
+    generator = torch.Generator().manual_seed(4)
+    state = {}
+    for key, shape in shapes.items():
+        if key.startswith("features"):
+            state[key] = torch.randn(shape, generator=generator) * 0.05
+        else:
+            state[key] = torch.zeros(1).expand(shape)  # keeps the file small
+    torch.save(state, cache / ALEXNET)
+    return home, state
+
+
+@pytest.fixture(scope="module")
+def lpips(alexnet_cache):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_HOME", str(alexnet_cache[0]))
+        return LPIPS(download=False)
+
+
+@pytest.fixture(scope="module")
+def vgg():
+    return VGGDistance("random", seed=0)
+
+
+@pytest.mark.parametrize("measure", ["lpips", "vgg"])
+def test_known_orderings(measure, picture, request):
+    measure = request.getfixturevalue(measure)
+    blurs = [measure(picture, blurred(picture, sigma)) for sigma in (0.6, 1.2, 2.5)]
+    noises = [measure(picture, noisy(picture, sigma)) for sigma in (3, 10, 30)]
+    assert measure(picture, picture) == 0
+    assert 0 < blurs[0] < blurs[1] < blurs[2]
+    assert 0 < noises[0] < noises[1] < noises[2]
+
+
+def test_vgg_distance_is_its_definition(picture):
+    a, b = picture[:33, :40], blurred(picture, 2)[:33, :40]
+    weights = vgg19.draw(vgg19.CONVOLUTIONS, seed=1)
+    features = []
+    for gray in (a, b):
+        x = torch.stack(
+            [
+                (torch.from_numpy(gray / 255.0) - mean) / std
+                for mean, std in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
+            ]
+        )[None]
+        for name, (kernel, bias) in weights.items():
+            if name in ("conv2_1", "conv3_1", "conv4_1", "conv5_1"):
+                x = torch.max_pool2d(x, 2)
+            x = torch.conv2d(x, kernel.double(), bias.double(), padding=1)
+            if name != "conv5_4":
+                x = x.clamp(min=0)
+        features.append(x)
+    expected = ((features[0] - features[1]) ** 2).mean().item()
+    assert VGGDistance("random", seed=1)(a, b) == pytest.approx(expected, rel=1e-4)
+
+
+def test_lpips_is_its_definition(picture, lpips, alexnet_cache):
+    heads_file = files("torchmetrics") / "functional" / "image" / "lpips_models" / "alex.pth"
+    heads = torch.load(heads_file, map_location="cpu", weights_only=True)
+    net = alexnet()
+    net.load_state_dict(alexnet_cache[1])
+    a, b = picture, blurred(picture, 2)
+    layers = []
+    for gray in (a, b):
+        plane = torch.from_numpy(gray / 127.5 - 1).float()
+        x = torch.stack([(plane + 0.030) / 0.458, (plane + 0.088) / 0.448, (plane + 0.188) / 0.450])
+        taken = []
+        with torch.no_grad():
+            for index, layer in enumerate(net.features[:12]):
+                x = layer(x[None])[0]
+                if index in (1, 4, 7, 9, 11):
+                    taken.append(x / (x.norm(dim=0, keepdim=True) + 1e-10))
+        layers.append(taken)
+    expected = 0.0
+    for number, (x, y) in enumerate(zip(*layers, strict=True)):
+        head = heads[f"lin{number}.model.1.weight"].reshape(-1, 1, 1)
+        expected += ((x - y) ** 2 * head).sum(0).mean().item()
+    assert lpips(a, b) == pytest.approx(expected, rel=1e-3)
+
+
+def test_learned_heads_are_the_authors():
+    """The same file as weights/v0.1/alex.pth in the LPIPS authors' own package, lpips 0.1.4."""
+    heads = files("torchmetrics") / "functional" / "image" / "lpips_models" / "alex.pth"
+    digest = hashlib.sha256(heads.read_bytes()).hexdigest()
+    assert digest == "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0"
+
+
+def test_lpips_of_one_pair_does_not_depend_on_pairs_before(picture, lpips):
+    other = noisy(picture, 20)
+    first = lpips(picture, other)
+    lpips(picture, blurred(picture, 1))
+    assert lpips(picture, other) == first
+
+
+def test_too_small_pictures_are_named(picture, lpips, vgg):
+    with pytest.raises(ValueError, match="30x40 pixels; LPIPS needs at least 31x31"):
+        lpips(picture[:30, :40], picture[:30, :40])
+    assert lpips(picture[:31, :31], noisy(picture, 9)[:31, :31]) > 0
+    with pytest.raises(ValueError, match="15x40 pixels; conv5_4"):
+        vgg(picture[:15, :40], picture[:15, :40])
+
+
+def test_building_lpips_draws_no_global_random_numbers(alexnet_cache, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(alexnet_cache[0]))
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    LPIPS(download=False)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_not_to_be_had(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    for build in (LPIPS, VGGDistance):
+        with pytest.raises(WeightsUnavailable, match="refused"):
+            build()
+        with pytest.raises(WeightsUnavailable, match="not in torch's cache"):
+            build(download=False)
+
+
+def test_trap_in_place_of_alexnet_never_springs(tmp_path, monkeypatch):
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path / "sprung").touch, ()
+
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    torch.save({"features.0.weight": Trap()}, cache / ALEXNET)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(UnusableWeights, match=ALEXNET):
+        LPIPS()
+    assert not (tmp_path / "sprung").exists()

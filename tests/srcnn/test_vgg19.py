@@ -1,0 +1,117 @@
+"""VGG19's weights: random ones, and the right ones out of a file."""
+
+import math
+import socket
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torchvision.models.vgg import cfgs, make_layers
+
+from srcnn import vgg19
+from srcnn.pretrained import UnusableWeights, WeightsUnavailable
+
+SHALLOW = ("conv1_1", "conv1_2", "conv2_1")
+ALL = tuple(vgg19.CONVOLUTIONS)
+
+
+def refuse(*_, **__):
+    raise ConnectionRefusedError("refused")
+
+
+def shallow_state(prefix: str = "") -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(5)
+    state = {}
+    for index, (outputs, inputs) in {0: (64, 3), 2: (64, 64), 5: (128, 64)}.items():
+        state[f"{prefix}{index}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=generator)
+        state[f"{prefix}{index}.bias"] = torch.randn(outputs, generator=generator)
+    return state
+
+
+def write(state, path):
+    save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
+    return path
+
+
+def test_indices_and_shapes_are_torchvisions():
+    layers = make_layers(cfgs["E"])
+    for convolution in vgg19.CONVOLUTIONS.values():
+        theirs = layers[convolution.index]
+        assert isinstance(theirs, torch.nn.Conv2d)
+        assert convolution.shapes["weight"] == tuple(theirs.weight.shape)
+        assert convolution.shapes["bias"] == tuple(theirs.bias.shape)
+    assert len(ALL) == sum(isinstance(layer, torch.nn.Conv2d) for layer in layers) == 16
+
+
+@pytest.mark.parametrize("prefix", ["features.", ""])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_loads_the_convolutions_of_a_file(tmp_path, prefix, suffix):
+    state = shallow_state(prefix)
+    if prefix:
+        state["classifier.0.weight"] = torch.zeros(2, 2)  # a whole VGG19 has one: passed over
+    loaded = vgg19.load(SHALLOW, write(state, tmp_path / f"vgg19{suffix}"))
+    for name, index in zip(SHALLOW, (0, 2, 5), strict=True):
+        assert torch.equal(loaded[name].kernel, state[f"{prefix}{index}.weight"])
+        assert torch.equal(loaded[name].bias, state[f"{prefix}{index}.bias"])
+
+
+def test_half_precision_becomes_float32(tmp_path):
+    state = {key: tensor.half() for key, tensor in shallow_state().items()}
+    loaded = vgg19.load(SHALLOW, write(state, tmp_path / "half.safetensors"))
+    assert {tensor.dtype for weights in loaded.values() for tensor in weights} == {torch.float32}
+
+
+def test_wrong_weights_are_named(tmp_path):
+    def refused(state, match):
+        path = write(state, tmp_path / "wrong.pth")
+        with pytest.raises(UnusableWeights, match=rf"wrong\.pth .*{match}"):
+            vgg19.load(SHALLOW, path)
+
+    state = shallow_state("features.")
+    refused({}, r"has no 0\.weight \(conv1_1\)")
+    refused({"layer1.0.conv1.weight": torch.ones(1)}, r"has no 0\.weight")
+    bias = {key: tensor for key, tensor in state.items() if key != "features.5.bias"}
+    refused(bias, r"has no features\.5\.bias \(conv2_1\)")
+    refused(state | {"features.2.weight": torch.ones(64, 64, 5, 5)}, r"\(64, 64, 5, 5\).*must be")
+    refused(state | {"features.0.bias": torch.full((64,), math.nan)}, "not all finite")
+    refused(state | {"features.17.weight": torch.ones(512, 256, 3, 3)}, r"it has features\.17\.")
+
+
+@pytest.mark.parametrize("configuration", ["A", "B", "D"])
+def test_shallower_vggs_are_refused(tmp_path, configuration):
+    with torch.device("meta"):
+        state = make_layers(cfgs[configuration]).state_dict()
+    state = {key: torch.zeros(1).expand(tensor.shape) for key, tensor in state.items()}
+    with pytest.raises(UnusableWeights, match="is not a VGG19"):
+        vgg19.load(SHALLOW, write(state, tmp_path / "vgg.pth"))
+
+
+def test_random_weights_follow_he_and_the_seed():
+    drawn = vgg19.load(ALL, "random", seed=3)
+    for name, (kernel, bias) in drawn.items():
+        expected = math.sqrt(2 / (kernel.shape[1] * 9))
+        assert kernel.std().item() == pytest.approx(expected, rel=0.08), name
+        assert not bias.any()
+    again, other = vgg19.load(SHALLOW, "random", seed=3), vgg19.load(SHALLOW, "random", seed=4)
+    assert all(torch.equal(drawn[name].kernel, again[name].kernel) for name in SHALLOW)
+    assert not any(torch.equal(drawn[name].kernel, other[name].kernel) for name in SHALLOW)
+
+
+def test_imagenet_offline_names_cause_and_three_ways_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(WeightsUnavailable) as caught:
+        vgg19.load(SHALLOW, "imagenet")
+    message = str(caught.value)
+    for part in ("vgg19-dcbb9e9d.pth", "refused", "connect", ".safetensors", "random"):
+        assert part in message
+
+
+def test_imagenet_comes_from_torchs_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    state = shallow_state("features.")
+    write(state, cache / "vgg19-dcbb9e9d.pth")
+    loaded = vgg19.load(SHALLOW, "imagenet", download=False)
+    assert torch.equal(loaded["conv2_1"].kernel, state["features.5.weight"])
