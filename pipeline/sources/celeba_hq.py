@@ -94,6 +94,9 @@ def _cached(revision: str) -> Path:
 def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[Picture]:
     import datasets
 
+    # Each of these is a series of retries of the layer below, about 25 s: its default of 20 would
+    # keep a user waiting for ten minutes after the network is gone.
+    datasets.config.STREAMING_READ_MAX_RETRIES = 3
     try:
         rows: Any = datasets.load_dataset(path, revision=commit, split="train", streaming=True)
         rows = rows.select_columns("image").cast_column("image", datasets.Image(decode=False))

@@ -189,7 +189,7 @@ def test_16_bit_cmyk_tiff():
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_separate_planes_of_16_bits_are_refused(compression):
-    """Pillow reads them as noise where they are not compressed, and cut to 8 bits where they are."""
+    """Pillow reads them as noise, or cut to 8 bits where they are compressed."""
     planes = samples16(3, 20, 30)
     data = encode_tiff(planes, photometric="rgb", planarconfig="separate", compression=compression)
     with pytest.raises(UnreadableImage, match="separate planes"):
