@@ -16,9 +16,8 @@ PICTURES = 30_000
 TIMEOUT = 5  # seconds for the hub to answer at all; without a network nobody should wait longer
 
 WAYS_ON = (
-    "Three ways on: try again when connected (what is already downloaded is kept); or put pictures "
-    "in a folder and set data.source to 'folder' and data.path to it; or set data.source to "
-    "'samples', which needs no network"
+    "Three ways on: try again when connected; or put pictures in a folder and set data.source to "
+    "'folder' and data.path to it; or set data.source to 'samples', which needs no network"
 )
 
 
@@ -72,7 +71,9 @@ def _download(revision: str) -> Path:
     try:
         return Path(snapshot_download(REPO, repo_type="dataset", revision=revision))
     except Exception as error:
-        raise StageError(f"{REPO}: the download broke off: {_brief(error)}. {WAYS_ON}") from error
+        raise StageError(
+            f"{REPO}: the download broke off: {_brief(error)}; complete files are kept. {WAYS_ON}"
+        ) from error
 
 
 def _cached(revision: str) -> Path:

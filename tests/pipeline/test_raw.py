@@ -1,23 +1,14 @@
 import csv
 import hashlib
-import io
 import json
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from pipeline import raw
 from pipeline.raw import Picture, Unreadable
 from pipeline.stage import StageError
-
-
-def png(seed: int, size: tuple[int, int] = (8, 12)) -> bytes:
-    buffer = io.BytesIO()
-    pixels = np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+from tests.pictures import png
 
 
 def index(folder) -> list[dict[str, str]]:
@@ -41,8 +32,8 @@ def test_index_tells_source_size_and_sha256(tmp_path):
 
 
 def test_many_pictures_make_few_shards_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(raw, "SHARD_BYTES", 2000)
-    monkeypatch.setattr(raw, "GROUP_BYTES", 500)
+    monkeypatch.setattr(raw, "SHARD_BYTES", 20_000)
+    monkeypatch.setattr(raw, "GROUP_BYTES", 5_000)
     pictures = [Picture(f"{i:02d}", f"{i:02d}", png(i)) for i in range(60)]
     raw.write(pictures, tmp_path)
     shards = sorted(tmp_path.glob("*.parquet"))
