@@ -32,8 +32,8 @@ def test_index_tells_source_size_and_sha256(tmp_path):
 
 
 def test_many_pictures_make_few_shards_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(raw, "SHARD_BYTES", 20_000)
-    monkeypatch.setattr(raw, "GROUP_BYTES", 5_000)
+    monkeypatch.setattr(raw, "SHARD_BYTES", 10_000)
+    monkeypatch.setattr(raw, "GROUP_BYTES", 2_500)
     pictures = [Picture(f"{i:02d}", f"{i:02d}", png(i)) for i in range(60)]
     raw.write(pictures, tmp_path)
     shards = sorted(tmp_path.glob("*.parquet"))
