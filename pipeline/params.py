@@ -1,5 +1,6 @@
 """params.yaml as one frozen object, validated as a whole before any stage does work."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -14,6 +15,15 @@ Positive = Annotated[int, Field(ge=1)]
 
 class ParamsError(ValueError):
     """params.yaml asks for the impossible; the message names key, value and what is allowed."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's floats: DVC writes 1e-05, which YAML 1.1 takes for a string."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 class Section(BaseModel):
@@ -162,7 +172,7 @@ def load(path: Path = paths.PARAMS) -> Params:
             of values is impossible. All problems are in the one message.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.YAMLError as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(tree, dict):

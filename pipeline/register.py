@@ -87,8 +87,8 @@ def _publish(store: Store, run_id: str, params: Params) -> None:
         "params.hash": identity.params_hash(params),
         "data.raw": identity.digest(paths.RAW)[:32],
         "data.pairs": pairs.digest[:32],
-        "model.version": version.version,
-        "mlflow.note.content": _description(params, evaluation, version.version),
+        "model.version": str(version.version),
+        "mlflow.note.content": _description(params, evaluation, str(version.version)),
     }
     store.tag(run_id, tags)
     store.client.set_terminated(run_id, "FINISHED")

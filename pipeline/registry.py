@@ -1,5 +1,6 @@
 """The model of an experiment in MLflow's registry."""
 
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
@@ -55,7 +56,9 @@ def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]
     any_size = TensorSpec(np.dtype(np.float32), (-1, 1, -1, -1))
     mlflow.set_tracking_uri(store.uri)
     mlflow.set_registry_uri(store.uri)
-    with mlflow.start_run(run_id=run_id):
+    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+        # An example would have MLflow run the model to infer the signature that is given here.
+        warnings.filterwarnings("ignore", message=".*input example")
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=served_model.__file__,

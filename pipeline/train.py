@@ -40,7 +40,7 @@ def main(params: Params) -> None:
             try:
                 training.fit(report, checkpoint.save, params.train.checkpoint_every)
             except DivergedError as error:
-                raise stage.StageError(f"{error}; lower train.lr, train.muon_lr ...") from None
+                raise stage.StageError(f"{error} (train.lr, train.muon_lr)") from None
         _write(training)
         checkpoint.remove()
 

@@ -101,5 +101,5 @@ def bicubic(lr: np.ndarray, scale: int) -> np.ndarray:
 
 
 def to_uint8(picture: np.ndarray) -> np.ndarray:
-    """Clamp gray levels to 0..255 and round them to uint8."""
-    return np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
+    """Clamp gray levels to 0..255 and round them to uint8; a network that diverged gives black."""
+    return np.rint(np.clip(np.nan_to_num(picture), 0, 255)).astype(np.uint8)

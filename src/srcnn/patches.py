@@ -58,7 +58,7 @@ class PatchSampler:
 
         window = self._lr_size + 2 * REACH
         enlarge = bicubic_matrix(window, window * scale)[REACH * scale : -REACH * scale]
-        self._enlarge = torch.from_numpy(enlarge).to(self._device, torch.float32)
+        self._enlarge = torch.tensor(enlarge, dtype=torch.float32, device=self._device)
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw patches.

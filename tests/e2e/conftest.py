@@ -1,0 +1,138 @@
+"""A clone of this project with tiny parameters, driven through the real dvc and mlflow."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TINY = {
+    "model": {"kernels": [5, 1, 3], "channels": [8, 4]},
+    "train": {
+        "threads": 1,
+        "steps": 40,
+        "batch_size": 4,
+        "patch_size": 24,
+        "log_every": 5,
+        "validate_every": 20,
+        "val_pictures": 2,
+        "checkpoint_every": 5,
+    },
+}
+
+
+@dataclass
+class Project:
+    """A checkout on disk."""
+
+    folder: Path
+    first_output: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("DVC_", "MLFLOW_", "PYTEST_", "GIT_", "PYTHONPATH"))
+        }
+        binaries = str(Path(sys.executable).parent)
+        return inherited | {
+            "PATH": f"{binaries}{os.pathsep}{inherited['PATH']}",
+            "DVC_NO_ANALYTICS": "true",
+            "DVC_STUDIO_OFFLINE": "true",
+        }
+
+    def start(self, *command: str) -> subprocess.Popen:
+        """Start a command in the checkout, in a process group of its own."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """Run a command in the checkout; its output."""
+        process = self.start(*command)
+        output, _ = process.communicate(timeout=280)
+        assert (process.returncode != 0) == fails, output
+        return output
+
+    def commit(self) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-qm", "state")
+
+    def wait_for_queue(self) -> None:
+        """Until every queued experiment is done; all must succeed."""
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline:
+            status = self.run("dvc", "queue", "status")
+            if "Running" not in status and "Queued" not in status:
+                assert "Failed" not in status, status
+                return
+            time.sleep(1)
+        raise AssertionError(f"the queue does not end: {status}")
+
+    def ran(self, output: str) -> list[str]:
+        """The stages that DVC really ran, in order."""
+        return [line.split("'")[1] for line in output.splitlines() if "Running stage '" in line]
+
+    def runs(self) -> list[Run]:
+        """The MLflow runs in the original repository, oldest first."""
+        client = self.client
+        experiment = client.get_experiment_by_name("portrait-srcnn")
+        return client.search_runs([experiment.experiment_id], order_by=["start_time"])
+
+    @property
+    def client(self) -> MlflowClient:
+        uri = f"sqlite:///{self.folder / 'mlflow.db'}"
+        return MlflowClient(uri, registry_uri=uri)
+
+    def read(self, path: str) -> bytes:
+        return (self.folder / path).read_bytes()
+
+
+def clone(folder: Path) -> Project:
+    """The working tree's files, committed to a new repository with tiny parameters."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file() and not name.startswith(("metrics/", "dvc.lock", "docs/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    project = Project(folder)
+    parameters = yaml.safe_load((folder / "params.yaml").read_text())
+    for section, values in TINY.items():
+        parameters[section] |= values
+    (folder / "params.yaml").write_text(yaml.safe_dump(parameters, sort_keys=False))
+    project.run("git", "init", "-q", "-b", "main")
+    project.run("git", "config", "user.email", "test@example.org")
+    project.run("git", "config", "user.name", "Test")
+    project.commit()
+    return project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A fresh clone after `dvc repro`; the tests of a module share it, in their order."""
+    project = clone(tmp_path_factory.mktemp("clone"))
+    project.first_output = project.run("dvc", "repro")
+    project.commit()
+    return project

@@ -1,0 +1,138 @@
+"""What a user does: dvc repro, dvc exp run in all its ways, and what MLflow then holds."""
+
+import json
+import re
+
+import mlflow
+import numpy as np
+import pandas as pd
+from skimage import data, io
+
+STAGES = ["fetch", "grayscale-and-degrade", "train", "evaluate", "plot", "register"]
+
+
+def test_repro_runs_every_stage_and_writes_every_result(project):
+    assert project.ran(project.first_output) == STAGES
+    evaluation = json.loads(project.read("metrics/evaluation.json"))
+    scores = pd.read_csv(project.folder / "metrics/per_image.csv")
+    curve = pd.read_csv(project.folder / "metrics/training.csv")
+    test = scores[scores["set"] == "test"]
+    assert np.isclose(evaluation["psnr"], test["psnr"].mean())
+    assert np.isclose(evaluation["psnr_gain"], (test["psnr"] - test["psnr_bicubic"]).mean())
+    assert list(curve["step"]) == list(range(0, 41, 5))
+    assert curve["val_psnr"].notna().sum() == 3
+    for figure in ("curves", "reconstructions", "filmstrip", "gain_histogram"):
+        assert project.read(f"figures/{figure}.png").startswith(b"\x89PNG")
+
+
+def test_second_repro_runs_nothing(project):
+    output = project.run("dvc", "repro")
+    assert project.ran(output) == []
+    assert len(project.runs()) == 1
+
+
+def test_run_holds_parameters_curves_results_figures_data_and_model(project):
+    (run,) = project.runs()
+    assert run.info.status == "FINISHED"
+    assert run.data.params["train.steps"] == "40"
+    assert run.data.params["model.kernels"] == "[5, 1, 3]"
+    assert run.data.params["evaluate.test_sets"] == "{}"
+    history = project.client.get_metric_history(run.info.run_id, "train/loss")
+    curve = pd.read_csv(project.folder / "metrics/training.csv").dropna(subset="train_loss")
+    assert [(p.step, p.value) for p in history] == list(
+        zip(curve["step"], curve["train_loss"], strict=True)
+    )
+    evaluation = json.loads(project.read("metrics/evaluation.json"))
+    assert run.data.metrics["test/psnr"] == evaluation["psnr"]
+    assert run.data.metrics["test/ssim_bicubic"] == evaluation["ssim_bicubic"]
+    figures = project.client.list_artifacts(run.info.run_id, "figures")
+    assert "figures/reconstructions.png" in [figure.path for figure in figures]
+    (used,) = run.inputs.dataset_inputs
+    assert run.data.tags["data.pairs"] == used.dataset.digest
+    assert re.fullmatch(r"main-[0-9a-f]{7,}", run.info.run_name)
+
+
+def test_registered_champion_upscales_pictures_of_any_size(project):
+    mlflow.set_tracking_uri(f"sqlite:///{project.folder / 'mlflow.db'}")
+    version = project.client.get_model_version_by_alias("srcnn", "champion")
+    (run,) = project.runs()
+    assert version.run_id == run.info.run_id
+    assert float(version.tags["test_psnr"]) > 10
+    model = mlflow.pyfunc.load_model("models:/srcnn@champion")
+    for shape in ((1, 1, 20, 31), (2, 1, 16, 16)):
+        sr = model.predict(np.full(shape, 0.5, np.float32))
+        assert sr.shape == (*shape[:2], shape[2] * 4, shape[3] * 4)
+        assert abs(sr - 0.5).max() < 0.2
+
+
+def test_loss_parameter_reruns_train_onward_in_a_run_of_its_own(project):
+    output = project.run("dvc", "exp", "run", "-n", "l1-loss", "-S", "loss.pixel=l1")
+    assert project.ran(output) == ["train", "evaluate", "plot", "register"]
+    first, second = project.runs()
+    assert second.info.run_name == "l1-loss"
+    assert second.data.tags["dvc.experiment"] == "l1-loss"
+    assert second.data.params["loss.pixel"] == "l1"
+    assert second.data.metrics["test/psnr"] != first.data.metrics["test/psnr"]
+    assert "l1-loss" in project.run("dvc", "exp", "show", "--csv")
+
+
+def test_repeated_experiment_adds_its_name_to_the_run_that_stands(project):
+    project.run("dvc", "exp", "run", "-f", "-n", "again", "-S", "loss.pixel=l1")
+    runs = project.runs()
+    assert len(runs) == 2
+    assert runs[1].data.tags["pipeline.experiments"] == "l1-loss, again"
+
+
+def test_evaluation_parameter_does_not_retrain(project):
+    pictures = project.folder / "data" / "camera"
+    pictures.mkdir()
+    io.imsave(pictures / "camera.png", data.camera()[:128, :128])
+    # relative to the project's root
+    setting = "+evaluate.test_sets.Camera=data/camera"
+    output = project.run("dvc", "exp", "run", "-S", "loss.pixel=l1", "-S", setting)
+    assert "train" not in project.ran(output)
+    assert project.ran(output)[-1] == "register"
+    runs = project.runs()
+    assert len(runs) == 3
+    assert runs[2].data.tags["pipeline.training_run"] == runs[1].info.run_id
+    assert runs[2].data.metrics["test-Camera/psnr"] > 15
+    curves = [project.client.get_metric_history(r.info.run_id, "val/psnr") for r in runs[1:]]
+    assert [p.value for p in curves[0]] == [p.value for p in curves[1]]
+
+
+def test_temp_experiment_is_recorded_in_the_original_repository(project):
+    output = project.run("dvc", "exp", "run", "--temp", "-n", "temp", "-S", "seed=7")
+    assert "temp" in output
+    runs = project.runs()
+    assert len(runs) == 4
+    assert runs[3].info.run_name == "temp"
+    assert runs[3].info.artifact_uri.startswith(str(project.folder / "mlartifacts"))
+    assert project.client.list_artifacts(runs[3].info.run_id, "figures")
+
+
+def test_two_queued_experiments_at_once_one_with_changed_code(project):
+    losses = project.folder / "src/srcnn/losses.py"
+    original = losses.read_text()
+    queue = ("dvc", "exp", "run", "--queue", "-S", "loss.pixel=mse", "-S", "train.lr=0.0005")
+    project.run(*queue, "-n", "plain")
+    changed = original.replace('"mse": F.mse_loss', '"mse": lambda a, b: 7 + F.mse_loss(a, b)')
+    assert changed != original
+    losses.write_text(changed)
+    project.run(*queue, "-n", "changed")
+    losses.write_text(original)
+    project.run("dvc", "queue", "start", "--jobs", "2")
+    project.wait_for_queue()
+    by_name = {run.info.run_name: run for run in project.runs()}
+    assert len(project.runs()) == 6
+    assert by_name["plain"].data.metrics["train/loss"] < 1
+    assert by_name["changed"].data.metrics["train/loss"] > 7
+    assert by_name["plain"].info.status == by_name["changed"].info.status == "FINISHED"
+
+
+def test_champion_has_the_best_validation_gain(project):
+    versions = project.client.search_model_versions("name = 'srcnn'")
+    gains = {v.version: float(v.tags["val_psnr_gain"]) for v in versions if v.tags["scale"] == "4"}
+    champion = project.client.get_model_version_by_alias("srcnn", "champion")
+    same_data = [v for v in versions if v.tags["data"] == champion.tags["data"]]
+    assert gains[champion.version] == max(gains[v.version] for v in same_data)
+    assert len(versions) == len(project.runs())

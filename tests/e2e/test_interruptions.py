@@ -1,0 +1,118 @@
+"""Killed, repeated and twin experiments: the same bits, and each in MLflow once."""
+
+import hashlib
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+RESULTS = ("models/srcnn.safetensors", "models/snapshots.safetensors", "metrics/training.csv")
+LONGER = ("-S", "train.steps=400", "-S", "train.validate_every=100")
+
+
+def digests(project):
+    return {path: hashlib.sha256(project.read(path)).hexdigest() for path in RESULTS}
+
+
+def kill_when(project, process, condition):
+    """SIGKILL DVC and all its children as soon as the condition holds."""
+    for _ in range(6000):
+        if condition():
+            break
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def checkpoints(project) -> list[Path]:
+    return list((project.folder / ".checkpoints").glob("*/state.pt"))
+
+
+def test_killed_training_continues_to_the_same_bits_in_the_same_run(project):
+    reference = digests(project)
+    (published,) = project.runs()
+    process = project.start("dvc", "exp", "run", "-n", "killed", *LONGER)
+    kill_when(project, process, lambda: checkpoints(project))
+    assert not (project.folder / "models/srcnn.safetensors").exists()
+
+    # Another experiment finds the dead one. It has the first parameters: the same bits again.
+    (project.folder / ".dvc/tmp/rwlock").unlink(missing_ok=True)
+    project.run("git", "checkout", "-q", "HEAD", "--", "params.yaml")
+    project.run("dvc", "repro", "--force", "--single-item", "train")
+    assert digests(project) == reference
+    by_status = {run.info.status: run for run in project.runs()}
+    assert len(project.runs()) == 2
+    assert by_status["FINISHED"].info.run_id == published.info.run_id
+    dead = by_status["FAILED"]
+
+    output = project.run("dvc", "exp", "run", "-n", "continued", *LONGER)
+    assert "Continuing at step" in output
+    continued = digests(project)
+    runs = project.runs()
+    assert len(runs) == 2
+    assert runs[1].info.run_id == dead.info.run_id
+    assert (runs[1].info.status, runs[1].info.run_name) == ("FINISHED", "continued")
+    steps = [p.step for p in project.client.get_metric_history(runs[1].info.run_id, "train/loss")]
+    assert steps == list(range(5, 401, 5))
+    assert not checkpoints(project)
+
+    project.run("dvc", "repro", "--force", "--single-item", "train")
+    assert digests(project) == continued
+    assert len(project.runs()) == 2
+
+
+def test_seed_changes_the_bits(project):
+    before = digests(project)
+    project.run("dvc", "exp", "run", "-n", "seeded", *LONGER, "-S", "seed=1")
+    after = digests(project)
+    assert all(before[path] != after[path] for path in RESULTS)
+
+
+def test_training_replayed_into_a_new_store_is_whole(project):
+    """What DVC takes from its cache is in the store that is in use, with its whole curve."""
+    before = len(project.runs())
+    project.run("dvc", "exp", "run", "-n", "other-store", "-S", "tracking.experiment=other")
+    experiment = project.client.get_experiment_by_name("other")
+    (replayed,) = project.client.search_runs([experiment.experiment_id])
+    original = project.runs()[-1]
+    assert len(project.runs()) == before
+    assert replayed.info.run_name == "other-store"
+    assert replayed.data.metrics.keys() == original.data.metrics.keys()
+    for name in ("train/loss", "val/psnr", "test/psnr"):
+        curves = [
+            [(p.step, p.value) for p in project.client.get_metric_history(run.info.run_id, name)]
+            for run in (replayed, original)
+        ]
+        assert curves[0] == curves[1]
+
+
+def test_twins_at_once_give_one_run(project):
+    before = len(project.runs())
+    for name in ("twin-a", "twin-b"):
+        settings = ("-S", "seed=42", "-S", "tracking.experiment=portrait-srcnn")
+        project.run("dvc", "exp", "run", "--queue", "-n", name, *settings)
+    project.run("dvc", "queue", "start", "--jobs", "2")
+    project.wait_for_queue()
+    runs = project.runs()
+    assert len(runs) == before + 1
+    names = runs[-1].data.tags["pipeline.experiments"].split(", ")
+    assert sorted(names) == ["twin-a", "twin-b"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["train.lr=1e20", "train.muon_lr=1e20"], "the training loss became"),
+        (["train.steps=-3"], "train.steps is -3; it should be greater than or equal to 1"),
+        (["+train.step=5"], "train.step: unknown parameter"),
+        (["data.source=folder", "data.path=no/such/folder"], "no/such/folder"),
+    ],
+)
+def test_bad_parameters_are_one_clear_error(project, overrides, message):
+    settings = [part for override in overrides for part in ("-S", override)]
+    output = project.run("dvc", "exp", "run", "--temp", *settings, fails=True)
+    assert message in output
+    assert "Traceback" not in output
