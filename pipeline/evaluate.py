@@ -61,8 +61,6 @@ def main(params: Params) -> None:
         paths.SPEED,
         {
             "megapixels_per_second": round(speed, 4),
-            "width": int(test.widths[0]),
-            "height": int(test.heights[0]),
             "device": device.type,
             "threads": params.train.threads,
         },
