@@ -1,0 +1,253 @@
+import json
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from srcnn.evaluation import (
+    Score,
+    bootstrap_interval,
+    finite_psnr,
+    megapixels_per_second,
+    score_pairs,
+    score_picture,
+    score_test_set,
+    smallest_side,
+    summarise,
+)
+from srcnn.pairs import Pairs, PairsWriter
+
+
+class Resolver:
+    """Stands in for a model: enlarges by repeating pixels and remembers what it was given."""
+
+    def __init__(self, scale, luma="full", seconds=0.0):
+        self.scale, self.luma, self.seconds, self.seen = scale, luma, seconds, []
+
+    def __call__(self, lr):
+        time.sleep(self.seconds)
+        self.seen.append(lr)
+        enlarged = np.kron(lr, np.ones((self.scale, self.scale)))
+        return np.clip(np.round(enlarged), 0, 255).astype(np.uint8)
+
+
+def flat(value, side=24):
+    return np.full((side, side), value, dtype=np.uint8)
+
+
+def noise(seed, shape):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def score(picture_id="a", source="a", psnr=30.0, **others):
+    values = {"ssim": 0.9, "gmsd": 0.05, "psnr_bicubic": 28.0, "ssim_bicubic": 0.8}
+    return Score(picture_id, source, psnr, **({"gmsd_bicubic": 0.09} | values | others))
+
+
+def test_a_score_is_what_the_definitions_give():
+    result = score_picture("a", "s", flat(110), flat(120), flat(100), border=4)
+
+    assert (result.id, result.source) == ("a", "s")
+    assert result.psnr == pytest.approx(10 * math.log10(255**2 / 100))
+    assert result.psnr_bicubic == pytest.approx(10 * math.log10(255**2 / 400))
+    # On flat pictures only the luminance term of SSIM is left.
+    c1 = (0.01 * 255) ** 2
+    assert result.ssim == pytest.approx((2 * 110 * 100 + c1) / (110**2 + 100**2 + c1))
+    assert result.gain("psnr") == pytest.approx(20 * math.log10(2))
+
+
+def test_the_border_is_left_out_of_every_measure():
+    hr, sr, baseline = noise(0, (30, 34)), noise(1, (30, 34)), noise(2, (30, 34))
+    before = score_picture("a", "a", sr, baseline, hr, border=3)
+
+    for picture in (hr, sr, baseline):
+        picture[:3] = picture[-3:] = 255 - picture[:3]
+        picture[:, :3] = picture[:, -3:] = 0
+
+    assert score_picture("a", "a", sr, baseline, hr, border=3) == before
+
+
+def test_a_lower_gmsd_is_a_gain():
+    assert score(gmsd=0.05, gmsd_bicubic=0.09).gain("gmsd") == pytest.approx(0.04)
+
+
+def test_psnr_of_identical_pictures_is_the_highest_of_different_ones():
+    almost = flat(100)
+    almost[3, 4] += 1
+
+    assert finite_psnr(flat(100), flat(100)) == finite_psnr(almost, flat(100))
+    assert finite_psnr(flat(100), flat(100)) == pytest.approx(10 * math.log10(255**2 * 24**2))
+
+
+def test_summary_of_three_pictures():
+    scores = [score("a", "x", 30.0), score("b", "x", 31.0), score("c", "y", 35.0)]
+
+    summary = summarise(scores, seed=0)
+
+    assert (summary["pictures"], summary["sources"]) == (3, 2)
+    assert summary["psnr"] == pytest.approx(32)
+    assert summary["psnr_std"] == pytest.approx(math.sqrt((4 + 1 + 9) / 2))
+    assert summary["psnr_bicubic"] == pytest.approx(28)
+    assert summary["psnr_gain"] == pytest.approx(4)
+    assert summary["ssim_gain"] == pytest.approx(0.1)
+    assert summary["ssim_gain_std"] == pytest.approx(0)
+    assert summary["gmsd_gain_ci95"] == pytest.approx([0.04, 0.04])
+    # Of two sources both, or twice the same, are drawn: the ends are the means of x and of y.
+    assert summary["psnr_gain_ci95"] == pytest.approx([2.5, 7])
+
+
+def test_one_picture_has_no_deviation_and_no_interval():
+    summary = summarise([score()], seed=0)
+
+    assert summary["psnr"] == 30
+    assert summary["psnr_std"] is summary["psnr_gain_std"] is summary["psnr_gain_ci95"] is None
+
+
+def test_perfect_pictures_give_strict_json():
+    perfect = score_picture("a", "a", flat(9), flat(9), flat(9), border=2)
+
+    summary = summarise([perfect, replace(perfect, source="b")], seed=0)
+
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert summary["psnr_gain"] == 0
+
+
+def test_no_scores_is_an_error():
+    with pytest.raises(ValueError, match="no scores"):
+        summarise([], seed=0)
+
+
+def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    names = [str(i) for i in range(40)]
+
+    covered = 0
+    for trial in range(200):
+        values = rng.normal(1.0, 0.5, (40, 1))
+        (low,), (high,) = bootstrap_interval(values, names, seed=trial, draws=400)
+        covered += low <= 1.0 <= high
+
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_the_interval_depends_on_nothing_but_values_and_seed():
+    values = np.random.default_rng(1).normal(size=(20, 2))
+    names = [str(i) for i in range(20)]
+
+    first = bootstrap_interval(values, names, seed=5)
+
+    assert np.array_equal(first, bootstrap_interval(values, names, seed=5))
+    assert not np.array_equal(first, bootstrap_interval(values, names, seed=6))
+    assert first.shape == (2, 2)
+
+
+def test_more_tiles_of_the_same_photographs_do_not_narrow_the_interval():
+    values = np.random.default_rng(1).normal(size=(12, 1))
+    names = [str(i) for i in range(12)]
+
+    once = bootstrap_interval(values, names, seed=0)
+    tiled = bootstrap_interval(np.tile(values, (9, 1)), names * 9, seed=0)
+
+    assert tiled == pytest.approx(once)
+
+
+def test_pairs_are_scored_in_order_with_their_sources(tmp_path):
+    with PairsWriter(tmp_path, 2, "full") as writer:
+        for name, source in (("a", "x"), ("b", "x"), ("c", "y")):
+            hr = noise(ord(name), (24, 30))
+            writer.add(name, source, "test", hr, hr[::2, ::2])
+    resolver = Resolver(2)
+
+    scores = list(score_pairs(resolver, Pairs.open(tmp_path)))
+
+    assert [(s.id, s.source) for s in scores] == [("a", "x"), ("b", "x"), ("c", "y")]
+    hr = noise(ord("b"), (24, 30))
+    repeated = np.kron(hr[::2, ::2], np.ones((2, 2), dtype=np.uint8))
+    inside = (slice(2, -2), slice(2, -2))
+    expected = peak_signal_noise_ratio(hr[inside], repeated[inside], data_range=255)
+    assert scores[1].psnr == pytest.approx(expected)
+
+
+def cubic(x):
+    x = abs(x)
+    if x <= 1:
+        return 1.5 * x**3 - 2.5 * x**2 + 1
+    return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x <= 2 else 0.0
+
+
+def resize_signal(signal, new_size):
+    """MATLAB's imresize, one sample and one tap at a time."""
+    size = len(signal)
+    stretch = max(1.0, size / new_size)
+    resized = []
+    for i in range(new_size):
+        centre = (i + 0.5) * size / new_size - 0.5
+        reach = math.ceil(2 * stretch) + 1
+        total = weights = 0.0
+        for tap in range(math.floor(centre) - reach, math.floor(centre) + reach + 1):
+            weight = cubic((centre - tap) / stretch)
+            mirrored = tap % (2 * size)
+            total += weight * signal[min(mirrored, 2 * size - 1 - mirrored)]
+            weights += weight
+        resized.append(total / weights)
+    return np.array(resized)
+
+
+def resize(picture, height, width):
+    columns = np.stack([resize_signal(column, height) for column in picture.T], axis=1)
+    return np.stack([resize_signal(row, width) for row in columns])
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_test_set_is_scored_by_the_protocol_of_the_literature(scale):
+    smooth = np.linspace(0, 9, 41)[:, None] + np.linspace(0, 7, 44)
+    rgb = np.stack([127 + 120 * np.sin(smooth * f) for f in (0.7, 1.1, 1.9)], axis=2)
+    rgb = rgb.round().astype(np.uint8)
+    resolver = Resolver(scale)
+
+    (result,) = score_test_set(resolver, [("waves.png", rgb)])
+
+    luma = 16 + (rgb / 255.0) @ [65.481, 128.553, 24.966]
+    height, width = 41 // scale * scale, 44 // scale * scale
+    hr = np.floor(luma[:height, :width] + 0.5)
+    lr = resize(hr, height // scale, width // scale)
+    assert np.abs(resolver.seen[0] - lr).max() < 1e-9  # not rounded
+    baseline = np.clip(np.round(resize(lr, height, width)), 0, 255)
+    sr = np.clip(np.round(np.kron(lr, np.ones((scale, scale)))), 0, 255)
+    inside = (slice(scale, -scale), slice(scale, -scale))
+    for picture, psnr, ssim in (
+        (baseline, result.psnr_bicubic, result.ssim_bicubic),
+        (sr, result.psnr, result.ssim),
+    ):
+        pixels = picture[inside], hr[inside]
+        assert psnr == pytest.approx(peak_signal_noise_ratio(*pixels, data_range=255))
+        _, whole = structural_similarity(
+            *pixels,
+            data_range=255,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            full=True,
+        )
+        assert ssim == pytest.approx(whole[5:-5, 5:-5].mean())
+    assert result.id == result.source == "waves.png"
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_smallest_side_is_the_smallest_that_can_be_scored(scale):
+    side = smallest_side(scale)
+    score_picture("a", "a", *[flat(5, side)] * 3, border=scale)
+
+    with pytest.raises(ValueError, match="11"):
+        score_picture("a", "a", *[flat(5, side - 1)] * 3, border=scale)
+
+
+def test_speed_counts_hr_pixels():
+    resolver = Resolver(4, seconds=0.01)
+
+    speed = megapixels_per_second(resolver, noise(0, (25, 25)), repeats=3)
+
+    assert 0.001 < speed < 1  # 100x100 pixels in a little over 10 ms
