@@ -173,6 +173,8 @@ def load(path: Path = paths.PARAMS) -> Params:
     """
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file; stages run in the project's root") from None
     except yaml.YAMLError as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(tree, dict):

@@ -6,6 +6,7 @@ PARAMS = Path("params.yaml")
 DVC_YAML = Path("dvc.yaml")
 
 RAW = Path("data/raw")  # encoded pictures as they came: a few Parquet shards and an index
+RAW_INDEX = RAW / "index.csv"  # names, sizes and sha256 of all of them
 PAIRS = Path("data/pairs")  # uint8 LR/HR pairs, memory-mapped, with their split
 
 WEIGHTS = Path("models/srcnn.safetensors")

@@ -85,7 +85,7 @@ def _publish(store: Store, run_id: str, params: Params) -> None:
     tags = {
         STATE: "published",
         "params.hash": identity.params_hash(params),
-        "data.raw": identity.digest(paths.RAW)[:32],
+        "data.raw": identity.digest(paths.RAW_INDEX)[:32],
         "data.pairs": pairs.digest[:32],
         "model.version": str(version.version),
         "mlflow.note.content": _description(params, evaluation, str(version.version)),
