@@ -1,0 +1,74 @@
+"""A tiny experiment as the train stage leaves it, for tests of the stages that come after."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import save_file
+
+from pipeline import paths
+from pipeline.params import Params
+from srcnn.degradation import downscale
+from srcnn.inference import SuperResolver
+from srcnn.models import SRCNN
+from srcnn.pairs import PairsWriter
+
+PROJECT = Path(__file__).parents[2]
+SCALE = 2
+KERNELS, CHANNELS = [3, 1, 3], [4, 3]
+
+
+def load_params(**evaluate: object) -> Params:
+    """The project's parameters for the tiny network, with other values in section evaluate."""
+    tree = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
+    tree["degrade"]["scale"] = SCALE
+    tree["model"] |= {"kernels": KERNELS, "channels": CHANNELS}
+    tree["train"] |= {"device": "cpu", "threads": 1, "patch_size": 24}
+    tree["evaluate"] |= evaluate
+    return Params.model_validate(tree)
+
+
+def picture(seed: int, height: int = 40, width: int = 48) -> np.ndarray:
+    """A smooth gray picture with some noise, uint8 (height, width)."""
+    rng = np.random.default_rng(seed)
+    waves = np.sin(np.arange(height)[:, None] / 5 + seed) + np.cos(np.arange(width) / 7)
+    return (127 + 50 * waves + rng.normal(0, 3, (height, width))).astype(np.uint8)
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> None:
+    """Save a picture, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def write_experiment(test_pictures: int = 5) -> None:
+    """Pairs, an untrained model, its curve and its film, in the current folder."""
+    paths.PAIRS.mkdir(parents=True)
+    with PairsWriter(paths.PAIRS, SCALE, "full") as writer:
+        for i in range(test_pictures + 2):
+            hr, split = picture(i), ("train", "val")[i] if i < 2 else "test"
+            writer.add(f"p{i}", f"source{i // 2}", split, hr, downscale(hr, SCALE))
+    generator = torch.Generator().manual_seed(0)
+    model = SRCNN(KERNELS, CHANNELS, residual=True, generator=generator).eval()
+    paths.WEIGHTS.parent.mkdir()
+    paths.WEIGHTS.write_bytes(SuperResolver(model, SCALE, "full").to_bytes())
+    film = torch.from_numpy(np.stack([picture(i, 32, 32) for i in range(4)]))[:, None]
+    save_file(
+        {
+            "steps": torch.tensor([0, 10]),
+            "sr": film[:2].contiguous(),
+            "bicubic": film[2].contiguous(),
+            "hr": film[3].contiguous(),
+        },
+        paths.SNAPSHOTS,
+    )
+    paths.TRAINING_CURVE.parent.mkdir()
+    paths.TRAINING_CURVE.write_text(
+        "step,lr,train_loss,train_pixel,train_perceptual,val_loss,train_psnr,train_psnr_bicubic,"
+        "val_psnr,val_psnr_bicubic\n"
+        "0,,,,,0.002,29.0,30.0,28.5,29.5\n"
+        "5,0.001,0.0018,0.0018,,,,,,\n"
+        "10,0.001,0.0015,0.0015,,0.0016,30.5,30.0,30.1,29.5\n"
+    )

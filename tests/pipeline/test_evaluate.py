@@ -1,0 +1,148 @@
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import paths
+from pipeline.evaluate import main
+from pipeline.stage import StageError
+from srcnn.evaluation import score_pairs
+from srcnn.inference import SuperResolver
+from srcnn.pairs import Pairs
+from tests.pipeline.experiment import load_params, picture, write_experiment, write_picture
+
+
+@pytest.fixture(autouse=True)
+def experiment(tmp_path, monkeypatch):
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    Path(".dvc").mkdir()
+    write_experiment()
+
+
+def evaluation():
+    return json.loads(paths.EVALUATION.read_text())
+
+
+def per_image():
+    with paths.PER_IMAGE.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_test_split_is_scored_and_no_other_picture():
+    main(load_params())
+
+    test = Pairs.open(paths.PAIRS).split("test")
+    expected = list(score_pairs(SuperResolver.load(paths.WEIGHTS), test))
+    rows = per_image()
+    assert [row["id"] for row in rows] == ["p2", "p3", "p4", "p5", "p6"]
+    assert {row["set"] for row in rows} == {"test"}
+    for row, score in zip(rows, expected, strict=True):
+        for measure in ("psnr", "ssim", "gmsd", "psnr_bicubic", "ssim_bicubic", "gmsd_bicubic"):
+            assert float(row[measure]) == pytest.approx(getattr(score, measure), abs=1e-6)
+
+
+def test_the_summary_is_that_of_the_table():
+    main(load_params())
+
+    rows, figures = per_image(), evaluation()
+    psnr, baseline = (
+        np.array([float(row[name]) for row in rows]) for name in ("psnr", "psnr_bicubic")
+    )
+    assert figures["psnr"] == pytest.approx(psnr.mean(), abs=2e-6)
+    assert figures["psnr_std"] == pytest.approx(psnr.std(ddof=1), abs=2e-6)
+    assert figures["psnr_bicubic"] == pytest.approx(baseline.mean(), abs=2e-6)
+    assert figures["psnr_gain"] == pytest.approx((psnr - baseline).mean(), abs=2e-6)
+    low, high = figures["psnr_gain_ci95"]
+    assert low < figures["psnr_gain"] < high
+    assert (figures["pictures"], figures["sources"]) == (5, 3)
+
+
+def test_the_figures_say_what_they_are_figures_of():
+    main(load_params())
+
+    figures = evaluation()
+    assert figures["scale"] == figures["shave"] == 2
+    assert figures["luma"] == figures["model_luma"] == "full"
+    # 3x3 kernels from 1 to 4 maps, 1x1 from 4 to 3, 3x3 from 3 to 1; and 4 + 3 + 1 biases.
+    assert figures["macs_per_pixel"] == 36 + 12 + 27
+    assert figures["parameters"] == 36 + 12 + 27 + 8
+    assert figures["test_sets"] == {}
+
+
+def test_the_same_experiment_gives_the_same_files_and_speed_is_kept_apart():
+    main(load_params())
+    first = paths.EVALUATION.read_bytes(), paths.PER_IMAGE.read_bytes()
+    main(load_params())
+
+    assert (paths.EVALUATION.read_bytes(), paths.PER_IMAGE.read_bytes()) == first
+    speed = json.loads(paths.SPEED.read_text())
+    assert speed["megapixels_per_second"] > 0
+    assert (speed["device"], speed["threads"]) == ("cpu", 1)
+
+
+def test_test_sets_are_scored_in_studio_luma_beside_the_test_split():
+    gray = picture(0, 45, 51)
+    write_picture(Path("sets/one/b.png"), gray)
+    write_picture(Path("sets/one/a.bmp"), np.stack([gray] * 3, axis=2))
+    write_picture(Path("sets/two/c.png"), picture(9))
+    Path("sets/one/README.txt").write_text("not a picture")
+
+    main(load_params(test_sets={"One": "sets/one", "Two": str(Path("sets/two").resolve())}))
+
+    rows, figures = per_image(), evaluation()
+    assert [(row["set"], row["id"]) for row in rows[5:]] == [
+        ("One", "a.bmp"),
+        ("One", "b.png"),
+        ("Two", "c.png"),
+    ]
+    # Gray and the same picture as RGB are one and the same in studio luma.
+    assert rows[5]["psnr"] == rows[6]["psnr"]
+    one, two = figures["test_sets"]["One"], figures["test_sets"]["Two"]
+    assert (one["luma"], one["model_luma"], one["pictures"]) == ("studio", "full", 2)
+    assert two["psnr_gain_ci95"] is None
+    assert set(one) < set(figures)
+    # The test split's own figures do not change with the sets scored beside it.
+    main(load_params())
+    assert evaluation()["psnr"] == figures["psnr"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("nowhere", "does not exist"),
+        ("params.txt", "is not a folder"),
+        ("empty", "holds no picture"),
+        ("damaged", r"bad\.png cannot be read"),
+        ("small", r"tiny\.png is 40x15.*at least 15x15"),
+    ],
+)
+def test_a_wrong_test_set_stops_before_anything_is_scored(folder, message):
+    Path("params.txt").write_text("")
+    Path("empty").mkdir()
+    Path("damaged").mkdir()
+    Path("damaged/bad.png").write_bytes(b"\x89PNG and no more")
+    write_picture(Path("small/tiny.png"), picture(0, 15, 40))
+
+    with pytest.raises(StageError, match=message) as error:
+        main(load_params(test_sets={"Mine": folder}))
+
+    assert "evaluate.test_sets.Mine" in str(error.value)
+    assert not paths.PER_IMAGE.exists()
+
+
+def test_a_test_set_cannot_take_the_name_of_the_test_split():
+    write_picture(Path("set/a.png"), picture(0))
+
+    with pytest.raises(StageError, match=r"test_sets\.test.*held-out"):
+        main(load_params(test_sets={"test": "set"}))
+
+
+@pytest.mark.parametrize("missing", [paths.WEIGHTS, paths.PAIRS / "index.csv"])
+def test_what_is_missing_is_named(missing):
+    missing.unlink()
+
+    with pytest.raises(StageError, match=missing.name.split(".")[0]):
+        main(load_params())

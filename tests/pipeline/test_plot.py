@@ -1,0 +1,87 @@
+import csv
+import io
+
+import pytest
+from PIL import Image
+
+from pipeline import evaluate, paths, plot, plots_page
+from pipeline.stage import StageError
+from tests.pipeline.experiment import PROJECT, load_params, write_experiment
+
+FIGURES = ["curves.png", "filmstrip.png", "gain_histogram.png", "reconstructions.png"]
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def run(test_pictures=5):
+    write_experiment(test_pictures)
+    evaluate.main(load_params())
+    plot.main(load_params())
+
+
+def contents():
+    return {file.name: file.read_bytes() for file in sorted(paths.FIGURES.iterdir())}
+
+
+def test_every_figure_is_drawn_and_each_time_the_same(workspace):
+    run()
+    first = contents()
+    (paths.FIGURES / "old.png").touch()
+    plot.main(load_params())
+
+    assert list(first) == FIGURES
+    assert contents() == first
+    for content in first.values():
+        image = Image.open(io.BytesIO(content))
+        assert min(image.size) > 250
+        assert len(content) < 1e6
+
+
+@pytest.mark.parametrize(
+    ("test_pictures", "expected"),
+    [(1, ["best"]), (2, ["best", "worst"]), (5, ["best", "median", "worst"])],
+)
+def test_examples_are_the_best_the_median_and_the_worst(
+    workspace, monkeypatch, test_pictures, expected
+):
+    shown = []
+    draw = plot.figures.reconstructions
+
+    def remember(examples, *arguments):
+        shown.extend(examples)
+        return draw(examples, *arguments)
+
+    monkeypatch.setattr(plot.figures, "reconstructions", remember)
+    run(test_pictures)
+
+    with paths.PER_IMAGE.open(newline="") as file:
+        gains = {
+            row["id"]: float(row["psnr"]) - float(row["psnr_bicubic"])
+            for row in csv.DictReader(file)
+        }
+    ranked = sorted(gains, key=gains.get, reverse=True)
+    assert [example.title.split(":")[0] for example in shown] == expected
+    assert shown[0].score.id == ranked[0]
+    assert shown[-1].score.id == ranked[-1]
+    assert shown[len(shown) // 2].score.id == ranked[len(ranked) // 2]
+
+
+def test_what_is_missing_is_named(workspace):
+    run()
+    paths.PER_IMAGE.unlink()
+
+    with pytest.raises(StageError, match=r"per_image\.csv"):
+        plot.main(load_params())
+
+
+def test_the_page_of_dvc_plots_is_up_to_date_and_needs_no_network():
+    page = (PROJECT / plots_page.PAGE).read_text(encoding="utf-8")
+
+    assert page == plots_page.page()
+    # What DVC replaces stands there once; {scripts} would bring its links to a server.
+    assert page.count("{plot_divs}") == 1
+    assert "{scripts}" not in page
+    assert "<script src" not in page

@@ -1,0 +1,241 @@
+import io
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from PIL import Image
+
+from srcnn import figures
+from srcnn.evaluation import Score
+from srcnn.figures.style import BLUE, VERMILION
+
+
+def noise(seed, shape):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def example(height=96, width=128, scale=4, title="best"):
+    hr = noise(0, (height, width))
+    return figures.Example(
+        title=title,
+        lr=noise(1, (height // scale, width // scale)),
+        baseline=noise(2, (height, width)),
+        sr=noise(3, (height, width)),
+        hr=hr,
+        score=Score("a", "a", 29.876, 0.81234, 0.05, 28.123, 0.79999, 0.06),
+    )
+
+
+def texts(figure):
+    axes_texts = [text for axes in figure.axes for text in axes.texts]
+    return [text.get_text() for text in (*figure.texts, *axes_texts)]
+
+
+def rendered(figure):
+    """The PNG's pixels, and where in them each of the figure's axes lies: (top, left, h, w)."""
+    pixels = np.asarray(Image.open(io.BytesIO(figures.png(figure))))
+    height, width = pixels.shape[:2]
+    places = []
+    for axes in figure.axes:
+        box = axes.get_position()
+        left, right = round(box.x0 * width), round(box.x1 * width)
+        top, bottom = round((1 - box.y1) * height), round((1 - box.y0) * height)
+        places.append((slice(top, bottom), slice(left, right)))
+    return pixels, places
+
+
+def curve(rows=41, perceptual=False):
+    step = np.arange(rows) * 10.0
+    validated = step % 100 == 0
+
+    def where(there, values):
+        return np.where(there, values, np.nan)
+
+    loss = 0.001 + 0.002 * np.exp(-step / 100)
+    trained = step > 0
+    return {
+        "step": step,
+        "train_loss": where(trained, loss * 2 if perceptual else loss),
+        "train_pixel": where(trained, loss),
+        "train_perceptual": where(trained & perceptual, loss * 100),
+        "val_loss": where(validated, loss),
+        "train_psnr": where(validated, 30 + step / 400),
+        "train_psnr_bicubic": where(validated, 29.0),
+        "val_psnr": where(validated, 28 + np.minimum(step, 300) / 200),
+        "val_psnr_bicubic": where(validated, 28.5),
+    }
+
+
+def test_the_error_map_is_the_absolute_difference():
+    black, white = np.zeros((2, 2), np.uint8), np.full((2, 2), 255, np.uint8)
+
+    assert (figures.error_map(black, white) == 255).all()
+    assert (figures.error_map(white, black) == 255).all()
+    assert not figures.error_map(white, white).any()
+
+
+@pytest.mark.parametrize("scale", [1, 3, 4])
+def test_the_hardest_window_is_the_one_with_the_greatest_squared_error(scale):
+    baseline, hr = noise(0, (60, 72)), noise(1, (60, 72))
+    side = 24 // scale * scale
+    squared = figures.error_map(baseline, hr).astype(float) ** 2
+    sums = {
+        (top, left): squared[top : top + side, left : left + side].sum()
+        for top in range(0, 60 - side + 1, scale)
+        for left in range(0, 72 - side + 1, scale)
+    }
+
+    window = figures.hardest_window(baseline, hr, 24, scale)
+
+    assert window == (*max(sums, key=sums.get), side, side)
+
+
+def test_the_hardest_window_of_a_small_picture_is_the_whole_picture():
+    assert figures.hardest_window(noise(0, (16, 40)), noise(1, (16, 40)), 64, 4) == (0, 0, 16, 40)
+
+
+def test_the_sheet_shows_every_pixel_as_a_square_of_its_own():
+    shown = example()
+    figure = figures.reconstructions([shown], 4, "full")
+    pixels, places = rendered(figure)
+
+    # Whole picture and window of LR, bicubic, SR, HR and error map, then the scale of the errors.
+    assert len(places) == 11
+    whole_sr, crop_sr = pixels[places[4]], pixels[places[5]]
+    top, left, height, width = figures.hardest_window(shown.baseline, shown.hr, 64, 4)
+    crop = np.kron(shown.sr[top : top + height, left : left + width], np.ones((4, 4)))
+    assert crop_sr.shape == (256, 256, 3)
+    # Matplotlib's gray colours are up to one level off.
+    assert np.allclose(crop_sr[4:-4, 4:-4, 1], crop[4:-4, 4:-4], rtol=0, atol=1)
+    # 128 pixels in a cell of 256: twice; the frame around the window hides some.
+    assert whole_sr.shape == (192, 256, 3)
+    alike = np.isclose(whole_sr[..., 1], np.kron(shown.sr, np.ones((2, 2))), rtol=0, atol=1)
+    assert alike.mean() > 0.95
+
+
+def test_the_window_of_lr_covers_the_same_ground():
+    shown = example()
+    figure = figures.reconstructions([shown], 4, "full")
+
+    top, left, height, width = figures.hardest_window(shown.baseline, shown.hr, 64, 4)
+    in_lr = shown.lr[top // 4 : (top + height) // 4, left // 4 : (left + width) // 4]
+    assert np.array_equal(figure.axes[1].images[0].get_array(), in_lr)
+
+
+def test_the_sheet_says_how_good_each_picture_is():
+    written = texts(figures.reconstructions([example()], 4, "studio"))
+
+    assert "28.12 dB / 0.8000" in written
+    assert "29.88 dB / 0.8123" in written
+    assert "best" in written
+    assert any("studio" in text and "×4" in text for text in written)
+
+
+def test_no_error_is_a_black_map():
+    perfect = example()
+    perfect = figures.Example("best", perfect.lr, perfect.hr, perfect.hr, perfect.hr, perfect.score)
+    pixels, places = rendered(figures.reconstructions([perfect], 4, "full"))
+
+    assert pixels[places[9]][4:-4, 4:-4].max() < 8
+    assert "mean 0.0" in texts(figures.reconstructions([perfect], 4, "full"))
+
+
+@pytest.mark.parametrize(("height", "width", "scale"), [(16, 24, 2), (600, 903, 3), (33, 300, 3)])
+def test_the_sheet_takes_pictures_of_any_size(height, width, scale):
+    mixed = [example(height, width, scale), example(96, 96, scale, title="worst")]
+    file = figures.png(figures.reconstructions(mixed, scale, "full"))
+
+    assert Image.open(io.BytesIO(file)).width == 1446
+
+
+def test_the_film_strip_runs_from_bicubic_over_all_steps_to_hr():
+    sr, baseline, hr = noise(0, (3, 2, 96, 96)), noise(1, (2, 96, 96)), noise(2, (2, 96, 96))
+    sr[2, 0] = hr[0]
+
+    figure = figures.filmstrip(np.array([0, 50, 1500]), sr, baseline, hr, 4, "full")
+
+    top, left, height, width = figures.hardest_window(baseline[0], hr[0], 64, 1)
+    frames = [baseline[0], *sr[:, 0], hr[0]]
+    assert len(figure.axes) == 2 * 5
+    for axes, frame in zip(figure.axes, frames, strict=False):
+        window = frame[top : top + height, left : left + width]
+        assert np.array_equal(axes.images[0].get_array(), window)
+    written = texts(figure)
+    assert [text for text in written if text.startswith("step")] == [
+        "step 0",
+        "step 50",
+        "step 1,500",
+    ]
+    assert sum(text.endswith(" dB") for text in written) == 2 * 4
+    assert "84.25 dB" in written  # the perfect frame, 64x64: finite, see finite_psnr
+
+
+def test_curves_show_train_validation_and_both_bicubic_lines():
+    figure = figures.curves(curve(), "full")
+
+    loss, psnr = figure.axes
+    assert {line.get_label() for line in psnr.lines} >= {
+        "train",
+        "train, bicubic",
+        "validation",
+        "validation, bicubic",
+    }
+    for axes in (loss, psnr):
+        for line in axes.lines:
+            assert np.isfinite(line.get_ydata()).all()
+    assert "29.50 dB (+1.00)" in texts(figure)  # reached at step 300, the first of equals
+    assert "full" in psnr.get_title(loc="left")
+
+
+def test_curves_show_the_perceptual_term_where_there_is_one():
+    def terms(figure):
+        return [line.get_label() for line in figure.axes[0].lines if "term" in line.get_label()]
+
+    assert terms(figures.curves(curve(perceptual=True), "full")) == [
+        "train, pixel term",
+        "train, perceptual term",
+    ]
+    assert not terms(figures.curves(curve(), "full"))
+
+
+def test_curves_of_a_training_of_two_rows():
+    short = {name: values[:2] for name, values in curve().items()}
+
+    assert figures.png(figures.curves(short, "full")).startswith(b"\x89PNG")
+
+
+def test_the_histogram_counts_every_picture_and_parts_gains_from_losses():
+    gains = np.array([-0.31, -0.02, 0.01, 0.4, 0.5, 0.55, 1.3])
+    figure = figures.gain_histogram(gains, [0.1, 0.7], "full", 4)
+
+    bars = figure.axes[0].patches[:-1]  # the last is the interval
+    assert sum(bar.get_height() for bar in bars) == len(gains)
+    assert sum(b.get_height() for b in bars if to_hex(b.get_facecolor()) == VERMILION.lower()) == 2
+    assert sum(b.get_height() for b in bars if to_hex(b.get_facecolor()) == BLUE.lower()) == 5
+    assert "better on 5 of 7 pictures" in figure.axes[0].get_xlabel()
+    assert any("+0.10 to +0.70" in text for text in texts(figure))
+
+
+@pytest.mark.parametrize("gains", [[0.7], [0.7, 0.7], [0.0], [-0.2, -0.2]])
+def test_the_histogram_of_few_or_equal_gains(gains):
+    figure = figures.gain_histogram(np.array(gains), None, "full", 2)
+
+    assert sum(bar.get_height() for bar in figure.axes[0].patches) == len(gains)
+    assert not any("interval" in text for text in texts(figure))
+
+
+def test_the_same_figure_gives_the_same_bytes_whatever_the_user_has_set():
+    before = figures.png(figures.curves(curve(), "full"))
+
+    with mpl.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 300}):
+        after = figures.png(figures.curves(curve(), "full"))
+
+    assert after == before
+
+
+def test_a_png_carries_no_time_and_no_version():
+    image = Image.open(io.BytesIO(figures.png(figures.curves(curve(), "full"))))
+
+    assert image.mode == "RGB"
+    assert set(image.info) == {"dpi"}
