@@ -19,3 +19,4 @@ PER_IMAGE = Path("metrics/per_image.csv")
 SPEED = Path("metrics/speed.json")
 
 FIGURES = Path("figures")
+RECONSTRUCTIONS = Path("reconstructions")  # chosen test pictures, for comparing experiments

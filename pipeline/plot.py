@@ -1,10 +1,12 @@
-"""Stage plot: the figures of the experiment, from its metrics, its model and its pictures."""
+"""Stage plot: the figures of the experiment and chosen test pictures, from all its results."""
 
 import csv
 import json
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from safetensors.numpy import load_file
 
 from pipeline import artifacts, paths, stage
@@ -16,9 +18,13 @@ from srcnn.inference import SuperResolver, bicubic
 from srcnn.pairs import Pairs
 from srcnn.training import make_deterministic
 
+# Every run keeps its pictures in MLflow, so their number and size are bounded.
+_CHOSEN = 12
+_LARGEST_SIDE = 512  # pixels of HR
+
 
 def main(params: Params) -> None:
-    """Draw all figures into the folder figures/.
+    """Draw all figures into figures/ and reconstruct chosen test pictures into reconstructions/.
 
     Raises:
         StageError: the results of an earlier stage are not there.
@@ -47,6 +53,8 @@ def main(params: Params) -> None:
     with artifacts.whole_folder(paths.FIGURES) as folder:
         for name, figure in drawn.items():
             (folder / f"{name}.png").write_bytes(figures.png(figure))
+    with artifacts.whole_folder(paths.RECONSTRUCTIONS) as folder:
+        _reconstruct(test, resolver, folder)
 
 
 def _read_curve() -> dict[str, np.ndarray]:
@@ -59,8 +67,9 @@ def _read_scores() -> list[Score]:
     """The scores of the held-out pictures, in the order of the test split."""
     with paths.PER_IMAGE.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["set"] == HELD_OUT]
+    measures = [field.name for field in fields(Score) if field.name not in ("id", "source")]
     return [
-        Score(**{field.name: field.type(row[field.name]) for field in fields(Score)})
+        Score(row["id"], row["source"], **{m: float(row[m]) for m in measures if row[m]})
         for row in rows
     ]
 
@@ -83,6 +92,34 @@ def _examples(
         for i in order
         if i in chosen
     ]
+
+
+def _reconstruct(test: Pairs, resolver: SuperResolver, folder: Path) -> None:
+    """Write LR, bicubic, SR and HR of test pictures evenly spaced over the sorted ids.
+
+    These are the same pictures for every experiment on the same data. Of larger ones it is the
+    middle.
+    """
+    order = sorted(range(len(test)), key=lambda i: test.ids[i])
+    places = np.linspace(0, len(order) - 1, min(_CHOSEN, len(order))).round().astype(int)
+    chosen = []
+    for k, i in enumerate(order[place] for place in places):
+        lr, scale = test.lr(i), test.scale
+        kinds = {"lr": lr, "bicubic": bicubic(lr, scale), "sr": resolver(lr), "hr": test.hr(i)}
+        window = _middle(lr.shape, _LARGEST_SIDE // scale)
+        for kind, picture in kinds.items():
+            factor = 1 if kind == "lr" else scale
+            rows, columns = (slice(start * factor, stop * factor) for start, stop in window)
+            Image.fromarray(picture[rows, columns]).save(folder / f"{k:02d}-{kind}.png")
+        whole = window == [(0, side) for side in lr.shape]
+        chosen.append({"file": f"{k:02d}", "id": test.ids[i], "whole": whole})
+    artifacts.write_json(folder / "index.json", chosen)
+
+
+def _middle(shape: tuple[int, ...], largest: int) -> list[tuple[int, int]]:
+    """Start and stop of what is kept of each side."""
+    starts = [max(side - largest, 0) // 2 for side in shape]
+    return [(start, min(start + largest, side)) for start, side in zip(starts, shape, strict=True)]
 
 
 if __name__ == "__main__":

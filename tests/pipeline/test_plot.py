@@ -1,11 +1,15 @@
 import csv
 import io
+import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline import evaluate, paths, plot, plots_page
 from pipeline.stage import StageError
+from srcnn.inference import SuperResolver, bicubic
+from srcnn.pairs import Pairs
 from tests.pipeline.experiment import PROJECT, load_params, write_experiment
 
 FIGURES = ["curves.png", "filmstrip.png", "gain_histogram.png", "reconstructions.png"]
@@ -67,6 +71,42 @@ def test_examples_are_the_best_the_median_and_the_worst(
     assert shown[0].score.id == ranked[0]
     assert shown[-1].score.id == ranked[-1]
     assert shown[len(shown) // 2].score.id == ranked[len(ranked) // 2]
+
+
+@pytest.mark.parametrize(("test_pictures", "shown"), [(5, 5), (23, 12)])
+def test_some_test_pictures_are_kept_for_comparisons(workspace, test_pictures, shown):
+    run(test_pictures)
+
+    index = json.loads((paths.RECONSTRUCTIONS / "index.json").read_text())
+    ids = [entry["id"] for entry in index]
+    everything = sorted(f"p{i + 2}" for i in range(test_pictures))
+    assert (len(ids), ids[0], ids[-1]) == (shown, everything[0], everything[-1])
+    assert ids == sorted(set(ids))
+    test = Pairs.open(paths.PAIRS).split("test")
+    for entry in index:
+        i = test.ids.index(entry["id"])
+        kept = {kind: reconstruction(entry, kind) for kind in ("lr", "bicubic", "sr", "hr")}
+        assert np.array_equal(kept["lr"], test.lr(i))
+        assert np.array_equal(kept["hr"], test.hr(i))
+        assert np.array_equal(kept["bicubic"], bicubic(test.lr(i), test.scale))
+        assert np.array_equal(kept["sr"], SuperResolver.load(paths.WEIGHTS)(test.lr(i)))
+        assert entry["whole"]
+
+
+def test_of_a_large_picture_the_middle_is_kept(workspace, monkeypatch):
+    monkeypatch.setattr(plot, "_LARGEST_SIDE", 21)  # ten LR pixels
+    run(1)
+
+    (entry,) = json.loads((paths.RECONSTRUCTIONS / "index.json").read_text())
+    test = Pairs.open(paths.PAIRS).split("test")
+    assert np.array_equal(reconstruction(entry, "lr"), test.lr(0)[5:15, 7:17])
+    assert np.array_equal(reconstruction(entry, "hr"), test.hr(0)[10:30, 14:34])
+    assert reconstruction(entry, "sr").shape == (20, 20)
+    assert not entry["whole"]
+
+
+def reconstruction(entry, kind):
+    return np.asarray(Image.open(paths.RECONSTRUCTIONS / f"{entry['file']}-{kind}.png"))
 
 
 def test_what_is_missing_is_named(workspace):
