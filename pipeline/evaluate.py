@@ -1,4 +1,8 @@
-"""Stage evaluate: the model and bicubic on the held-out test pictures and on the test sets."""
+"""Stage evaluate: the model and bicubic on the held-out test pictures and on the test sets.
+
+Of a network trained with VGG19 features the VGG19 distance is the measure it was trained for; LPIPS
+and GMSD are the independent judges.
+"""
 
 import csv
 import io
@@ -10,13 +14,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pipeline import artifacts, paths, stage
+from pipeline import artifacts, paths, perceptual, stage
 from pipeline.params import Params
 from pipeline.sources.folder import SUFFIXES
 from srcnn import images
 from srcnn.evaluation import (
+    PERCEPTUAL_MEASURES,
     TEST_SET_LUMA,
     Score,
+    evenly_spaced,
     megapixels_per_second,
     score_pairs,
     score_test_set,
@@ -36,7 +42,8 @@ def main(params: Params) -> None:
 
     Raises:
         StageError: a test set is no folder of readable pictures that are large enough, the device
-            is not there, or no model or data are; all of this before anything is scored.
+            or the weights that a measure was asked to take are not there, or no model or data are;
+            all of this before anything is scored.
     """
     test_sets = _find_test_sets(params)
     try:
@@ -50,12 +57,15 @@ def main(params: Params) -> None:
     except (FileNotFoundError, ValueError) as error:
         raise stage.StageError(f"{error}; `dvc repro` makes what is missing") from None
 
-    scores = {HELD_OUT: _all(score_pairs(resolver, test), HELD_OUT, len(test))}
+    judges, most = perceptual.find_judges(params, device), params.evaluate.perceptual_pictures
+    judging = judges.measures, evenly_spaced(len(test), most)
+    scores = {HELD_OUT: _all(score_pairs(resolver, test, *judging), HELD_OUT, len(test))}
     for name, files in test_sets.items():
-        scores[name] = _all(score_test_set(resolver, _read(files)), name, len(files))
+        judging = judges.measures, evenly_spaced(len(files), most)
+        scores[name] = _all(score_test_set(resolver, _read(files), *judging), name, len(files))
 
     artifacts.write_text(paths.PER_IMAGE, _as_csv(scores))
-    artifacts.write_json(paths.EVALUATION, _evaluation(scores, resolver, params.seed))
+    artifacts.write_json(paths.EVALUATION, _evaluation(scores, resolver, judges, params))
     speed = megapixels_per_second(resolver, test.lr(0))
     artifacts.write_json(
         paths.SPEED,
@@ -114,7 +124,10 @@ def _all(scores: Iterator[Score], name: str, count: int) -> list[Score]:
 
 
 def _evaluation(
-    scores: Mapping[str, Sequence[Score]], resolver: SuperResolver, seed: int
+    scores: Mapping[str, Sequence[Score]],
+    resolver: SuperResolver,
+    judges: perceptual.Judges,
+    params: Params,
 ) -> dict[str, Any]:
     """What metrics/evaluation.json says. Beside the figures stands what they are figures of."""
     summaries = {
@@ -123,16 +136,31 @@ def _evaluation(
             "luma": resolver.luma if name == HELD_OUT else TEST_SET_LUMA,
             "model_luma": resolver.luma,
             "shave": resolver.scale,
-            **_rounded(summarise(of_set, seed)),
+            **_with_notes(_rounded(summarise(of_set, params.seed)), judges),
         }
         for name, of_set in scores.items()
     }
     return {
         **summaries.pop(HELD_OUT),
+        "loss": params.loss.describe(),
+        "vgg19_weights": judges.vgg19_weights,
         "parameters": sum(parameter.numel() for parameter in resolver.model.parameters()),
         "macs_per_pixel": resolver.model.macs_per_pixel,
         "test_sets": summaries,
     }
+
+
+def _with_notes(summary: dict[str, Any], judges: perceptual.Judges) -> dict[str, Any]:
+    """Say of each perceptual measure that was not taken why it was not."""
+    notes = {}
+    for measure in PERCEPTUAL_MEASURES:
+        if summary[measure] is None:
+            why = judges.notes.get(measure)
+            if why is None:
+                side = judges.measures[measure].smallest
+                why = f"without its border no picture is as large as {side}x{side}"
+            notes[f"{measure}_note"] = f"not measured ({why})"
+    return summary | notes
 
 
 def _as_csv(scores: Mapping[str, Sequence[Score]]) -> str:

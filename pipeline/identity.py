@@ -13,12 +13,14 @@ import yaml
 
 from pipeline import paths
 from pipeline.params import Params
+from pipeline.stage import resolve
 
 
 def stage_key(stage: str, params: Params) -> str:
     """Hash of everything that dvc.yaml says a stage's result depends on: parameters, data, code.
 
-    Two runs of the stage with one key give the same bits, on the same machine.
+    And of the content of the weights file that the loss uses, which dvc.yaml cannot name. Two runs
+    of the stage with one key give the same bits, on the same machine.
     """
     declared = yaml.safe_load(paths.DVC_YAML.read_text(encoding="utf-8"))["stages"][stage]
     flat = params.flat()
@@ -28,7 +30,11 @@ def stage_key(stage: str, params: Params) -> str:
         for name, value in flat.items()
         if name == wanted or name.startswith(f"{wanted}.")
     }
-    return _hash([values, {dep: digest(Path(dep)) for dep in declared["deps"]}])
+    inputs = [Path(dep) for dep in declared["deps"]]
+    if params.loss.perceptual_weight and params.loss.vgg19_file:
+        weights = resolve(params.loss.vgg19_file)
+        inputs += [weights] if weights.is_file() else []  # train itself insists on it
+    return _hash([values, {str(path): digest(path) for path in inputs}])
 
 
 def content_key(params: Params) -> str:

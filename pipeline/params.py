@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline import paths
+
+# The 16 convolutions (srcnn.vgg19, which needs PyTorch: too slow to import for a look at names).
+_VGG19_LAYER = re.compile("(conv|relu)([12]_[12]|[345]_[1-4])")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -92,6 +95,49 @@ class Model(Section):
 class Loss(Section):
     pixel: Literal["mse", "l1", "charbonnier"]
     perceptual_weight: Annotated[float, Field(ge=0)]
+    perceptual_layers: dict[str, Annotated[float, Field(gt=0)]]
+    perceptual_distance: Literal["mse", "l1"]
+    perceptual_feature_scale: Annotated[float, Field(gt=0)]
+    vgg19_weights: Annotated[str, Field(min_length=1)]
+
+    @field_validator("perceptual_layers")
+    @classmethod
+    def _layers_exist(cls, layers: dict[str, float]) -> dict[str, float]:
+        if not layers:
+            raise ValueError("name at least one layer of VGG19, such as conv5_4: 1.0")
+        for layer in layers:
+            if not _VGG19_LAYER.fullmatch(layer):
+                raise ValueError(
+                    f"VGG19 has no layer {layer!r}; it has conv1_1 to conv5_4 (before activation) "
+                    "and relu1_1 to relu5_4 (after): 2 in blocks 1 and 2, 4 in blocks 3 to 5"
+                )
+        return layers
+
+    @property
+    def vgg19_file(self) -> str | None:
+        """The path in vgg19_weights, if it is one."""
+        return None if self.vgg19_weights in ("imagenet", "random") else self.vgg19_weights
+
+    @property
+    def smallest_patch(self) -> int:
+        """Pixels of a patch, without the network's margin, that the deepest layer needs."""
+        if not self.perceptual_weight:
+            return 1
+        return 2 ** (max(int(layer[4]) for layer in self.perceptual_layers) - 1)
+
+    def describe(self) -> str:
+        """The loss in words, with the warning that features of a random VGG19 are untrained."""
+        if not self.perceptual_weight:
+            return self.pixel
+        layers = " + ".join(
+            layer if weight == 1 else f"{weight:g} {layer}"
+            for layer, weight in self.perceptual_layers.items()
+        )
+        network = "random (untrained) VGG19" if self.vgg19_weights == "random" else "VGG19"
+        return (
+            f"{self.pixel} + {self.perceptual_weight:g} {network} {self.perceptual_distance} "
+            f"({layers})"
+        )
 
 
 class Train(Section):
@@ -116,6 +162,8 @@ class Train(Section):
 
 class Evaluate(Section):
     test_sets: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], str]
+    lpips: Literal["auto", True, False]
+    perceptual_pictures: Positive | None
 
 
 class Tracking(Section):
@@ -146,6 +194,12 @@ class Params(Section):
             raise ValueError(
                 f"train.patch_size is {patch}; model.kernels {self.model.kernels} need more than "
                 f"{2 * self.model.margin} pixels"
+            )
+        if patch < 2 * self.model.margin + self.loss.smallest_patch:
+            raise ValueError(
+                f"train.patch_size is {patch}; the deepest of loss.perceptual_layers needs at "
+                f"least {2 * self.model.margin + self.loss.smallest_patch} pixels, "
+                f"{2 * self.model.margin} of them for model.kernels {self.model.kernels}"
             )
         return self
 

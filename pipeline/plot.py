@@ -39,16 +39,18 @@ def main(params: Params) -> None:
     except (FileNotFoundError, ValueError) as error:
         raise stage.StageError(f"{error}; `dvc repro` makes what is missing") from None
 
-    scale, luma = test.scale, test.luma
+    scale, luma, loss = test.scale, test.luma, evaluation["loss"]
     gains = np.array([score.gain("psnr") for score in scores])
     examples = _examples(scores, gains, test, resolver)
     drawn = {
-        "curves": figures.curves(curve, luma),
-        "reconstructions": figures.reconstructions(examples, scale, luma),
+        "curves": figures.curves(curve, luma, loss),
+        "reconstructions": figures.reconstructions(examples, scale, luma, loss),
         "filmstrip": figures.filmstrip(
-            film["steps"], film["sr"], film["bicubic"], film["hr"], scale, luma
+            film["steps"], film["sr"], film["bicubic"], film["hr"], scale, luma, loss
         ),
-        "gain_histogram": figures.gain_histogram(gains, evaluation["psnr_gain_ci95"], luma, scale),
+        "gain_histogram": figures.gain_histogram(
+            gains, evaluation["psnr_gain_ci95"], luma, scale, loss
+        ),
     }
     with artifacts.whole_folder(paths.FIGURES) as folder:
         for name, figure in drawn.items():

@@ -13,6 +13,7 @@ from pipeline import identity, paths, registry, stage, tracking
 from pipeline.params import Params
 from pipeline.tracking import CONTENT_KEY, STATE, TRAINING_KEY, TRAINING_RUN, Store
 from srcnn.pairs import Pairs
+from srcnn.selection import kept_row
 
 
 def main(params: Params) -> None:
@@ -57,8 +58,8 @@ def _claim(store: Store, params: Params) -> Run | None:
 def _publish(store: Store, run_id: str, params: Params) -> None:
     curve = pd.read_csv(paths.TRAINING_CURVE)
     evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
-    best = curve.loc[curve["val_psnr"].idxmax()]
-    gain = float(best["val_psnr"] - best["val_psnr_bicubic"])
+    kept = curve.loc[kept_row(curve)]
+    gain = float(kept["val_psnr"] - kept["val_psnr_bicubic"])
     store.log_curve(run_id, curve.to_dict("records"), store.last_step(run_id))
     flat = params.flat()
     store.log_params(run_id, {n: v for n, v in flat.items() if n.startswith("evaluate.")})
@@ -66,7 +67,7 @@ def _publish(store: Store, run_id: str, params: Params) -> None:
 
     pairs = Pairs.open(paths.PAIRS)
     store.client.log_inputs(run_id, [_dataset(pairs, params)])
-    for folder in (paths.FIGURES, paths.EVALUATION.parent):
+    for folder in (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent):
         store.client.log_artifacts(run_id, str(folder), folder.name)
     scores = {name: f"{evaluation[name]:.6g}" for name in ("psnr", "ssim", "psnr_gain")}
     version = registry.register(
@@ -88,7 +89,10 @@ def _publish(store: Store, run_id: str, params: Params) -> None:
         "data.raw": identity.digest(paths.RAW_INDEX)[:32],
         "data.pairs": pairs.digest[:32],
         "model.version": str(version.version),
+        "loss": evaluation["loss"],
+        "vgg19_weights": evaluation["vgg19_weights"] or "none",
         "mlflow.note.content": _description(params, evaluation, str(version.version)),
+        **{name: note for name, note in evaluation.items() if name.endswith("_note")},
     }
     store.tag(run_id, tags)
     store.client.set_terminated(run_id, "FINISHED")
@@ -122,7 +126,7 @@ def _dataset(pairs: Pairs, params: Params) -> DatasetInput:
 def _description(params: Params, evaluation: Mapping[str, Any], version: str) -> str:
     return (
         f"SRCNN {'-'.join(str(k) for k in params.model.kernels)}, x{params.degrade.scale}, "
-        f"{params.loss.pixel} + {params.loss.perceptual_weight:g} perceptual, "
+        f"{evaluation['loss']}, "
         f"{params.data.source}: **{evaluation['psnr']:.2f} dB**, SSIM {evaluation['ssim']:.4f} on "
         f"{evaluation['pictures']} test pictures (bicubic {evaluation['psnr_bicubic']:.2f} dB, "
         f"{evaluation['ssim_bicubic']:.4f}); luma {params.degrade.luma}, model version {version}."

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from pipeline import artifacts, checkpoints, identity, live, paths, stage
+from pipeline import artifacts, checkpoints, identity, live, paths, perceptual, stage
 from pipeline.params import Params
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN
@@ -29,9 +29,10 @@ def main(params: Params) -> None:
     except ValueError as error:
         raise stage.StageError(f"train.{error}") from None
     make_deterministic(params.train.threads)
+    loss = perceptual.build_loss(params, device)
     key = identity.stage_key("train", params)
     with checkpoints.of(f"{key}-{device.type}-torch{torch.__version__}") as checkpoint:
-        training = _prepare(params, device)
+        training = _prepare(params, device, loss)
         state = checkpoint.load()
         if state is not None:
             training.load_state_dict(state)
@@ -45,7 +46,7 @@ def main(params: Params) -> None:
         checkpoint.remove()
 
 
-def _prepare(params: Params, device: torch.device) -> Training:
+def _prepare(params: Params, device: torch.device, loss: ReconstructionLoss) -> Training:
     pairs = Pairs.open(paths.PAIRS)
     # The initial weights and the patches come from generators of their own, so that two networks
     # of different size see the same patches.
@@ -54,7 +55,6 @@ def _prepare(params: Params, device: torch.device) -> Training:
     settings = Settings(
         **params.train.model_dump(exclude={"device", "threads", "checkpoint_every"})
     )
-    loss = ReconstructionLoss(params.loss.pixel)
     try:
         return Training(model.to(device), pairs, loss, settings, params.seed + 1)
     except ValueError as error:

@@ -7,10 +7,11 @@ measure is taken per picture and then averaged; errors are never pooled over pic
 
 import math
 import statistics
+import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from srcnn.metrics import gmsd, psnr, shave, ssim
 from srcnn.pairs import Pairs
 
 MEASURES = ("psnr", "ssim", "gmsd")
+PERCEPTUAL_MEASURES = ("vgg19", "lpips")
 TEST_SET_LUMA = "studio"
 
 _SSIM_WINDOW = 11
@@ -28,9 +30,26 @@ _BOOTSTRAP_DRAWS = 10_000
 _CONFIDENCE = 0.95
 
 
+class Judge(Protocol):
+    """A perceptual measure of `srcnn.perceptual_metrics`; lower is better."""
+
+    smallest: int  # pixels on each side that a picture must have
+
+    def __call__(self, a: np.ndarray, b: np.ndarray) -> float:
+        """Distance of two uint8 (H, W) pictures."""
+        ...
+
+
+_NO_JUDGES: Mapping[str, Judge] = {}
+_EVERY_PLACE = range(sys.maxsize)
+
+
 @dataclass(frozen=True)
 class Score:
     """One picture's measures: PSNR in dB, SSIM, GMSD (lower is better); of SR and of bicubic.
+
+    The perceptual measures, lower is better, are None where they were not taken. A network trained
+    with VGG19 features is good at `vgg19` by construction: `lpips` and `gmsd` judge independently.
 
     Attributes:
         id: name of the picture.
@@ -45,11 +64,15 @@ class Score:
     psnr_bicubic: float
     ssim_bicubic: float
     gmsd_bicubic: float
+    vgg19: float | None = None
+    lpips: float | None = None
+    vgg19_bicubic: float | None = None
+    lpips_bicubic: float | None = None
 
     def gain(self, measure: str) -> float:
-        """How much better SR is than bicubic; positive is better, for GMSD too."""
+        """How much better SR is than bicubic; positive is better, for every measure."""
         difference = getattr(self, measure) - getattr(self, f"{measure}_bicubic")
-        return -difference if measure == "gmsd" else difference
+        return difference if measure in ("psnr", "ssim") else -difference
 
 
 def smallest_side(scale: int) -> int:
@@ -64,6 +87,7 @@ def score_picture(
     baseline: np.ndarray,
     hr: np.ndarray,
     border: int,
+    judges: Mapping[str, Judge] = _NO_JUDGES,
 ) -> Score:
     """Score one SR picture and the bicubic baseline against HR.
 
@@ -74,8 +98,13 @@ def score_picture(
         baseline: the bicubic enlargement of the same LR picture, uint8 (H, W).
         hr: uint8 (H, W).
         border: pixels left out on each side.
+        judges: perceptual measures to take as well, by name, if the picture is large enough.
     """
     sr, baseline, hr = (shave(picture, border) for picture in (sr, baseline, hr))
+    perceptual = {}
+    for name, judge in judges.items():
+        if min(hr.shape) >= judge.smallest:
+            perceptual |= {name: judge(sr, hr), f"{name}_bicubic": judge(baseline, hr)}
     return Score(
         id=picture_id,
         source=source,
@@ -85,6 +114,7 @@ def score_picture(
         psnr_bicubic=finite_psnr(baseline, hr),
         ssim_bicubic=ssim(baseline, hr),
         gmsd_bicubic=gmsd(baseline, hr),
+        **perceptual,
     )
 
 
@@ -97,18 +127,31 @@ def finite_psnr(a: np.ndarray, b: np.ndarray) -> float:
     return min(psnr(a, b), 10 * math.log10(255**2 * a.size))
 
 
-def score_pairs(resolver: SuperResolver, pairs: Pairs) -> Iterator[Score]:
-    """Score every picture of a data set of LR/HR pairs, in order."""
+def score_pairs(
+    resolver: SuperResolver,
+    pairs: Pairs,
+    judges: Mapping[str, Judge] = _NO_JUDGES,
+    judged: Container[int] = _EVERY_PLACE,
+) -> Iterator[Score]:
+    """Score every picture of a data set of LR/HR pairs, in order.
+
+    Args:
+        resolver: the model.
+        pairs: LR/HR pairs.
+        judges: perceptual measures to take as well, by name.
+        judged: the pictures, by their place, to take them of; see `evenly_spaced`.
+    """
     for i, (picture_id, source) in enumerate(zip(pairs.ids, pairs.sources, strict=True)):
-        lr = pairs.lr(i)
-        baseline = bicubic(lr, pairs.scale)
-        yield score_picture(
-            picture_id, source, resolver(lr), baseline, pairs.hr(i), border=pairs.scale
-        )
+        lr, hr = pairs.lr(i), pairs.hr(i)
+        baseline, judging = bicubic(lr, pairs.scale), judges if i in judged else {}
+        yield score_picture(picture_id, source, resolver(lr), baseline, hr, pairs.scale, judging)
 
 
 def score_test_set(
-    resolver: SuperResolver, pictures: Iterable[tuple[str, np.ndarray]]
+    resolver: SuperResolver,
+    pictures: Iterable[tuple[str, np.ndarray]],
+    judges: Mapping[str, Judge] = _NO_JUDGES,
+    judged: Container[int] = _EVERY_PLACE,
 ) -> Iterator[Score]:
     """Score HR pictures by the literature's protocol, that of the published SRCNN figures.
 
@@ -120,32 +163,51 @@ def score_test_set(
         resolver: the model; one trained on full-range luma is at a disadvantage here.
         pictures: names and pictures, uint8 gray (H, W) or RGB (H, W, 3), at least
             `smallest_side(scale)` high and wide after the crop.
+        judges, judged: see `score_pairs`.
     """
     scale = resolver.scale
-    for name, picture in pictures:
+    for i, (name, picture) in enumerate(pictures):
         hr = crop_to_multiple(luma(picture, TEST_SET_LUMA), scale)
         lr = downscale(hr.astype(np.float64), scale)
-        yield score_picture(name, name, resolver(lr), bicubic(lr, scale), hr, border=scale)
+        baseline, judging = bicubic(lr, scale), judges if i in judged else {}
+        yield score_picture(name, name, resolver(lr), baseline, hr, scale, judging)
+
+
+def evenly_spaced(total: int, most: int | None) -> set[int]:
+    """Places of at most so many of `total` pictures, evenly spaced; None: of all."""
+    count = total if most is None else min(total, most)
+    return {i * total // count for i in range(count)}
 
 
 def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
     """Mean figures over pictures, ready for JSON.
 
     For each measure `m` of MEASURES: `m`, `m_std`, `m_bicubic`, `m_gain`, `m_gain_std` and
-    `m_gain_ci95` = [low, high], and the numbers of `pictures` and `sources`. A gain is positive
-    where SR is better than bicubic, for every measure. Standard deviations are over pictures
-    (divided by n - 1). What one picture cannot tell is None.
+    `m_gain_ci95` = [low, high], and the numbers of `pictures` and `sources`. The same for each of
+    PERCEPTUAL_MEASURES, over the `m_pictures` it was taken of; only `m` = None if there are none.
+    A gain is positive where SR is better than bicubic, for every measure. Standard deviations are
+    over pictures (divided by n - 1). What one picture cannot tell is None.
 
     Raises:
         ValueError: there are no scores.
     """
     if not scores:
         raise ValueError("there are no scores to summarise")
-    sources = [score.source for score in scores]
-    summary: dict[str, Any] = {"pictures": len(scores), "sources": len(set(sources))}
-    gains = np.array([[score.gain(measure) for measure in MEASURES] for score in scores])
-    intervals = bootstrap_interval(gains, sources, seed)
-    for k, measure in enumerate(MEASURES):
+    sources = {score.source for score in scores}
+    summary: dict[str, Any] = {"pictures": len(scores), "sources": len(sources)}
+    summary |= _summarise(scores, MEASURES, seed)
+    for measure in PERCEPTUAL_MEASURES:
+        taken = [score for score in scores if getattr(score, measure) is not None]
+        summary[f"{measure}_pictures"] = len(taken)
+        summary |= _summarise(taken, (measure,), seed) if taken else {measure: None}
+    return summary
+
+
+def _summarise(scores: Sequence[Score], measures: Sequence[str], seed: int) -> dict[str, Any]:
+    summary: dict[str, Any] = {}
+    gains = np.array([[score.gain(measure) for measure in measures] for score in scores])
+    intervals = bootstrap_interval(gains, [score.source for score in scores], seed)
+    for k, measure in enumerate(measures):
         values = [getattr(score, measure) for score in scores]
         summary |= {
             measure: statistics.fmean(values),

@@ -32,24 +32,21 @@ class ReconstructionLoss:
         self._perceptual = perceptual
         self._weight = perceptual_weight
 
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """The names of the terms that a call returns."""
-        return ("pixel", "loss") if self._perceptual is None else ("pixel", "perceptual", "loss")
-
     def __call__(self, sr: torch.Tensor, hr: torch.Tensor) -> dict[str, torch.Tensor]:
         """The terms for (B, 1, H, W) pictures in [0, 1], as scalars.
 
         Returns:
-            "pixel", "perceptual" (not weighted; absent without such a term), and "loss", their
-            weighted sum, which is to be minimised.
+            "pixel", "perceptual" (as it is) and "perceptual_weighted" (times its weight), both
+            absent without such a term, and "loss", which is to be minimised.
         """
         pixel = self._pixel(sr, hr)
         if self._perceptual is None:
             return {"pixel": pixel, "loss": pixel}
         perceptual = self._perceptual(sr, hr)
+        weighted = self._weight * perceptual
         return {
             "pixel": pixel,
             "perceptual": perceptual,
-            "loss": pixel + self._weight * perceptual,
+            "perceptual_weighted": weighted,
+            "loss": pixel + weighted,
         }

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from srcnn import selection
 from srcnn.inference import SuperResolver
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN, crop
@@ -25,9 +26,11 @@ CURVE_COLUMNS = (
     "train_loss",
     "train_pixel",
     "train_perceptual",
+    "train_perceptual_weighted",
     "val_loss",
     "val_pixel",
     "val_perceptual",
+    "val_perceptual_weighted",
     "train_psnr",
     "train_psnr_bicubic",
     "val_psnr",
@@ -137,7 +140,7 @@ class Training:
         self.step = 0
         self.curve: list[Row] = []
         self._sums: dict[str, torch.Tensor] = {}  # of the loss terms since the last row
-        self._best_psnr = -math.inf
+        self._best_score = -math.inf
         self._best = _copy(model)
         self._frames: dict[int, torch.Tensor] = {}
         self._frame_steps = {0} | {settings.steps >> k for k in range(FRAMES - 1)}
@@ -151,7 +154,7 @@ class Training:
             "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
             "generator": self._generator.get_state(),
             "sums": self._sums,
-            "best_psnr": self._best_psnr,
+            "best_score": self._best_score,
             "best": self._best,
             "frames": self._frames,
         }
@@ -164,7 +167,7 @@ class Training:
             optimizer.load_state_dict(saved)
         self._generator.set_state(state["generator"])
         self._sums = state["sums"]
-        self._best_psnr, self._best = state["best_psnr"], state["best"]
+        self._best_score, self._best = state["best_score"], state["best"]
         self._frames = state["frames"]
 
     def fit(
@@ -198,7 +201,7 @@ class Training:
                     checkpoint(self.state_dict())
 
     def best(self) -> SuperResolver:
-        """The weights with the highest validation PSNR so far, as a model of its own."""
+        """The best weights so far, by `selection.score`, as a model of its own."""
         model = SRCNN(self._model.kernels, self._model.channels, self._model.residual)
         model.load_state_dict(self._best)
         return SuperResolver(model, self._resolver.scale, self._resolver.luma)
@@ -261,8 +264,9 @@ class Training:
             terms = self._terms(*self._val_patches)
         row = {f"val_{name}": float(value) for name, value in terms.items()}
         row |= self._validation.scores(self._resolver)
-        if row["val_psnr"] > self._best_psnr:
-            self._best_psnr, self._best = row["val_psnr"], _copy(self._model)
+        score = selection.score(row)
+        if score > self._best_score:
+            self._best_score, self._best = score, _copy(self._model)
         return row
 
 

@@ -10,20 +10,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 
 from srcnn.figures.style import BLUE, INK, STYLE, VERMILION
+from srcnn.selection import kept_row
 
 _TRAIN, _VAL = VERMILION, BLUE
 
 
-def curves(curve: Mapping[str, np.ndarray], luma: str) -> Figure:
+def curves(curve: Mapping[str, np.ndarray], luma: str, loss: str = "") -> Figure:
     """Loss and PSNR along the training, the latter with the lines of bicubic interpolation.
 
     Args:
         curve: columns of the training curve (`srcnn.training.CURVE_COLUMNS`), each float (rows,),
             NaN where a row has no value.
         luma: the range that PSNR is measured in.
+        loss: what was minimised, in words.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8, 3.4), layout="constrained")
+        _trained_with(figure, loss)
         left, right = figure.subplots(1, 2)
         _loss(left, curve)
         _psnr(right, curve, luma)
@@ -54,11 +57,11 @@ def _psnr(axes: Axes, curve: Mapping[str, np.ndarray], luma: str) -> None:
         _line(axes, curve["step"], curve[f"{split}_psnr"], name, colour, marker="o")
         baseline = curve[f"{split}_psnr_bicubic"]
         _line(axes, curve["step"], baseline, f"{name}, bicubic", colour, ls="--", lw=1)
-    best = int(np.nanargmax(curve["val_psnr"]))
-    step, psnr = curve["step"][best], curve["val_psnr"][best]
+    kept = kept_row(curve)
+    step, psnr = curve["step"][kept], curve["val_psnr"][kept]
     axes.plot(step, psnr, "o", mfc="none", mec=INK, mew=0.9, ms=7)
     axes.annotate(
-        f"{psnr:.2f} dB ({psnr - curve['val_psnr_bicubic'][best]:+.2f})",
+        f"{psnr:.2f} dB ({psnr - curve['val_psnr_bicubic'][kept]:+.2f})",
         (step, psnr),
         xytext=(0, -9),
         textcoords="offset points",
@@ -88,12 +91,17 @@ def _smooth(values: np.ndarray) -> np.ndarray:
     return means
 
 
+def _trained_with(figure: Figure, loss: str) -> None:
+    if loss:
+        figure.suptitle(f"Trained with {loss}", x=0.01, ha="left", fontsize=7.5)
+
+
 def _legend_below(axes: Axes) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
 
 
 def gain_histogram(
-    gains: np.ndarray, interval: Sequence[float] | None, luma: str, scale: int
+    gains: np.ndarray, interval: Sequence[float] | None, luma: str, scale: int, loss: str = ""
 ) -> Figure:
     """How the PSNR gain over bicubic is spread over the test pictures, with its mean.
 
@@ -102,10 +110,12 @@ def gain_histogram(
         interval: 95 % confidence interval of the mean; None if there is none.
         luma: the range that PSNR is measured in.
         scale: enlargement.
+        loss: what the network was trained with, in words.
     """
     mean, better = float(gains.mean()), int((gains > 0).sum())
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 3.1), layout="constrained")
+        _trained_with(figure, loss)
         axes = figure.subplots()
         counts, edges, bars = axes.hist(gains, _bins(gains), edgecolor="white", linewidth=0.8)
         for bar, edge in zip(bars, edges[:-1], strict=True):

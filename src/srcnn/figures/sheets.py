@@ -71,13 +71,14 @@ def hardest_window(baseline: np.ndarray, hr: np.ndarray, size: int, scale: int) 
     return int(row) * scale, int(column) * scale, height, width
 
 
-def reconstructions(examples: Sequence[Example], scale: int, luma: str) -> Figure:
+def reconstructions(examples: Sequence[Example], scale: int, luma: str, loss: str = "") -> Figure:
     """LR, bicubic, SRCNN, HR and error map of each example: whole, and a window of them enlarged.
 
     Args:
         examples: from top to bottom.
         scale: enlargement.
         luma: the range of the pictures' luma.
+        loss: what the network was trained with, in words.
     """
     left, top, bar, caption, foot = 34, 40, 84, 40, 48
     block = 2 * _CELL + _GAP + caption + 18
@@ -107,7 +108,7 @@ def reconstructions(examples: Sequence[Example], scale: int, luma: str) -> Figur
             top + len(examples) * block + foot / 2 - 6,
             f"Test pictures by their PSNR gain over bicubic, ×{scale}. PSNR in dB and SSIM are of "
             f"{luma} luma without {scale} pixels of the border.\nEnlarged: the window in which "
-            "bicubic errs most.",
+            "bicubic errs most." + _trained_with(loss),
             va="center",
             size=7,
             linespacing=1.5,
@@ -152,7 +153,13 @@ def _reconstruction(
 
 
 def filmstrip(
-    steps: np.ndarray, sr: np.ndarray, baseline: np.ndarray, hr: np.ndarray, scale: int, luma: str
+    steps: np.ndarray,
+    sr: np.ndarray,
+    baseline: np.ndarray,
+    hr: np.ndarray,
+    scale: int,
+    luma: str,
+    loss: str = "",
 ) -> Figure:
     """The same windows of validation pictures as the network saw them along its training.
 
@@ -163,6 +170,7 @@ def filmstrip(
         hr: the originals.
         scale: enlargement.
         luma: the range of the pictures' luma.
+        loss: what the network was trained with, in words.
     """
     cell, gap, margin, top, caption, foot = 192, 8, 10, 40, 32, 26
     frames = [baseline, *sr, hr]
@@ -187,11 +195,15 @@ def filmstrip(
             margin,
             top + len(hr) * (cell + caption) + foot / 2,
             f"Validation pictures during the training, ×{scale}: the windows in which bicubic errs "
-            f"most, and the PSNR of what is shown ({luma} luma).",
+            f"most, and the PSNR of what is shown ({luma} luma)." + _trained_with(loss),
             va="center",
             size=7,
         )
         return sheet.figure
+
+
+def _trained_with(loss: str) -> str:
+    return f" Trained with {loss}." if loss else ""
 
 
 def _cut(picture: np.ndarray, window: Window) -> np.ndarray:

@@ -1,0 +1,136 @@
+"""The perceptual side of an experiment: the loss it trains with and the judges that measure it.
+
+PyTorch's vision packages and VGG19 are imported only where they are asked for: an experiment with
+the pixel loss alone never loads them to train.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from pipeline import stage
+from pipeline.params import Params
+from srcnn.evaluation import Judge
+from srcnn.losses import ReconstructionLoss
+
+# Of the untrained VGG19; not the experiment's, so that all experiments mean the same network.
+_RANDOM_SEED = 0
+
+
+def build_loss(params: Params, device: torch.device) -> ReconstructionLoss:
+    """The loss of section `loss`, on the device, its VGG19 loaded and checked.
+
+    Raises:
+        StageError: the weights of VGG19 cannot be had or are not VGG19's.
+    """
+    wanted = params.loss
+    file = _existing_file(params)
+    if not wanted.perceptual_weight:
+        return ReconstructionLoss(wanted.pixel)
+    from srcnn.perceptual import PerceptualLoss
+
+    try:
+        perceptual = PerceptualLoss(
+            wanted.perceptual_layers,
+            file or wanted.vgg19_weights,
+            _RANDOM_SEED,
+            wanted.perceptual_distance,
+            wanted.perceptual_feature_scale,
+        )
+    except ValueError as error:
+        raise stage.StageError(f"loss.vgg19_weights is {wanted.vgg19_weights!r}: {error}") from None
+    return ReconstructionLoss(wanted.pixel, perceptual.to(device), wanted.perceptual_weight)
+
+
+@dataclass
+class Judges:
+    """The perceptual measures that can be taken.
+
+    Attributes:
+        measures: by their names in `srcnn.evaluation.PERCEPTUAL_MEASURES`.
+        notes: why the others cannot.
+        vgg19_weights: whose weights the VGG19 distance is measured with; distances of different
+            weights cannot be compared.
+    """
+
+    measures: dict[str, Judge] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    vgg19_weights: str | None = None
+
+
+def find_judges(params: Params, device: torch.device) -> Judges:
+    """VGG19 distance and LPIPS, as far as their weights are there; nothing is downloaded unasked.
+
+    The VGG19 distance takes the file that `loss.vgg19_weights` names, else the ImageNet weights in
+    torch's cache: an untrained VGG19 (`random`) may teach but not judge.
+
+    Raises:
+        StageError: weights that were asked for cannot be had: a file that is named, or LPIPS with
+            `evaluate.lpips` true.
+    """
+    judges = Judges()
+    _find_vgg19(params, device, judges)
+    _find_lpips(params, device, judges)
+    return judges
+
+
+def _find_vgg19(params: Params, device: torch.device, judges: Judges) -> None:
+    from srcnn.perceptual_metrics import VGGDistance
+    from srcnn.pretrained import WeightsUnavailable
+
+    file = _existing_file(params)
+    try:
+        judges.measures["vgg19"] = VGGDistance(file or "imagenet", download=False, device=device)
+        judges.vgg19_weights = _name(file) if file else "imagenet"
+    except WeightsUnavailable:
+        judges.notes["vgg19"] = (
+            "torchvision's VGG19 is not in torch's cache, and loss.vgg19_weights names no file"
+        )
+    except ValueError as error:
+        if file:
+            raise stage.StageError(f"loss.vgg19_weights: {error}") from None
+        judges.notes["vgg19"] = str(error)
+
+
+def _find_lpips(params: Params, device: torch.device, judges: Judges) -> None:
+    wanted = params.evaluate.lpips
+    if wanted is False:
+        judges.notes["lpips"] = "evaluate.lpips is false"
+        return
+    from srcnn.perceptual_metrics import LPIPS
+    from srcnn.pretrained import WeightsUnavailable
+
+    try:
+        judges.measures["lpips"] = LPIPS(download=wanted is True, device=device)
+    except (ValueError, ModuleNotFoundError) as error:
+        if wanted is True:
+            raise stage.StageError(
+                f"evaluate.lpips is true: {error}. With auto or false the other measures are taken"
+            ) from None
+        judges.notes["lpips"] = (
+            "AlexNet is not in torch's cache; evaluate.lpips=true downloads it"
+            if isinstance(error, WeightsUnavailable)
+            else str(error)
+        )
+
+
+def _existing_file(params: Params) -> Path | None:
+    """The path in loss.vgg19_weights, if it is one; known early to exist, also if used late."""
+    if params.loss.vgg19_file is None:
+        return None
+    path = stage.resolve(params.loss.vgg19_file)
+    if not path.is_file():
+        raise stage.StageError(
+            f"loss.vgg19_weights is {params.loss.vgg19_file!r}, but {path} does not exist or is "
+            "not a file; it may be imagenet, random, or a .safetensors or .pth file"
+        )
+    return path
+
+
+def _name(file: Path) -> str:
+    """A weights file by its name and content, so that figures say which it was."""
+    with file.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return f"{file.name} (sha256 {digest[:12]})"
