@@ -11,3 +11,4 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 # Telemetry is a network look-up that a machine without network waits for.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
