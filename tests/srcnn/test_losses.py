@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from srcnn.losses import PIXEL_LOSSES, ReconstructionLoss, charbonnier
+
+SR = torch.tensor([0.0, 0.5, 1.0, 0.25]).reshape(1, 1, 2, 2)
+HR = torch.tensor([0.0, 0.1, 0.8, 0.75]).reshape(1, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("mse", (0.16 + 0.04 + 0.25) / 4), ("l1", (0.4 + 0.2 + 0.5) / 4)]
+)
+def test_pixel_losses_are_means(name, expected):
+    terms = ReconstructionLoss(name)(SR, HR)
+    assert set(terms) == {"pixel", "loss"}
+    assert float(terms["pixel"]) == pytest.approx(expected)
+    assert terms["loss"] is terms["pixel"]
+
+
+def test_charbonnier_is_l1_without_the_kink():
+    assert float(charbonnier(SR, HR)) == pytest.approx(float(PIXEL_LOSSES["l1"](SR, HR)), abs=3e-4)
+    same = SR.clone().requires_grad_()
+    charbonnier(same, SR).backward()
+    assert float(charbonnier(SR, SR)) == pytest.approx(1e-3)
+    assert torch.equal(same.grad, torch.zeros_like(SR))
+
+
+def test_the_perceptual_term_is_weighted_in_the_sum_only():
+    loss = ReconstructionLoss("l1", lambda sr, hr: ((sr - hr) ** 2).sum(), perceptual_weight=0.1)
+    terms = loss(SR, HR)
+    assert set(terms) == {"pixel", "perceptual", "perceptual_weighted", "loss"}
+    assert float(terms["perceptual"]) == pytest.approx(0.45)
+    assert float(terms["perceptual_weighted"]) == pytest.approx(0.045)
+    assert float(terms["loss"]) == pytest.approx(0.275 + 0.045)
+
+
+def test_every_term_is_differentiable():
+    sr = SR.clone().requires_grad_()
+    loss = ReconstructionLoss("mse", lambda sr, hr: (sr - hr).abs().sum(), perceptual_weight=2.0)
+    loss(sr, HR)["loss"].backward()
+    torch.testing.assert_close(sr.grad, (SR - HR) / 2 + 2 * (SR - HR).sign())

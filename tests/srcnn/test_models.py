@@ -1,0 +1,104 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from srcnn.models import SRCNN, crop
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def pictures(*shape, seed=0):
+    return torch.rand(shape, generator=generator(seed))
+
+
+def trained(**options):
+    """A network none of whose weights and biases is zero."""
+    model = SRCNN(generator=generator(), **options)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator(1)))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kernels", "weights"), [((9, 1, 5), 8032), ((9, 3, 5), 24416), ((9, 5, 5), 57184)]
+)
+def test_size_is_that_of_the_paper(kernels, weights):
+    # Dong et al., section 4.3.2: 8,032, 24,416 and 57,184 parameters, biases not counted.
+    model = SRCNN(kernels)
+    assert model.macs_per_pixel == weights
+    assert sum(parameter.numel() for parameter in model.parameters()) == weights + 64 + 32 + 1
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_forward_is_the_papers_three_convolutions(residual):
+    model = trained(kernels=(5, 3, 3), channels=(6, 4), residual=residual)
+    x = pictures(2, 1, 12, 15)
+    padded = F.pad(x, [4] * 4, mode="replicate")
+
+    features = nn.functional.conv2d(padded, model.extract.weight, model.extract.bias).relu()
+    features = nn.functional.conv2d(features, model.map.weight, model.map.bias).relu()
+    expected = nn.functional.conv2d(features, model.reconstruct.weight, model.reconstruct.bias)
+
+    torch.testing.assert_close(model(x), expected + x if residual else expected)
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_valid_is_the_inside_of_forward(residual):
+    model = trained(kernels=(9, 1, 5), residual=residual)
+    x = pictures(2, 1, 30, 21)
+    assert model.margin == 6
+    valid = model.valid(x)
+    assert valid.shape == (2, 1, 18, 9)
+    torch.testing.assert_close(valid, crop(model(x), 6))
+
+
+def test_the_residual_form_starts_as_bicubic():
+    x = pictures(1, 1, 40, 40)
+    assert (SRCNN(generator=generator())(x) - x).abs().mean() < 0.02
+
+
+def test_gradients_are_those_of_the_plain_convolutions():
+    model = trained(kernels=(5, 3, 3), channels=(3, 2)).double()
+    x = pictures(1, 1, 10, 11).double()
+    assert torch.autograd.gradcheck(
+        lambda *parameters: torch.func.functional_call(
+            _Valid(model), dict(zip(_names(model), parameters, strict=True)), (x,)
+        ),
+        tuple(model.parameters()),
+    )
+
+
+class _Valid(nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        return self.model.valid(x)
+
+
+def _names(model):
+    return [f"model.{name}" for name, _ in model.named_parameters()]
+
+
+def test_initial_weights_come_from_the_generator():
+    first, again, other = (SRCNN(generator=generator(seed)) for seed in (1, 1, 2))
+    for name, weight in first.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name])
+    assert not torch.equal(first.map.weight, other.map.weight)
+
+
+@pytest.mark.parametrize("kernels", [(9, 4, 5), (9, 5), (9, 0, 5), (9, 1, 5, 5)])
+def test_kernels_are_checked(kernels):
+    with pytest.raises(ValueError, match="three odd sizes"):
+        SRCNN(kernels)
+
+
+@pytest.mark.parametrize("channels", [(64,), (64, 0)])
+def test_channels_are_checked(channels):
+    with pytest.raises(ValueError, match="two positive counts"):
+        SRCNN(channels=channels)

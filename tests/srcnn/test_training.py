@@ -1,0 +1,181 @@
+import copy
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from srcnn import training
+from srcnn.degradation import downscale
+from srcnn.losses import ReconstructionLoss
+from srcnn.models import SRCNN
+from srcnn.pairs import Pairs, PairsWriter
+from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training, choose_device
+
+SHORT = Settings(
+    steps=12, batch_size=4, patch_size=20, log_every=3, validate_every=4, val_pictures=2
+)
+
+
+@pytest.fixture(autouse=True)
+def deterministic():
+    threads = torch.get_num_threads()
+    training.make_deterministic(1)
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Sharp-edged shapes: bicubic blurs them, and a network soon learns to sharpen them."""
+    folder = tmp_path_factory.mktemp("training") / "pairs"
+    folder.mkdir()
+    with PairsWriter(folder, 2, "full") as writer:
+        for i, split in enumerate(["train"] * 4 + ["val"] * 2):
+            noise = np.random.default_rng(i).normal(size=(64, 48))
+            hr = np.where(gaussian_filter(noise, 3) > 0, 200, 50).astype(np.uint8)
+            writer.add(f"p{i}", f"p{i}", split, hr, downscale(hr, 2))
+    return Pairs.open(folder)
+
+
+def prepare(pairs, settings=SHORT, seed=0, loss=None):
+    generator = torch.Generator().manual_seed(seed)
+    model = SRCNN((5, 1, 3), (8, 4), generator=generator)
+    return Training(model, pairs, loss or ReconstructionLoss("mse"), settings, seed + 1)
+
+
+def result(run):
+    """Everything a training leaves, as bytes and plain values."""
+    film = {name: tensor.numpy().tobytes() for name, tensor in run.film().items()}
+    return run.best().to_bytes(), run.curve, film
+
+
+def test_same_seed_same_bits_and_other_seed_other_bits(pairs):
+    runs = [prepare(pairs, seed=seed) for seed in (0, 0, 1)]
+    for run in runs:
+        run.fit()
+    assert result(runs[0]) == result(runs[1])
+    assert runs[0].best().to_bytes() != runs[2].best().to_bytes()
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adam", "adamw", "sgd"])
+def test_a_run_continued_from_any_checkpoint_ends_in_the_same_bits(pairs, optimizer, tmp_path):
+    settings = replace(SHORT, optimizer=optimizer)
+    whole, states = prepare(pairs, settings), []
+    whole.fit(checkpoint=lambda state: states.append(copy.deepcopy(state)), checkpoint_every=5)
+    assert [state["step"] for state in states] == [5, 10]
+
+    for state in states:
+        torch.save(state, tmp_path / "state.pt")
+        continued = prepare(pairs, settings, seed=9)
+        continued.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+        continued.fit()
+        assert result(continued) == result(whole)
+
+
+def test_checkpoints_do_not_change_the_run(pairs):
+    with_checkpoints, without = prepare(pairs), prepare(pairs)
+    with_checkpoints.fit(checkpoint=lambda state: None, checkpoint_every=1)
+    without.fit()
+    assert result(with_checkpoints) == result(without)
+
+
+class FailsAfter:
+    """A loss that becomes `value` from a certain call on."""
+
+    def __init__(self, calls, value):
+        self.calls, self.value, self.loss = calls, value, ReconstructionLoss("mse")
+
+    def __call__(self, sr, hr):
+        self.calls -= 1
+        terms = self.loss(sr, hr)
+        return terms if self.calls >= 0 else {name: t * self.value for name, t in terms.items()}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_stops_the_run_after_the_last_good_checkpoint(pairs, value):
+    # No log point or validation between the failure and the next checkpoint at step 10.
+    settings = replace(SHORT, log_every=12, validate_every=12)
+    run, states = prepare(pairs, settings, loss=FailsAfter(8, value)), []
+
+    with pytest.raises(DivergedError, match=r"the training loss became (nan|inf) before step 10"):
+        run.fit(checkpoint=lambda state: states.append(copy.deepcopy(state)), checkpoint_every=5)
+
+    assert [state["step"] for state in states] == [5]
+    assert all(torch.isfinite(weight).all() for weight in states[0]["model"].values())
+    continued = prepare(pairs, settings)
+    continued.load_state_dict(states[0])
+    continued.fit()
+    assert math.isfinite(continued.curve[-1]["train_loss"])
+
+
+def test_the_curve_has_a_row_at_every_log_point_and_validation(pairs):
+    run, reported = prepare(pairs), []
+    run.fit(report=lambda row: reported.append(dict(row)))
+
+    assert reported == run.curve
+    assert [row["step"] for row in run.curve] == [0, 3, 4, 6, 8, 9, 12]
+    assert [row["step"] for row in run.curve if "val_psnr" in row] == [0, 4, 8, 12]
+    assert [row["step"] for row in run.curve if "train_loss" in row] == [3, 4, 6, 8, 9, 12]
+    for row in run.curve:
+        assert set(row) <= set(CURVE_COLUMNS)
+        assert all(math.isfinite(value) for value in row.values())
+
+
+def test_logged_losses_are_means_over_their_steps(pairs):
+    fine, coarse = (prepare(pairs, replace(SHORT, log_every=every)) for every in (1, 4))
+    fine.fit()
+    coarse.fit()
+    losses = [row["train_loss"] for row in fine.curve[1:]]
+    means = [sum(losses[i : i + 4]) / 4 for i in (0, 4, 8)]
+    assert [row["train_loss"] for row in coarse.curve[1:]] == pytest.approx(means)
+
+
+def test_the_best_weights_are_those_of_the_best_validation(pairs):
+    # A rate this high makes the first validations better than the last.
+    settings = replace(SHORT, optimizer="sgd", lr=2.0, schedule="constant", validate_every=1)
+    run, weights = prepare(pairs, settings), {}
+    run.fit(
+        report=lambda row: weights.setdefault(row["step"], run.state_dict()["model"]),
+    )
+    best = max(run.curve, key=lambda row: row["val_psnr"])
+    assert best["step"] < settings.steps
+    for name, tensor in run.best().model.state_dict().items():
+        assert torch.equal(tensor, weights[best["step"]][name])
+
+
+def test_the_film_goes_from_the_first_step_to_the_last(pairs):
+    run = prepare(pairs)
+    run.fit()
+    film = run.film()
+    assert film["steps"].tolist() == [0, 1, 3, 6, 12]
+    assert film["sr"].shape == (5, 2, 48, 48)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adam"])
+def test_a_few_steps_beat_bicubic(pairs, optimizer):
+    settings = Settings(
+        steps=150, batch_size=8, patch_size=24, optimizer=optimizer, lr=1e-2, validate_every=150
+    )
+    run = prepare(pairs, settings)
+    run.fit()
+    start, end = run.curve[0], run.curve[-1]
+    assert start["val_psnr"] == pytest.approx(start["val_psnr_bicubic"], abs=0.3)
+    assert end["val_psnr"] > end["val_psnr_bicubic"] + 0.5
+    assert end["val_ssim"] > end["val_ssim_bicubic"]
+
+
+def test_a_patch_that_does_not_fit_is_refused(pairs):
+    with pytest.raises(ValueError, match="patch_size is 50; the smallest picture has 48"):
+        prepare(pairs, replace(SHORT, patch_size=50))
+
+
+def test_devices_that_are_not_there_are_named():
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type in ("cuda", "mps", "cpu")
+    missing = "mps" if not torch.backends.mps.is_available() else "cuda"
+    with pytest.raises(ValueError, match=rf"device is '{missing}'.*it has: .*cpu"):
+        choose_device(missing)

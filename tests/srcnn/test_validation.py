@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from srcnn.degradation import downscale
+from srcnn.inference import bicubic
+from srcnn.metrics import psnr, shave, ssim
+from srcnn.pairs import Pairs, PairsWriter
+from srcnn.validation import Validation
+
+SCALE = 4
+
+
+def write(folder, counts, shape=(64, 80)):
+    folder.mkdir()
+    with PairsWriter(folder, SCALE, "full") as writer:
+        for split, count in counts.items():
+            for i in range(count):
+                hr = np.random.default_rng([len(split), i]).integers(0, 256, shape, dtype=np.uint8)
+                writer.add(f"{split}{i}", f"{split}{i}", split, hr, downscale(hr, SCALE))
+    return Pairs.open(folder)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    return write(tmp_path / "pairs", {"train": 3, "val": 6})
+
+
+def repeat(lr):
+    """Stands in for a model: pixels repeated."""
+    return np.kron(lr, np.ones((SCALE, SCALE), np.uint8))
+
+
+def mean(measure, enlarge, pairs):
+    return np.mean(
+        [
+            measure(shave(enlarge(pairs.lr(i)), SCALE), shave(pairs.hr(i), SCALE))
+            for i in range(len(pairs))
+        ]
+    )
+
+
+def test_scores_are_means_over_pictures_beside_bicubic(pairs):
+    scores = Validation(pairs, pictures=100).scores(repeat)
+
+    train, val = pairs.split("train"), pairs.split("val")
+    expected = {
+        "train_psnr": mean(psnr, repeat, train),
+        "val_psnr": mean(psnr, repeat, val),
+        "val_ssim": mean(ssim, repeat, val),
+        "train_psnr_bicubic": mean(psnr, lambda lr: bicubic(lr, SCALE), train),
+        "val_psnr_bicubic": mean(psnr, lambda lr: bicubic(lr, SCALE), val),
+        "val_ssim_bicubic": mean(ssim, lambda lr: bicubic(lr, SCALE), val),
+    }
+    assert scores == pytest.approx(expected)
+
+
+def test_fewer_pictures_are_spread_over_the_split(pairs):
+    scores = Validation(pairs, pictures=2).scores(repeat)
+    val = pairs.split("val")
+    assert scores["val_psnr"] == pytest.approx(mean(psnr, repeat, val.select([0, 3])))
+
+
+def test_the_film_is_the_centres_of_the_pictures(tmp_path):
+    pairs = write(tmp_path / "large", {"train": 1, "val": 2}, shape=(140, 160))
+    validation = Validation(pairs, pictures=2)
+    frames = {5: validation.frame(repeat), 0: validation.frame(lambda lr: bicubic(lr, SCALE))}
+
+    film = validation.film(frames)
+
+    assert film["steps"].tolist() == [0, 5]
+    assert film["sr"].shape == (2, 2, 128, 128)
+    val, centre = pairs.split("val"), (slice(6, 134), slice(16, 144))
+    for i in range(2):
+        np.testing.assert_array_equal(film["hr"][i], val.hr(i)[centre])
+        np.testing.assert_array_equal(film["bicubic"][i], bicubic(val.lr(i), SCALE)[centre])
+        np.testing.assert_array_equal(film["sr"][0, i], film["bicubic"][i])
+        np.testing.assert_array_equal(film["sr"][1, i], repeat(val.lr(i))[centre])
+
+
+def test_a_film_of_small_pictures_is_as_large_as_they_are(pairs):
+    validation = Validation(pairs, pictures=2)
+    assert validation.frame(repeat).shape == (2, 64, 64)
