@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from pipeline import params
+from srcnn.perceptual import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +63,22 @@ def test_every_parameter_has_a_comment_and_a_dotted_name(tmp_path):
         ({"data__split": {"train": 0.8, "val": 0.2, "test": 0.0}}, "greater than 0"),
         ({"train__patch_size": 46}, "train.patch_size is 46; it must be a multiple of"),
         ({"train__patch_size": 16}, "train.patch_size is 16"),
+        ({"loss__perceptual_layers": {"relu9_1": 1.0}}, "no layer 'relu9_1'; it has conv1_1 to"),
+        ({"loss__perceptual_layers": {"conv2_3": 1.0}}, "no layer 'conv2_3'"),
+        ({"loss__perceptual_layers": {}}, "loss.perceptual_layers: name at least one layer"),
+        (
+            {"loss__perceptual_layers": {"conv5_4": 0.0}},
+            "loss.perceptual_layers.conv5_4 is 0.0; it should be greater than 0",
+        ),
+        ({"loss__perceptual_distance": "l2"}, "loss.perceptual_distance is 'l2'"),
+        ({"loss__perceptual_feature_scale": 0.0}, "loss.perceptual_feature_scale is 0.0"),
+        ({"loss__vgg19_weights": ""}, "loss.vgg19_weights is ''"),
+        ({"evaluate__lpips": "yes"}, "evaluate.lpips is 'yes'; it should be 'auto', True or False"),
+        ({"evaluate__perceptual_pictures": 0}, "evaluate.perceptual_pictures is 0"),
+        (
+            {"loss__perceptual_weight": 0.01, "train__patch_size": 28},
+            "train.patch_size is 28; the deepest of loss.perceptual_layers needs at least 32",
+        ),
         ({"evaluate__test_sets": {"a/b": "x"}}, "evaluate.test_sets"),
         ({"seed": -1}, "seed is -1"),
         ({"tracking__model_name": "a/b"}, "tracking.model_name is 'a/b'"),
@@ -72,6 +89,17 @@ def test_impossible_values_are_named_with_what_is_allowed(tmp_path, changes, mes
         load(tmp_path, **changes)
     assert message in str(caught.value)
     assert str(tmp_path / "params.yaml") in str(caught.value)
+
+
+def test_every_layer_of_vgg19_and_no_other_may_be_named(tmp_path):
+    weighted = dict.fromkeys(LAYERS, 1.0)
+    assert load(tmp_path, loss__perceptual_layers=weighted).loss.perceptual_layers == weighted
+
+
+def test_a_shallow_layer_is_content_with_a_small_patch(tmp_path):
+    layers = {"relu2_2": 1.0}
+    changes = {"loss__perceptual_weight": 0.01, "loss__perceptual_layers": layers}
+    assert load(tmp_path, **changes, train__patch_size=20).train.patch_size == 20
 
 
 def test_all_problems_are_in_one_message(tmp_path):
