@@ -1,0 +1,7 @@
+"""`python -m srcnn` is the command `srcnn`."""
+
+import sys
+
+from srcnn.cli import main
+
+sys.exit(main())

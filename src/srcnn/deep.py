@@ -1,0 +1,178 @@
+"""Pictures of more than 8 bits a sample, which Pillow alone reads only in part."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.ExifTags import Base as ExifTag
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
+    TiffImageFile,
+)
+
+# Pillow keeps only the high byte of 16-bit colour. Reading such samples with their bytes in the
+# other order gives the low byte: the two readings together are the whole sample.
+_NATIVE, _FOREIGN = ("L", "B") if sys.byteorder == "little" else ("B", "L")
+_OTHER_BYTE_ORDER = {";16B": ";16L", ";16L": ";16B", ";16N": f";16{_FOREIGN}"}
+_LAYOUTS = {"RGB": "RGB", "RGBX": "RGB", "RGBA": "RGBA", "CMYK": "CMYK"}
+
+# Rows converted at once: what is built in passing stays small beside the picture.
+_ROWS = 256
+
+
+class UnreadableImage(ValueError):
+    """The bytes are not a picture that can be read right; the message says why."""
+
+
+@dataclass(frozen=True)
+class DeepSamples:
+    """A picture's samples as the file holds them, turned upright.
+
+    Attributes:
+        values: uint16 (H, W, C), 0..maximum; C is 1 for gray, 2 for gray and alpha, 3 for RGB, 4
+            for RGBA. Of CMYK it is 8-bit RGB, uint8.
+        maximum: the value that means white, or opaque: 65535, 4095 in a 12-bit TIFF, 255 of CMYK.
+    """
+
+    values: NDArray[np.uint16] | NDArray[np.uint8]
+    maximum: int
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether a picture, opened but not yet loaded, has more than 8 bits a sample.
+
+    Raises:
+        UnreadableImage: samples without a known range (floating point, 32-bit or signed integers),
+            or in planes that Pillow misreads.
+    """
+    if image.mode in ("I", "F"):
+        kind = "floating-point" if image.mode == "F" else "32-bit or signed integer"
+        raise UnreadableImage(f"{kind} samples have no known range; save it with 8 or 16 bits")
+    if isinstance(image, TiffImageFile) and _has_deep_planes(image):
+        raise UnreadableImage("16-bit TIFF in separate planes; save it with interleaved samples")
+    return image.mode.startswith("I;16") or ";16" in _layout(image)
+
+
+def read_deep(image: Image.Image, reopen: Callable[[], Image.Image]) -> DeepSamples:
+    """The samples of a picture for which `is_deep` is true.
+
+    Args:
+        image: opened, not yet loaded.
+        reopen: opens the same picture once more.
+
+    Raises:
+        UnreadableImage: a sample layout that is not supported.
+    """
+    if image.mode.startswith("I;16"):
+        return _gray(image)
+    return _colour(image, reopen)
+
+
+def _gray(image: Image.Image) -> DeepSamples:
+    bits, white_is_zero, transparent = 16, False, image.info.get("transparency")
+    if isinstance(image, TiffImageFile):
+        bits = max(_tiff_bits(image))
+        white_is_zero = image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
+    maximum = 2**bits - 1
+    values = np.asarray(image).astype(np.uint16)[..., None]
+    if white_is_zero:
+        values = maximum - values
+    if transparent is not None:
+        values = _with_alpha(values, values[..., 0] == transparent, maximum)
+    return DeepSamples(upright(values, image), maximum)
+
+
+def _colour(image: Image.Image, reopen: Callable[[], Image.Image]) -> DeepSamples:
+    """16 bits per sample, read as two pictures of high and low bytes, one after the other."""
+    layout = _layout(image)
+    if layout == "LA;16B":  # its 4 bytes a pixel are just what Pillow calls RGBA
+        with reopen() as reading:
+            values = np.empty((image.height, image.width, 2), np.uint16)
+            for rows, pixels in strips(_with_layout(reading, "RGBA")):
+                values[rows] = pixels[..., 0::2].astype(np.uint16) << 8 | pixels[..., 1::2]
+            return DeepSamples(upright(values, reading), 65535)
+    name, order = layout[:-4], layout[-4:]
+    if name not in _LAYOUTS:
+        raise UnreadableImage(f"16-bit samples stored as {name} are not supported")
+    with reopen() as reading:
+        reading.load()  # which may turn a TIFF, and its size
+        values = np.empty((reading.height, reading.width, len(_LAYOUTS[name])), np.uint16)
+        for rows, high in strips(reading):
+            values[rows] = high.astype(np.uint16) << 8
+    with reopen() as reading:
+        for rows, low in strips(_with_layout(reading, name + _OTHER_BYTE_ORDER[order])):
+            values[rows] |= low
+        values = upright(values, reading)
+    if name == "CMYK":
+        eight_bits = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+        return DeepSamples(np.array(Image.fromarray(eight_bits, "CMYK").convert("RGB")), 255)
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        values = _with_alpha(values, (values == np.array(transparent)).all(axis=-1), 65535)
+    return DeepSamples(values, 65535)
+
+
+def upright(samples: np.ndarray, image: Image.Image) -> np.ndarray:
+    """The samples (H, W, ...) of a loaded picture, turned as its EXIF orientation says; a view."""
+    match image.getexif().get(ExifTag.Orientation, 1):
+        case 2:
+            return samples[:, ::-1]
+        case 3:
+            return samples[::-1, ::-1]
+        case 4:
+            return samples[::-1]
+        case 5:
+            return samples.swapaxes(0, 1)
+        case 6:
+            return samples.swapaxes(0, 1)[:, ::-1]
+        case 7:
+            return samples[::-1, ::-1].swapaxes(0, 1)
+        case 8:
+            return samples.swapaxes(0, 1)[::-1]
+    return samples
+
+
+def _with_alpha(
+    values: NDArray[np.uint16], hidden: NDArray[np.bool_], maximum: int
+) -> NDArray[np.uint16]:
+    alpha = np.where(hidden, 0, maximum).astype(np.uint16)
+    return np.concatenate([values, alpha[..., None]], axis=2)
+
+
+def strips(
+    image: Image.Image, mode: str | None = None
+) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+    """The rows of a picture, some at a time: asking for all at once copies them twice."""
+    image.load()
+    for top in range(0, image.height, _ROWS):
+        bottom = min(top + _ROWS, image.height)
+        part = image.crop((0, top, image.width, bottom))
+        yield slice(top, bottom), np.asarray(part.convert(mode) if mode else part)
+
+
+def _layout(image: Image.Image) -> str:
+    """How the file's samples lie, in the words of Pillow's decoders, such as RGB;16B."""
+    arguments = image.tile[0].args if image.tile else ""
+    return str(arguments if isinstance(arguments, str) else (arguments or ("",))[0])
+
+
+def _with_layout(image: Image.Image, layout: str) -> Image.Image:
+    image.tile = [
+        tile._replace(args=layout if isinstance(tile.args, str) else (layout, *tile.args[1:]))
+        for tile in image.tile
+    ]
+    return image
+
+
+def _has_deep_planes(image: TiffImageFile) -> bool:
+    """Pillow reads 8 bits of each such sample, or other samples altogether."""
+    return max(_tiff_bits(image)) > 8 and image.tag_v2.get(PLANAR_CONFIGURATION) == 2
+
+
+def _tiff_bits(image: TiffImageFile) -> tuple[int, ...]:
+    return tuple(image.tag_v2.get(BITSPERSAMPLE, (1,)))

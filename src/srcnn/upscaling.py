@@ -1,0 +1,229 @@
+"""Whole pictures, gray or colour, of any size and depth, enlarged by a trained network.
+
+The network is trained on luma. Colour pictures are treated as in the paper (Dong et al. 2016,
+section 4.4): luma is super-resolved, chroma is enlarged by bicubic interpolation. Both colour
+conversion and bicubic are linear, so that equals adding the network's luma correction to each
+channel of the bicubic picture, which needs no conversion there and back.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.ndimage import uniform_filter
+
+from srcnn.degradation import upscale as bicubic_upscale
+from srcnn.inference import SuperResolver
+
+TILE = 512  # HR pixels a side, computed at once: some 150 MB of feature maps
+
+_BICUBIC_REACH = 3  # LR pixels, rounded up
+_HIDDEN_REACH = 6  # LR pixels from which a visible pixel is still influenced
+
+# BT.601: the weights of R, G and B in [0, 1], the offset, and the gain of luma back to RGB.
+_LUMA = {
+    "full": (np.array([0.299, 0.587, 0.114]), 0.0, 1.0),
+    "studio": (np.array([65.481, 128.553, 24.966]) / 255, 16 / 255, 255 / 219),
+}
+
+
+@dataclass(frozen=True)
+class Band:
+    """Some rows of an enlarged picture, (rows, W · scale, C), in the dtype of the picture."""
+
+    bicubic: np.ndarray
+    sr: np.ndarray
+
+
+class Upscaler:
+    """Enlarges pictures tile by tile, with the same result as in one piece.
+
+    Args:
+        resolver: the trained network.
+        self_ensemble: average the network over the eight flips and rotations (Timofte et al.,
+            "Seven ways to improve example-based single image super resolution", CVPR 2016): eight
+            times the work for a little more quality.
+        tile: HR pixels a side that are computed at once.
+    """
+
+    def __init__(
+        self, resolver: SuperResolver, self_ensemble: bool = False, tile: int = TILE
+    ) -> None:
+        self.scale = resolver.scale
+        self._model = resolver.model
+        self._luma = _LUMA[resolver.luma]
+        self._self_ensemble = self_ensemble
+        self._tile = tile
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """Enlarge a picture.
+
+        Args:
+            picture: (h, w) gray or (h, w, C), C being 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA;
+                uint8, uint16, or floating point in [0, 1].
+
+        Returns:
+            The same kind of array, (h · scale, w · scale[, C]); floats are clipped to [0, 1] and
+            not rounded.
+
+        Raises:
+            ValueError: another shape or dtype, or an empty picture.
+        """
+        samples = picture[..., None] if picture.ndim == 2 else picture
+        height, width, channels = _checked(samples).shape
+        result = np.empty((height * self.scale, width * self.scale, channels), picture.dtype)
+        top = 0
+        for band in self.bands(samples):
+            result[top : top + len(band.sr)] = band.sr
+            top += len(band.sr)
+        return result[..., 0] if picture.ndim == 2 else result
+
+    def bands(self, samples: np.ndarray) -> Iterator[Band]:
+        """The enlarged picture from top to bottom, beside its bicubic enlargement.
+
+        Args:
+            samples: (h, w, C) as for a call.
+        """
+        height, width = (side * self.scale for side in _checked(samples).shape[:2])
+        for top in range(0, height, self._tile):
+            rows = slice(top, min(top + self._tile, height))
+            tiles = [
+                self._enlarge(samples, rows, slice(left, min(left + self._tile, width)))
+                for left in range(0, width, self._tile)
+            ]
+            bicubic, sr = (np.concatenate(parts, axis=1) for parts in zip(*tiles, strict=True))
+            yield Band(bicubic, sr)
+
+    def _enlarge(
+        self, samples: np.ndarray, rows: slice, columns: slice
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """One tile, given in HR pixels: bicubic and SR."""
+        height, width, channels = samples.shape
+        margin = self._model.margin
+        high = _grown(rows, margin, height * self.scale)
+        wide = _grown(columns, margin, width * self.scale)
+        region = self._bicubic(samples, high, wide)
+        inner = region[_within(rows, high), _within(columns, wide)]
+
+        maximum = _maximum(samples.dtype)
+        colours = 1 if channels < 3 else 3
+        luma = self._luma_of(region[..., :colours] / maximum)
+        context = [
+            (margin - (part.start - whole.start), margin - (whole.stop - part.stop))
+            for part, whole in ((rows, high), (columns, wide))
+        ]
+        correction = self._network(np.pad(luma, context, mode="edge"))
+        correction -= luma[_within(rows, high), _within(columns, wide)]
+        sr = inner.copy()
+        sr[..., :colours] += (self._luma[2] * maximum * correction)[..., None]
+        return _finished(inner, samples.dtype), _finished(sr, samples.dtype)
+
+    def _bicubic(self, samples: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """A region, in HR pixels, of the enlarged picture: float64, neither rounded nor clipped.
+
+        It is cut out with enough around it that mirrored borders matter only where the picture
+        itself ends.
+        """
+        reach = _BICUBIC_REACH + (_HIDDEN_REACH if samples.shape[2] in (2, 4) else 0)
+        cuts = []
+        for wanted, size in ((rows, samples.shape[0]), (columns, samples.shape[1])):
+            first = max(wanted.start // self.scale - reach, 0)
+            last = min(-(-wanted.stop // self.scale) + reach, size)
+            cuts.append(slice(first, last))
+        part = samples[cuts[0], cuts[1]].astype(np.float64)
+        if samples.shape[2] in (2, 4):
+            _fill_hidden(part)
+        enlarged = bicubic_upscale(part, self.scale)
+        return enlarged[
+            rows.start - cuts[0].start * self.scale : rows.stop - cuts[0].start * self.scale,
+            columns.start - cuts[1].start * self.scale : columns.stop - cuts[1].start * self.scale,
+        ]
+
+    def _luma_of(self, colours: np.ndarray) -> np.ndarray:
+        """Luma in [0, 1] of (H, W, 1 or 3) in [0, 1]; gray stands for R = G = B."""
+        weights, offset, _ = self._luma
+        if colours.shape[2] == 1:
+            return colours[..., 0] * weights.sum() + offset
+        return colours @ weights + offset
+
+    def _network(self, luma: np.ndarray) -> np.ndarray:
+        """SR luma of the region's inner part, float64, from (H, W) with the network's margin."""
+        weight = self._model.extract.weight
+        pictures = torch.from_numpy(luma)[None, None].to(weight.device, weight.dtype)
+        with torch.inference_mode():
+            if self._self_ensemble:
+                results = [back(self._run(turn(pictures))) for turn, back in _DIHEDRAL]
+                sr = torch.stack(results).mean(0)
+            else:
+                sr = self._run(pictures)
+        return sr[0, 0].cpu().numpy().astype(np.float64)
+
+    def _run(self, pictures: torch.Tensor) -> torch.Tensor:
+        return self._model.valid(pictures.contiguous(memory_format=torch.channels_last))
+
+
+Turn = Callable[[torch.Tensor], torch.Tensor]
+
+
+def _turn(quarters: int, flip: bool) -> tuple[Turn, Turn]:
+    """A rotation, after a flip or not, and its inverse."""
+
+    def there(pictures: torch.Tensor) -> torch.Tensor:
+        return torch.rot90(pictures.flip(3) if flip else pictures, quarters, (2, 3))
+
+    def back(pictures: torch.Tensor) -> torch.Tensor:
+        turned = torch.rot90(pictures, -quarters, (2, 3))
+        return turned.flip(3) if flip else turned
+
+    return there, back
+
+
+_DIHEDRAL = [_turn(quarters, flip) for flip in (False, True) for quarters in range(4)]
+
+
+def _checked(samples: np.ndarray) -> np.ndarray:
+    if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4 or samples.size == 0:
+        raise ValueError(
+            f"the picture has shape {samples.shape}; it must be (H, W), (H, W, 3) or (H, W, 4), "
+            "with alpha also (H, W, 2), and not empty"
+        )
+    if samples.dtype not in (np.uint8, np.uint16) and not np.issubdtype(samples.dtype, np.floating):
+        raise ValueError(
+            f"the picture is {samples.dtype}; it must be uint8, uint16 or floats in [0, 1]"
+        )
+    return samples
+
+
+def _maximum(dtype: np.dtype) -> float:
+    return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
+
+
+def _finished(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    clipped = np.clip(np.nan_to_num(values), 0, _maximum(dtype))
+    return (np.rint(clipped) if np.issubdtype(dtype, np.integer) else clipped).astype(dtype)
+
+
+def _grown(part: slice, margin: int, size: int) -> slice:
+    return slice(max(part.start - margin, 0), min(part.stop + margin, size))
+
+
+def _within(part: slice, whole: slice) -> slice:
+    return slice(part.start - whole.start, part.stop - whole.start)
+
+
+def _fill_hidden(samples: np.ndarray) -> None:
+    """Give invisible pixels, in place, the mean colour of the visible ones near them.
+
+    What files hold there is arbitrary, often black, and would bleed into visible edges.
+    """
+    visible = samples[..., -1] > 0
+    if visible.all():
+        return
+    window = 2 * _HIDDEN_REACH + 1
+    share = uniform_filter(visible.astype(np.float64), window, mode="constant")
+    fill = ~visible & (share > 0.5 / window**2)
+    for channel in range(samples.shape[2] - 1):
+        plane = samples[..., channel]
+        total = uniform_filter(np.where(visible, plane, 0.0), window, mode="constant")
+        plane[fill] = total[fill] / share[fill]
