@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from pipeline import evaluate, paths, plot, plots_page
@@ -125,3 +126,20 @@ def test_the_page_of_dvc_plots_is_up_to_date_and_needs_no_network():
     assert page.count("{plot_divs}") == 1
     assert "{scripts}" not in page
     assert "<script src" not in page
+
+
+def test_every_figure_says_what_the_network_was_trained_with(workspace, monkeypatch):
+    write_experiment()
+    params = load_params()
+    loss = params.loss.model_copy(update={"perceptual_weight": 0.01, "vgg19_weights": "random"})
+    params = params.model_copy(update={"loss": loss})
+    evaluate.main(params)
+    drawn = []
+    png = plot.figures.png
+    monkeypatch.setattr(plot.figures, "png", lambda figure: drawn.append(figure) or png(figure))
+    plot.main(params)
+
+    assert len(drawn) == len(FIGURES)
+    for figure in drawn:
+        written = " ".join(text.get_text() for text in figure.findobj(Text))
+        assert "Trained with mse + 0.01 random (untrained) VGG19" in written

@@ -1,0 +1,66 @@
+"""What a training step costs with and without the perceptual loss, and which part of it.
+
+    python benchmarks/perceptual_cost.py [--patch 48] [--batch 16] [--layer conv5_4] [--threads 1]
+
+An untrained VGG19 costs what a trained one does, so nothing is downloaded.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from srcnn.losses import ReconstructionLoss
+from srcnn.models import SRCNN, crop
+from srcnn.perceptual import LAYERS, PerceptualLoss
+
+
+def main() -> None:
+    """Print seconds of CPU time, which other programs on the machine disturb least."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--patch", type=int, default=48, help="train.patch_size")
+    parser.add_argument("--batch", type=int, default=16, help="train.batch_size")
+    parser.add_argument("--layer", choices=LAYERS, default="conv5_4", help="the deepest layer")
+    parser.add_argument("--threads", type=int, default=1, help="train.threads")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    model = SRCNN(generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
+    vgg19 = PerceptualLoss({options.layer: 1.0}, "random")
+    size = (options.batch, 1, options.patch, options.patch)
+    upsampled = torch.rand(size).contiguous(memory_format=torch.channels_last)
+    hr = crop(torch.rand(size), model.margin)
+
+    def step(loss: ReconstructionLoss) -> None:
+        model.zero_grad()
+        loss(model.valid(upsampled), hr)["loss"].backward()
+
+    with torch.no_grad():
+        features = seconds(lambda: vgg19.features(hr))
+    pixel = seconds(lambda: step(ReconstructionLoss("mse")))
+    perceptual = seconds(lambda: step(ReconstructionLoss("mse", vgg19, 0.01)))
+    print(
+        f"{options.batch} patches of {options.patch}, {tuple(hr.shape[-2:])} of them in the loss; "
+        f"{options.layer}; {options.threads} threads; CPU seconds a step"
+    )
+    print(f"MSE only                      {pixel:7.3f}")
+    print(f"with perceptual loss          {perceptual:7.3f}  ({perceptual / pixel:.1f} times)")
+    print(f"  VGG19 forward, HR           {features:7.3f}")
+    print(f"  VGG19 forward, SR           {features:7.3f}")
+    print(f"  VGG19 backward, SR          {perceptual - pixel - 2 * features:7.3f}")
+
+
+def seconds(work: Callable[[], object], repeats: int = 7) -> float:
+    """Median CPU time of a piece of work, after two that are not measured."""
+    taken = []
+    for _ in range(repeats + 2):
+        start = time.process_time()
+        work()
+        taken.append(time.process_time() - start)
+    return statistics.median(taken[2:])
+
+
+if __name__ == "__main__":
+    main()
