@@ -3,14 +3,14 @@
 import warnings
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import mlflow
-import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.types import ColSpec, Schema
 
 import srcnn
 from pipeline import paths, served_model
@@ -18,7 +18,7 @@ from pipeline.tracking import Store
 
 CHAMPION = "champion"
 GAIN, DATA, SCALE = "val_psnr_gain", "data", "scale"
-REQUIREMENTS = ("mlflow", "numpy", "pillow", "safetensors", "scipy", "torch", "tqdm")
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch", "tqdm")
 
 
 def register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
@@ -52,21 +52,25 @@ def _version_of(client: MlflowClient, run_id: str, name: str) -> ModelVersion | 
     return next((version for version in found if version.name == name), None)
 
 
+def model_arguments(weights: Path) -> dict[str, Any]:
+    """The model with these weights, as MLflow logs or saves it."""
+    pictures = Schema([ColSpec("string", served_model.COLUMN)])
+    return {
+        "python_model": served_model.__file__,
+        "artifacts": {"weights": str(weights.resolve())},
+        "code_paths": [str(Path(srcnn.__file__).parent)],
+        "signature": ModelSignature(pictures, pictures),
+        "pip_requirements": [f"{package}=={version(package)}" for package in REQUIREMENTS],
+    }
+
+
 def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
-    any_size = TensorSpec(np.dtype(np.float32), (-1, 1, -1, -1))
     mlflow.set_tracking_uri(store.uri)
     mlflow.set_registry_uri(store.uri)
     with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
         # An example would have MLflow run the model to infer the signature that is given here.
         warnings.filterwarnings("ignore", message=".*input example")
-        logged = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=served_model.__file__,
-            artifacts={"weights": str(paths.WEIGHTS.resolve())},
-            code_paths=[str(Path(srcnn.__file__).parent)],
-            signature=ModelSignature(Schema([any_size]), Schema([any_size])),
-            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
-        )
+        logged = mlflow.pyfunc.log_model(name="model", **model_arguments(paths.WEIGHTS))
     try:
         store.client.create_registered_model(name, description="SRCNN super-resolution")
     except MlflowException as error:

@@ -1,28 +1,65 @@
-"""The model as MLflow loads it: models-from-code, so that nothing is pickled."""
+"""The model as MLflow loads and serves it: models-from-code, so that nothing is pickled."""
 
+import base64
+import binascii
+import logging
+import threading
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
+from srcnn import picture_files, picture_writers
 from srcnn.inference import SuperResolver
+from srcnn.upscaling import Upscaler
+
+COLUMN = "picture"
+
+# A request is answered within MLflow's 60 seconds on two cores.
+MAX_PIXELS = 4_000_000
+
+_logger = logging.getLogger(__name__)
 
 
-class Upscaler(PythonModel):
-    """LR luma pictures (B, 1, h, w) in [0, 1] to SR (B, 1, h · scale, w · scale), float32."""
+class PictureUpscaler(PythonModel):
+    """Encoded pictures (PNG, JPEG, BMP, TIFF, WebP) to PNG, enlarged; both as base64."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the weights that were logged beside this file."""
-        self._resolver = SuperResolver.load(Path(context.artifacts["weights"]))
+        self._upscaler = Upscaler(SuperResolver.load(Path(context.artifacts["weights"])))
+        # One picture at a time has the processor's threads, and its tiles in memory.
+        self._turn = threading.Lock()
 
     def predict(
-        self, context: PythonModelContext, model_input: np.ndarray, params: Any = None
-    ) -> np.ndarray:
-        """Super-resolve a batch; SR is rounded to 8 bits."""
-        sr = [self._resolver(picture * 255) for picture in model_input[:, 0]]
-        return np.stack(sr)[:, None].astype(np.float32) / 255
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None
+    ) -> pd.DataFrame:
+        """Enlarge the pictures of column `picture`; colours, alpha and 16 bits are kept.
+
+        Raises:
+            MlflowException: status 400 and a sentence if a picture cannot be enlarged.
+        """
+        return pd.DataFrame({COLUMN: [self._enlarge(text) for text in model_input[COLUMN]]})
+
+    def _enlarge(self, text: Any) -> str:
+        try:
+            if not isinstance(text, str):  # MLflow lets numbers and null through
+                raise ValueError(f"{text!r} is not a base64 string")
+            data = base64.b64decode("".join(text.split()), validate=True)
+            picture = picture_files.read(data, MAX_PIXELS)
+            with self._turn:
+                encoded = picture_writers.encode_png(picture, self._upscaler)
+        except binascii.Error:
+            raise MlflowException("the picture is not base64", INVALID_PARAMETER_VALUE) from None
+        except ValueError as error:
+            raise MlflowException(f"the picture: {error}", INVALID_PARAMETER_VALUE) from None
+        except Exception:  # else MLflow would send the traceback
+            _logger.exception("A picture could not be enlarged")
+            raise MlflowException("internal error, see the log", INTERNAL_ERROR) from None
+        return base64.b64encode(encoded).decode("ascii")
 
 
-mlflow.models.set_model(Upscaler())
+mlflow.models.set_model(PictureUpscaler())

@@ -3,17 +3,21 @@
 Pillow holds whole pictures and writes no 16-bit colour; PNG and TIFF are simple enough to write.
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image
 
 from srcnn.picture_files import SUFFIXES, Picture, exif_bytes
+
+if TYPE_CHECKING:  # writing alone needs no PyTorch
+    from srcnn.upscaling import Upscaler
 
 JPEG_QUALITY = 95
 WEBP_QUALITY = 95
@@ -89,6 +93,19 @@ def opened_writer(
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def encode_png(picture: Picture, upscaler: "Upscaler") -> bytes:
+    """A picture enlarged, as the content of a PNG file."""
+    samples = picture.samples
+    height, width = (side * upscaler.scale for side in samples.shape[:2])
+    shape, deep = (height, width, samples.shape[2]), samples.dtype == np.uint16
+    file = io.BytesIO()
+    writer = _PngWriter(file, shape, deep, picture.icc, exif_bytes(picture.exif, width, height))
+    for band in upscaler.bands(samples):
+        writer.write(band.sr)
+    writer.finish()
+    return file.getvalue()
 
 
 class _PillowWriter:
