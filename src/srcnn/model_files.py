@@ -84,6 +84,7 @@ def mlflow_client() -> Any:
     Raises:
         NoModel: MLflow is not installed, or there is no store.
     """
+    uri = tracking_uri()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it waits for the network
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
@@ -93,7 +94,6 @@ def mlflow_client() -> Any:
             "models:/ and runs:/ need MLflow, which is not installed (pip install mlflow); "
             "without it, name a .safetensors file"
         ) from None
-    uri = tracking_uri()
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     return mlflow.MlflowClient(uri, registry_uri=uri)
