@@ -18,6 +18,7 @@ from srcnn.training import (
     Settings,
     Training,
     choose_device,
+    keep_freed_memory,
     make_deterministic,
 )
 
@@ -29,6 +30,7 @@ def main(params: Params) -> None:
     except ValueError as error:
         raise stage.StageError(f"train.{error}") from None
     make_deterministic(params.train.threads)
+    keep_freed_memory()
     loss = perceptual.build_loss(params, device)
     key = identity.stage_key("train", params)
     with checkpoints.of(f"{key}-{device.type}-torch{torch.__version__}") as checkpoint:

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from srcnn.convolution import to_one_channel
+
 
 class SRCNN(nn.Module):
     """The three-layer network of Dong et al., "Image Super-Resolution Using Deep Convolutional
@@ -75,7 +77,7 @@ class SRCNN(nn.Module):
         """
         features = F.relu(self.extract(upsampled), inplace=True)
         features = F.relu(self.map(features), inplace=True)
-        picture = self.reconstruct(features)
+        picture = to_one_channel(features, self.reconstruct.weight) + self.reconstruct.bias
         return picture + crop(upsampled, self.margin) if self.residual else picture
 
     def _initialise(self, generator: torch.Generator | None) -> None:

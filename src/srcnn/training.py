@@ -1,5 +1,7 @@
 """Training an SRCNN: everything one run needs, step by step, to the same bits each time."""
 
+import contextlib
+import ctypes
 import math
 import os
 from collections.abc import Callable
@@ -39,6 +41,7 @@ CURVE_COLUMNS = (
     "val_ssim_bicubic",
 )
 FRAMES = 8  # of the film: step 0, then every doubling up to the last step
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 VAL_PATCHES = 32  # enough for a smooth val_loss, few enough for a perceptual one
 
 
@@ -95,6 +98,20 @@ def make_deterministic(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True)
+    # Every element of every tensor here is written before it is read; filling them costs 8 %.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+
+
+def keep_freed_memory() -> None:
+    """Let this process reuse the memory of one training step in the next, where glibc allows it.
+
+    By default glibc gives large blocks back to the system, so that every step begins with page
+    faults: a quarter of the time of a 9-1-5 step. Memory use stays at the peak of one step.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # no glibc, no such setting
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(_M_MMAP_THRESHOLD, 2**25)  # the most that every version takes
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 class Training:
