@@ -1,0 +1,1 @@
+"""Two experiments side by side, from what MLflow holds of them."""
