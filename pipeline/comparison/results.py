@@ -42,8 +42,8 @@ class Comparison:
 
     @property
     def other_parameters(self) -> list[str]:
-        """Parameters that differ besides those of the loss."""
-        return [name for name in self.parameters if not name.startswith("loss.")]
+        """Parameters that differ besides those of the loss and of what is measured."""
+        return [name for name in self.parameters if not name.startswith(("loss.", "evaluate."))]
 
 
 def compare_experiments(a: Experiment, b: Experiment) -> Comparison:
@@ -98,11 +98,12 @@ def _differences(
     mine, other = mine.loc[both], other.loc[both]
     found = []
     for measure in measures_of(list(mine.columns.union(other.columns, sort=False))):
-        reason = _not_comparable(a, b, measure)
         columns = [table.get(measure, pd.Series(np.nan, both)) for table in (mine, other)]
         there = columns[0].notna() & columns[1].notna()
-        if reason or not there.any():
-            unmeasured[measure] = reason or "neither experiment has it of the same pictures"
+        reason = "" if there.any() else _why_unmeasured(a, b, measure, columns)
+        reason = reason or _weights_differ(a, b, measure)
+        if reason:
+            unmeasured[measure] = reason
             continue
         found.append(
             compare(
@@ -116,12 +117,20 @@ def _differences(
     return found
 
 
-def _not_comparable(a: Experiment, b: Experiment, measure: str) -> str:
-    """Why a measure's figures cannot be set against each other, as evaluation.json tells; or ""."""
-    for experiment in (a, b):
-        note = experiment.results.evaluation.get(f"{measure}_note")
-        if note:
-            return f"{experiment.name}: {note}"
+def _why_unmeasured(
+    a: Experiment, b: Experiment, measure: str, columns: Sequence[pd.Series]
+) -> str:
+    reasons: dict[str, list[str]] = {}
+    for letter, experiment, column in zip("AB", (a, b), columns, strict=True):
+        if column.isna().all():
+            note = experiment.results.evaluation.get(f"{measure}_note")
+            reasons.setdefault(note or "not measured, by older code", []).append(letter)
+    found = [f"{' and '.join(letters)}: {reason}" for reason, letters in reasons.items()]
+    return "; ".join(found) or "A and B have it of different pictures"
+
+
+def _weights_differ(a: Experiment, b: Experiment, measure: str) -> str:
+    """Why figures that come from a trained network cannot be set against each other; or ""."""
     weights = [e.results.evaluation.get(f"{measure}_weights") for e in (a, b)]
     if weights[0] != weights[1]:
         return f"measured with different weights: {weights[0]} and {weights[1]}"

@@ -156,7 +156,7 @@ def test_measure_that_one_lacks_is_said_to_be_missing_and_why():
     b = experiment("other", measures=("psnr", "lpips"))
     comparison = compare_experiments(a, b)
     assert [d.measure for d in comparison.differences["test"]] == ["psnr"]
-    assert f"LPIPS is not compared: pixel: {note}." in wording.as_text(comparison)
+    assert f"LPIPS is not compared: A: {note}." in wording.as_text(comparison)
 
 
 def test_distances_of_different_weights_are_not_compared():
