@@ -193,8 +193,8 @@ def test_curves_show_the_perceptual_term_where_there_is_one():
         return [line.get_label() for line in figure.axes[0].lines if "term" in line.get_label()]
 
     assert terms(figures.curves(curve(perceptual=True), "full")) == [
-        "train, pixel term",
-        "train, perceptual term",
+        "train, pixel",
+        "train, weighted perceptual",
     ]
     assert not terms(figures.curves(curve(), "full"))
 

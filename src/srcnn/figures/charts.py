@@ -36,9 +36,9 @@ def curves(curve: Mapping[str, np.ndarray], luma: str, loss: str = "") -> Figure
 def _loss(axes: Axes, curve: Mapping[str, np.ndarray]) -> None:
     step, train = curve["step"], curve["train_loss"]
     if np.isfinite(curve["train_perceptual"]).any():
-        terms = {"pixel": curve["train_pixel"], "perceptual": train - curve["train_pixel"]}
+        terms = {"pixel": curve["train_pixel"], "weighted perceptual": train - curve["train_pixel"]}
         for (name, term), style in zip(terms.items(), ("--", ":"), strict=True):
-            label = f"train, {name} term"
+            label = f"train, {name}"
             _line(axes, step, _smooth(term), label, _TRAIN, ls=style, lw=1)
     _line(axes, step, train, None, _TRAIN, lw=0.7, alpha=0.35)
     _line(axes, step, _smooth(train), "train (thin: not smoothed)", _TRAIN)
