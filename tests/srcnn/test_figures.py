@@ -190,7 +190,7 @@ def test_curves_show_train_validation_and_both_bicubic_lines():
 
 def test_curves_show_the_perceptual_term_where_there_is_one():
     def terms(figure):
-        return [line.get_label() for line in figure.axes[0].lines if "term" in line.get_label()]
+        return [line.get_label() for line in figure.axes[0].lines if "train, " in line.get_label()]
 
     assert terms(figures.curves(curve(perceptual=True), "full")) == [
         "train, pixel",
