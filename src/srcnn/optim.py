@@ -58,6 +58,15 @@ def orthogonalise(matrix: torch.Tensor, iterations: int = 5) -> torch.Tensor:
     return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
 
 
+def remove_means(kernels: torch.Tensor) -> None:
+    """Take its mean off each of the kernels (out, in, k, k), in place.
+
+    A residual network's correction need not depend on brightness. With first kernels of zero mean
+    it cannot, and their training is not swamped by brightness, nearly all of a picture's energy.
+    """
+    kernels -= kernels.mean(dim=(1, 2, 3), keepdim=True)
+
+
 def build_optimizers(
     model: SRCNN,
     name: str,

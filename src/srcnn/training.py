@@ -15,7 +15,7 @@ from srcnn import selection
 from srcnn.inference import SuperResolver
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN, crop
-from srcnn.optim import build_optimizers, schedule
+from srcnn.optim import build_optimizers, remove_means, schedule
 from srcnn.pairs import Pairs
 from srcnn.patches import PatchSampler
 from srcnn.validation import Validation
@@ -134,6 +134,8 @@ class Training:
         seed: int,
     ) -> None:
         self._model = model.to(memory_format=torch.channels_last)
+        if model.residual:
+            remove_means(model.extract.weight.data)
         self._loss, self._settings = loss, settings
         self._resolver = SuperResolver(model, pairs.scale, pairs.luma)
         self._optimizers = build_optimizers(
@@ -238,8 +240,13 @@ class Training:
             optimizer.zero_grad(set_to_none=True)
         terms = self._terms(*self._sampler.draw(settings.batch_size, self._generator))
         terms["loss"].backward()
+        kernels = self._model.extract.weight
+        if self._model.residual:
+            remove_means(kernels.grad)
         for optimizer in self._optimizers:
             optimizer.step()
+        if self._model.residual:
+            remove_means(kernels.data)
         for name, value in terms.items():
             self._sums[name] = self._sums.get(name, 0) + value.detach()
         self.step += 1

@@ -4,7 +4,7 @@ import torch
 from safetensors.torch import save_file
 
 from srcnn.degradation import upscale
-from srcnn.inference import SuperResolver, UnusableModel, bicubic, to_uint8
+from srcnn.inference import SuperResolver, UnusableModel, bicubic, to_uint8, valid_by_tiles
 from srcnn.models import SRCNN
 
 
@@ -104,3 +104,11 @@ def test_bicubic_rounds_once_at_the_end():
     expected = np.clip(np.rint(upscale(lr.astype(np.float64), 3)), 0, 255)
     np.testing.assert_array_equal(bicubic(lr, 3), expected)
     assert bicubic(lr, 3).dtype == np.uint8
+
+
+@pytest.mark.parametrize("side", [3, 160, 161, 400])
+def test_tiles_do_not_show(side):
+    model = resolver(kernels=(9, 1, 5)).model
+    x = torch.rand(2, 1, side + 12, 77, generator=torch.Generator().manual_seed(0))
+    tiled = valid_by_tiles(model, x)
+    torch.testing.assert_close(tiled, model.valid(x).detach(), atol=2e-6, rtol=0)

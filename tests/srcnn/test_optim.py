@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from srcnn.models import SRCNN
-from srcnn.optim import Muon, build_optimizers, orthogonalise, schedule
+from srcnn.optim import Muon, build_optimizers, orthogonalise, remove_means, schedule
 
 
 def normal(*shape, seed=0):
@@ -72,6 +72,13 @@ def test_muon_learns_what_gradients_of_very_different_size_teach():
         ((inputs @ (kernel - target).T) ** 2).mean().backward()
         optimizer.step()
     assert (kernel - target).abs().max() < 0.1
+
+
+def test_means_are_removed_in_place():
+    kernels = normal(5, 2, 3, 3) + 4
+    expected = torch.stack([kernel - kernel.mean() for kernel in kernels])
+    remove_means(kernels)
+    torch.testing.assert_close(kernels, expected)
 
 
 @pytest.mark.parametrize("name", ["muon", "adam", "adamw", "sgd"])

@@ -168,6 +168,16 @@ def test_a_few_steps_beat_bicubic(pairs, optimizer):
     assert end["val_ssim"] > end["val_ssim_bicubic"]
 
 
+@pytest.mark.parametrize("optimizer", ["muon", "adam"])
+def test_the_correction_does_not_depend_on_brightness(pairs, optimizer):
+    run = prepare(pairs, replace(SHORT, optimizer=optimizer))
+    run.fit()
+    model = run.best().model
+    x = torch.rand(1, 1, 20, 20, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(model(x + 0.3), model(x) + 0.3, atol=1e-5, rtol=0)
+
+
 def test_a_patch_that_does_not_fit_is_refused(pairs):
     with pytest.raises(ValueError, match="patch_size is 50; the smallest picture has 48"):
         prepare(pairs, replace(SHORT, patch_size=50))
