@@ -3,9 +3,11 @@
 from srcnn.figures.charts import curves, gain_histogram
 from srcnn.figures.sheets import Example, error_map, filmstrip, hardest_window, reconstructions
 from srcnn.figures.style import png
+from srcnn.figures.tradeoff import Point, tradeoff
 
 __all__ = [
     "Example",
+    "Point",
     "curves",
     "error_map",
     "filmstrip",
@@ -13,4 +15,5 @@ __all__ = [
     "hardest_window",
     "png",
     "reconstructions",
+    "tradeoff",
 ]
