@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pipeline import artifacts, paths, perceptual, stage
+from pipeline import artifacts, paths, perceptual, stage, test_sets
 from pipeline.params import Params
-from pipeline.sources.folder import SUFFIXES
+from pipeline.test_sets import HELD_OUT
 from srcnn import images
 from srcnn.evaluation import (
     PERCEPTUAL_MEASURES,
@@ -26,14 +26,12 @@ from srcnn.evaluation import (
     megapixels_per_second,
     score_pairs,
     score_test_set,
-    smallest_side,
     summarise,
 )
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs
 from srcnn.training import choose_device, make_deterministic
 
-HELD_OUT = "test"  # in per_image.csv, the test split of the project's own data
 _DECIMALS = 6
 
 
@@ -45,7 +43,7 @@ def main(params: Params) -> None:
             or the weights that a measure was asked to take are not there, or no model or data are;
             all of this before anything is scored.
     """
-    test_sets = _find_test_sets(params)
+    found = test_sets.find(params)
     try:
         device = choose_device(params.train.device)
     except ValueError as error:
@@ -60,7 +58,7 @@ def main(params: Params) -> None:
     judges, most = perceptual.find_judges(params, device), params.evaluate.perceptual_pictures
     judging = judges.measures, evenly_spaced(len(test), most)
     scores = {HELD_OUT: _all(score_pairs(resolver, test, *judging), HELD_OUT, len(test))}
-    for name, files in test_sets.items():
+    for name, files in found.items():
         judging = judges.measures, evenly_spaced(len(files), most)
         scores[name] = _all(score_test_set(resolver, _read(files), *judging), name, len(files))
 
@@ -75,44 +73,6 @@ def main(params: Params) -> None:
             "threads": params.train.threads,
         },
     )
-
-
-def _find_test_sets(params: Params) -> dict[str, list[Path]]:
-    """The pictures of each test set, every one of them known to be readable and large enough."""
-    return {
-        name: _find_pictures(name, folder, params.degrade.scale)
-        for name, folder in params.evaluate.test_sets.items()
-    }
-
-
-def _find_pictures(name: str, folder: str, scale: int) -> list[Path]:
-    key, root = f"evaluate.test_sets.{name}", stage.resolve(folder)
-    if name == HELD_OUT:
-        raise stage.StageError(f"{key}: this name stands for the held-out test split; use another")
-    if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise stage.StageError(f"{key} is {folder!r}, but {root} {what}")
-    files = sorted(
-        file
-        for file in root.iterdir()
-        if file.name.lower().endswith(SUFFIXES) and not file.name.startswith(".")
-    )
-    if not files:
-        raise stage.StageError(
-            f"{key} is {folder!r}, but {root} holds no picture ({' '.join(SUFFIXES)})"
-        )
-    needed = smallest_side(scale)
-    for file in files:
-        try:
-            height, width = images.decode(file.read_bytes()).shape[:2]
-        except (OSError, images.UnreadableImage) as error:
-            raise stage.StageError(f"{key}: {file} cannot be read: {error}") from None
-        if min(height - height % scale, width - width % scale) < needed:
-            raise stage.StageError(
-                f"{key}: {file} is {width}x{height}; cropped to a multiple of degrade.scale "
-                f"({scale}), a picture must be at least {needed}x{needed} to be scored"
-            )
-    return files
 
 
 def _read(files: Sequence[Path]) -> Iterator[tuple[str, np.ndarray]]:

@@ -10,8 +10,8 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from pipeline import artifacts, paths, stage
-from pipeline.evaluate import HELD_OUT
 from pipeline.params import Params
+from pipeline.test_sets import HELD_OUT
 from srcnn import figures
 from srcnn.evaluation import Score
 from srcnn.inference import SuperResolver, bicubic

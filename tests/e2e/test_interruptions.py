@@ -109,6 +109,8 @@ def test_twins_at_once_give_one_run(project):
         (["train.steps=-3"], "train.steps is -3; it should be greater than or equal to 1"),
         (["+train.step=5"], "train.step: unknown parameter"),
         (["data.source=folder", "data.path=no/such/folder"], "no/such/folder"),
+        # found before the training, though only evaluate needs it
+        (["+evaluate.test_sets.A=no/folder", "seed=3"], "reproduce 'train'"),
     ],
 )
 def test_bad_parameters_are_one_clear_error(project, overrides, message):
