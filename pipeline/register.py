@@ -12,6 +12,7 @@ from mlflow.entities import DatasetInput, InputTag, Run
 from pipeline import identity, paths, registry, stage, tracking
 from pipeline.params import Params
 from pipeline.tracking import CONTENT_KEY, STATE, TRAINING_KEY, TRAINING_RUN, Store
+from srcnn.comparison import measures_of
 from srcnn.pairs import Pairs
 from srcnn.selection import kept_row
 
@@ -100,19 +101,27 @@ def _publish(store: Store, run_id: str, params: Params) -> None:
 
 
 def _final_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    """Numbers of evaluation.json and speed.json as metrics: test/psnr, test-Set5/psnr, ..."""
+    """What experiments are compared by: test/psnr, test/psnr_gain, test-Set5/psnr, ...
+
+    The rest of evaluation.json is in the run's artifacts; each metric is one more chart in the UI.
+    """
     speed = json.loads(paths.SPEED.read_text(encoding="utf-8"))
-    metrics = _numbers("test", evaluation) | _numbers("speed", speed)
-    for name, scores in evaluation.get("test_sets", {}).items():
-        metrics |= _numbers(f"test-{name}", scores)
+    metrics = {
+        "network/parameters": evaluation["parameters"],
+        "network/macs_per_pixel": evaluation["macs_per_pixel"],
+        "network/megapixels_per_second": speed["megapixels_per_second"],
+        **_measures("test", evaluation),
+    }
+    for name, scores in evaluation["test_sets"].items():
+        metrics |= _measures(f"test-{name}", scores)
     return metrics
 
 
-def _numbers(group: str, figures: Mapping[str, Any]) -> dict[str, float]:
+def _measures(group: str, figures: Mapping[str, Any]) -> dict[str, float]:
     return {
-        f"{group}/{name}": float(value)
-        for name, value in figures.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        f"{group}/{measure}{part}": figures[f"{measure}{part}"]
+        for measure in measures_of(list(figures))
+        for part in ("", "_bicubic", "_gain")
     }
 
 

@@ -24,6 +24,9 @@ STATE, OWNER = "pipeline.state", "pipeline.owner"
 TRAINING_KEY, CONTENT_KEY = "pipeline.training_key", "pipeline.content_key"
 EXPERIMENTS, TRAINING_RUN = "pipeline.experiments", "pipeline.training_run"
 
+# MLflow's pages then show runs and curves first, not chats with language models.
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+
 # log_batch takes no more at once
 METRICS_AT_ONCE, PARAMS_AT_ONCE = 1000, 100
 
@@ -59,7 +62,7 @@ class Store:
                     # The default location is this process's folder: a copy that DVC deletes.
                     remote = self.uri.startswith(("http://", "https://", "databricks"))
                     location = None if remote else str(root / "mlartifacts")
-                    created = self.client.create_experiment(experiment, location)
+                    created = self.client.create_experiment(experiment, location, _KIND)
                     found = self.client.get_experiment(created)
         except MlflowException as error:
             raise StageError(f"the MLflow store {self.uri} cannot be used: {error}") from None
