@@ -3,7 +3,7 @@
 import base64
 import binascii
 import logging
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,9 @@ class PictureUpscaler(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Read the weights that were logged beside this file."""
         self._upscaler = Upscaler(SuperResolver.load(Path(context.artifacts["weights"])))
-        # One picture at a time has the processor's threads, and its tiles in memory.
-        self._turn = threading.Lock()
+        # One picture at a time, first come first served, has the processor and tiles in memory.
+        # A lock would let each of the server's threads start PyTorch's threads for itself.
+        self._worker = ThreadPoolExecutor(max_workers=1)
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None
@@ -50,8 +51,8 @@ class PictureUpscaler(PythonModel):
                 raise ValueError(f"{text!r} is not a base64 string")
             data = base64.b64decode("".join(text.split()), validate=True)
             picture = picture_files.read(data, MAX_PIXELS)
-            with self._turn:
-                encoded = picture_writers.encode_png(picture, self._upscaler)
+            work = self._worker.submit(picture_writers.encode_png, picture, self._upscaler)
+            encoded = work.result()
         except binascii.Error:
             raise MlflowException("the picture is not base64", INVALID_PARAMETER_VALUE) from None
         except ValueError as error:

@@ -120,7 +120,7 @@ def _from_mlflow(uri: str, device: str) -> TrainedModel:
             return TrainedModel(SuperResolver.load(weights[0], device), name, run_id)
     except MlflowException as error:
         store = mlflow.get_tracking_uri()
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].rstrip(".")
         raise NoModel(f"{uri} is not in {store}: {reason}; {_HOW_TO_TRAIN}") from None
     except OSError as error:
         raise NoModel(f"{uri}: the model's files cannot be read: {error}") from None

@@ -1,0 +1,90 @@
+"""The functions of `import srcnn`, and the page that shows them."""
+
+import doctest
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+import srcnn
+from srcnn import degradation, metrics
+from srcnn.inference import SuperResolver
+from srcnn.models import SRCNN
+from srcnn.upscaling import Upscaler
+from tests.models import resolver
+
+PAGE = Path(__file__).parents[2] / "docs" / "library.md"
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A network trained for a second, on another photograph than those of the page."""
+    torch.set_num_threads(1)
+    hr = data.camera()[:256, 100:356]
+    upsampled = degradation.upscale(degradation.downscale(hr, 2).astype(float), 2)
+    target, given = (torch.from_numpy(p / 255).float()[None, None] for p in (hr, upsampled))
+    model = SRCNN((5, 1, 3), (12, 6), generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(model(given), target).backward()
+        optimizer.step()
+    return SuperResolver(model.eval(), 2, "full")
+
+
+def test_the_page_tells_the_truth(trained, tmp_path, monkeypatch):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/srcnn.safetensors").write_bytes(trained.to_bytes())
+    monkeypatch.chdir(tmp_path)
+    flags = doctest.NORMALIZE_WHITESPACE
+    failed, tried = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
+    assert tried > 15
+    assert failed == 0
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_images_give_what_their_arrays_give(mode):
+    image = Image.fromarray(data.astronaut()[:30, :40]).convert(mode)
+    got = srcnn.upscale(image, resolver())
+    assert got.mode == mode
+    np.testing.assert_array_equal(np.asarray(got), Upscaler(resolver())(np.asarray(image)))
+
+
+def test_palettes_become_rgb_and_16_bit_images_stay():
+    rgb = Image.fromarray(data.astronaut()[:30, :40])
+    assert srcnn.upscale(rgb.quantize(8), resolver()).mode == "RGB"
+    deep = Image.fromarray(np.full((8, 8), 40_000, np.uint16))
+    got = srcnn.upscale(deep, resolver())
+    assert got.mode == "I;16"
+    assert abs(int(np.asarray(got)[8, 8]) - 40_000) < 8000
+    with pytest.raises(ValueError, match="mode is F"):
+        srcnn.upscale(rgb.convert("F"), resolver())
+
+
+def test_degrade_cuts_to_a_multiple_and_shrinks():
+    hr = data.astronaut()[:50, :61]
+    expected = degradation.downscale(hr[:48, :60], 4)
+    np.testing.assert_array_equal(srcnn.degrade(hr, 4), expected)
+    image = srcnn.degrade(Image.fromarray(hr), 4)
+    np.testing.assert_array_equal(np.asarray(image), expected)
+    with pytest.raises(ValueError, match="smaller than the scale"):
+        srcnn.degrade(hr[:3], 4)
+    with pytest.raises(ValueError, match="scale is 0"):
+        srcnn.degrade(hr, 0)
+
+
+def test_measures_take_arrays_and_images():
+    a, b = data.camera()[:40, :40], data.camera()[1:41, :40]
+    images = Image.fromarray(a), Image.fromarray(b)
+    assert srcnn.psnr(*images) == srcnn.psnr(a, b) == metrics.psnr(a, b)
+    assert srcnn.ssim(*images) == srcnn.ssim(a, b) == metrics.ssim(a, b)
+
+
+def test_every_public_name_is_there():
+    for name in srcnn.__all__:
+        assert getattr(srcnn, name)
+    with pytest.raises(AttributeError, match="nobody"):
+        srcnn.nobody  # noqa: B018
