@@ -1,0 +1,65 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from srcnn import onnx_export
+from srcnn.cli import main
+from srcnn.degradation import upscale
+from srcnn.model_files import TrainedModel
+from tests.models import model_file, resolver
+
+
+def load(path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("residual", [True, False])
+def test_onnx_runtime_gives_what_pytorch_gives(tmp_path, scale, residual):
+    pytest.importorskip("onnx")
+    network = resolver(scale, "studio", residual)
+    onnx_export.export(TrainedModel(network, "a model", "run 7"), tmp_path / "a.onnx")
+    session = load(tmp_path / "a.onnx")
+    for shape in ((1, 1, 2, 3), (3, 1, 20, 11), (1, 1, 65, 130)):
+        lr = np.random.default_rng(1).random(shape).astype(np.float32)
+        (got,) = session.run(None, {"lr": lr})
+        upsampled = np.stack([upscale(picture[0], scale)[None] for picture in lr])
+        with torch.inference_mode():
+            expected = network.model(torch.from_numpy(upsampled).float()).numpy()
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+    about = session.get_modelmeta().custom_metadata_map
+    assert about == {
+        "scale": str(scale),
+        "luma": "studio",
+        "model": "a model",
+        "training_run": "run 7",
+    }
+
+
+def test_command_writes_a_file_and_none_over_another(tmp_path, capsys):
+    pytest.importorskip("onnx")
+    command = ["export", "--model", str(model_file(tmp_path)), "--onnx", str(tmp_path / "a.onnx")]
+    assert main(command) == 0
+    assert load(tmp_path / "a.onnx").get_modelmeta().custom_metadata_map["scale"] == "2"
+    assert main(command) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 0
+
+
+def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    kernels = onnx_export._bicubic_kernels(2) + 1e-4
+    monkeypatch.setattr(onnx_export, "_bicubic_kernels", lambda scale: kernels)
+    with pytest.raises(onnx_export.CannotExport, match="differs from PyTorch"):
+        onnx_export.export(TrainedModel(resolver(), "a model"), tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_onnx_the_message_names_the_extra(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    command = ["export", "--model", str(model_file(tmp_path)), "--onnx", str(tmp_path / "a.onnx")]
+    assert main(command) == 1
+    assert "srcnn[onnx]" in capsys.readouterr().err
