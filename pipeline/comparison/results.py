@@ -42,8 +42,9 @@ class Comparison:
 
     @property
     def other_parameters(self) -> list[str]:
-        """Parameters that differ besides those of the loss and of what is measured."""
-        return [name for name in self.parameters if not name.startswith(("loss.", "evaluate."))]
+        """Parameters of the network and its training that differ, besides those of the loss."""
+        training = ("seed", "model.", "train.")
+        return [name for name in self.parameters if name.startswith(training)]
 
 
 def compare_experiments(a: Experiment, b: Experiment) -> Comparison:

@@ -159,10 +159,11 @@ function followPointers(pane) {
     if (!pointers.has(event.pointerId)) return;
     const before = pointers.get(event.pointerId), now = place(event);
     if (pointers.size === 2) {
+      moving = "picture"; // also what the finger does that stays
       const old = spread();
       pointers.set(event.pointerId, now);
       const { distance, u, v } = spread();
-      zoomAt(view.zoom * (distance / (old.distance || 1)), u, v);
+      zoomAt(view.zoom * (distance / (old.distance || 1)), old.u, old.v);
       pan(u - old.u, v - old.v);
       return;
     }

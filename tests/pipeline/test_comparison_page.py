@@ -213,6 +213,36 @@ def test_wheel_zooms_with_ctrl_only(shown):
     assert placements(shown)[0][2] == pytest.approx(np.e, abs=0.01)
 
 
+def touch(browser, *places):
+    """Fingers that touch the stage at the first places, move through all others and lift."""
+    box = browser.execute_script(
+        "const box = document.getElementById('stage').getBoundingClientRect();"
+        "return [box.left, box.top, box.width, box.height]"
+    )
+    kinds = ["touchStart", *["touchMove"] * (len(places) - 1), "touchEnd"]
+    for kind, fingers in zip(kinds, [*places, []], strict=True):
+        points = [
+            {"id": i, "x": box[0] + u * box[2], "y": box[1] + v * box[3]}
+            for i, (u, v) in enumerate(fingers)
+        ]
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+def test_fingers_drag_the_boundary_pinch_and_move_the_picture(shown):
+    shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    enabled = {"enabled": True, "maxTouchPoints": 2}
+    shown.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", enabled)
+    shown.execute_script("document.getElementById('stage').scrollIntoView({block: 'center'})")
+    touch(shown, [(0.5, 0.5)], [(0.6, 0.5)], [(0.7, 0.5)], [(0.8, 0.5)])
+    assert split(shown) == pytest.approx(80, abs=1)
+    touch(shown, *[[(0.4 - d, 0.4 - d), (0.6 + d, 0.6 + d)] for d in (0, 0.1, 0.2, 0.3)])
+    assert_all_at(shown, -1.5, -1.5, 4)
+    touch(shown, [(0.3, 0.3)], [(0.35, 0.3)], [(0.4, 0.3)], [(0.5, 0.3)])
+    assert_all_at(shown, -1.3, -1.5, 4)
+    assert split(shown) == pytest.approx(80, abs=1)
+    shown.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+
 def test_enlarged_pixels_are_squares_of_the_pictures_own_gray_levels(shown):
     show(shown, "left", "HR")
     shown.find_element(By.ID, "divider").send_keys(Keys.END)
