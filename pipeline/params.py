@@ -93,7 +93,7 @@ class Model(Section):
 
 
 class Loss(Section):
-    pixel: Literal["mse", "l1", "charbonnier"]
+    pixel: Literal["mse", "rmse", "l1", "charbonnier"]
     perceptual_weight: Annotated[float, Field(ge=0)]
     perceptual_layers: dict[str, Annotated[float, Field(gt=0)]]
     perceptual_distance: Literal["mse", "l1"]

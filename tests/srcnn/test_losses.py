@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from srcnn.losses import PIXEL_LOSSES, ReconstructionLoss, charbonnier
+from srcnn.losses import PIXEL_LOSSES, ReconstructionLoss, charbonnier, rmse
 
 SR = torch.tensor([0.0, 0.5, 1.0, 0.25]).reshape(1, 1, 2, 2)
 HR = torch.tensor([0.0, 0.1, 0.8, 0.75]).reshape(1, 1, 2, 2)
@@ -22,6 +22,15 @@ def test_charbonnier_is_l1_without_the_kink():
     same = SR.clone().requires_grad_()
     charbonnier(same, SR).backward()
     assert float(charbonnier(SR, SR)) == pytest.approx(1e-3)
+    assert torch.equal(same.grad, torch.zeros_like(SR))
+
+
+def test_rmse_is_taken_per_picture():
+    sr, hr = torch.cat([SR, SR + 0.5]), torch.cat([HR, SR])
+    expected = (((0.16 + 0.04 + 0.25) / 4) ** 0.5 + 0.5) / 2
+    assert float(rmse(sr, hr)) == pytest.approx(expected, rel=1e-4)
+    same = SR.clone().requires_grad_()
+    rmse(same, SR).backward()
     assert torch.equal(same.grad, torch.zeros_like(SR))
 
 
