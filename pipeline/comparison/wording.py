@@ -93,8 +93,8 @@ def remarks(comparison: Comparison) -> list[str]:
     if len(perceptual) == 1:
         found.append(
             f"{perceptual[0]} was trained with a perceptual loss. It is expected to lose PSNR and "
-            "SSIM, which reward blur where detail is uncertain, often GMSD too, and to gain in VGG19 "
-            "distance and LPIPS."
+            "SSIM, which reward blur where detail is uncertain, often GMSD too, and to gain in "
+            "VGG19 distance and LPIPS."
         )
     measures = {d.measure for of_set in comparison.differences.values() for d in of_set}
     if perceptual and "vgg19" in measures:
