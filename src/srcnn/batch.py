@@ -53,8 +53,8 @@ def plan(source: Path, output: Path, compare: bool, overwrite: bool) -> list[Job
 
     Args:
         source: a picture, or a folder; in a folder, files with other suffixes are left alone.
-        output: for a picture its file, or a folder that exists or ends in a slash; for a folder
-            one, in which names and subfolders stay the same.
+        output: for a picture its file or an existing folder; for a folder one in
+            which names and subfolders stay the same.
         compare: also write NAME_compare.png beside each picture: bicubic left, SR right.
         overwrite: files that exist may be replaced, though never a source.
 

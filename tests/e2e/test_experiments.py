@@ -8,8 +8,11 @@ from io import BytesIO
 import mlflow
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 from skimage import data, io
+
+from srcnn import model_files
 
 STAGES = ["fetch", "grayscale-and-degrade", "train", "evaluate", "plot", "register"]
 
@@ -72,6 +75,19 @@ def test_registered_champion_upscales_pictures_of_any_size(project):
         assert np.abs(np.asarray(sr).astype(int) - (50, 120, 190)).max() < 50
 
 
+def test_library_finds_the_model_by_alias_version_and_run(project, monkeypatch):
+    monkeypatch.chdir(project.folder / "src")  # the store is found above
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (run,) = project.runs()
+    for reference in ("models:/srcnn@champion", "models:/srcnn/1", f"runs:/{run.info.run_id}"):
+        model = model_files.load(reference)
+        assert model.run_id == run.info.run_id
+        assert model.resolver.to_bytes() == project.read("models/srcnn.safetensors")
+    for reference in ("models:/srcnn@nobody", "models:/other", "runs:/nobody", "models:/srcnn/99"):
+        with pytest.raises(model_files.NoModel, match="dvc repro"):
+            model_files.load(reference)
+
+
 def test_loss_parameter_reruns_train_onward_in_a_run_of_its_own(project):
     output = project.run("dvc", "exp", "run", "-n", "l1-loss", "-S", "loss.pixel=l1")
     assert project.ran(output) == ["train", "evaluate", "plot", "register"]
@@ -88,6 +104,17 @@ def test_repeated_experiment_adds_its_name_to_the_run_that_stands(project):
     runs = project.runs()
     assert len(runs) == 2
     assert runs[1].data.tags["pipeline.experiments"] == "l1-loss, again"
+
+
+def test_experiments_are_compared_from_mlflow_alone(project):
+    first, second = project.runs()
+    output = project.run("python", "-m", "pipeline.compare", first.info.run_name, "l1-loss")
+    assert f"A  {first.info.run_name} (run {first.info.run_id[:8]}): mse" in output
+    assert "loss.pixel  mse  l1" in output
+    difference = second.data.metrics["test/psnr"] - first.data.metrics["test/psnr"]
+    assert f"{difference:+.2f}".replace("-", "−") in output
+    # 12 test pictures: LR, bicubic, A, B and HR
+    assert project.read("comparison.html").count(b"data:image/png;base64,") == 60
 
 
 def test_evaluation_parameter_does_not_retrain(project):

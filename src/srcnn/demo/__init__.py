@@ -1,0 +1,40 @@
+"""`srcnn demo`: a web page on this machine to try trained models, made with Gradio."""
+
+import os
+from collections.abc import Sequence
+
+
+class NoDemo(ValueError):
+    """The page cannot be shown; the message says what would help."""
+
+
+def launch(models: Sequence[str] | None, port: int) -> None:
+    """Serve the page at http://127.0.0.1:PORT until interrupted; it needs no network.
+
+    Args:
+        models: references as in `srcnn.load_model`; None for all registered versions.
+        port: a free one.
+
+    Raises:
+        NoDemo: Gradio is not installed, or the port is taken.
+        NoModel: there is no model to show.
+    """
+    # Before Gradio is imported: it must ask nobody anything.
+    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+    try:
+        import gradio  # noqa: F401  # what the page is made with
+    except ImportError:
+        raise NoDemo(
+            "the demo needs Gradio, which is not installed: pip install 'srcnn[demo]' "
+            "(in the project: pip install -r requirements-demo.txt)"
+        ) from None
+    from srcnn.demo import page
+    from srcnn.demo.models import Models
+
+    offered = Models.named(models) if models else Models.registered()
+    try:
+        page.build(offered).launch(
+            server_name="127.0.0.1", server_port=port, share=False, **page.APPEARANCE
+        )
+    except OSError:
+        raise NoDemo(f"port {port} of 127.0.0.1 cannot be used; choose another: --port") from None

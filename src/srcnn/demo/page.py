@@ -1,0 +1,188 @@
+"""The page: a picture, two models, what they make of it."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from srcnn.demo import work
+from srcnn.demo.models import Models
+from srcnn.demo.work import BICUBIC, HR, A, B, Results
+
+_NONE = "none"
+_ENLARGE, _DEGRADE = "Enlarge it", "Shrink it first, then compare with it"
+
+# Fonts of the reader's system: Gradio's own would come from Google.
+_SANS, _MONO = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")
+APPEARANCE: dict[str, Any] = {
+    "theme": gr.themes.Default(font=_SANS, font_mono=_MONO),
+    "footer_links": [],
+    "css": "footer {display: none !important}",
+    "quiet": True,
+    "ssr_mode": False,
+}
+
+
+def build(models: Models) -> gr.Blocks:
+    """The page for these models."""
+    with gr.Blocks(title="SRCNN", analytics_enabled=False) as page:
+        gr.Markdown("# SRCNN\nDrop a portrait: bicubic enlargement beside two trained networks.")
+        results, label = gr.State(None), list(models.references)
+        with gr.Row():
+            with gr.Column(scale=1, min_width=300):
+                source = gr.Image(
+                    label="Picture",
+                    type="filepath",
+                    image_mode=None,
+                    sources=["upload", "clipboard"],
+                    height=260,
+                    elem_id="picture",
+                )
+                # Gradio would open the file itself and fail without a word on what is no picture.
+                source.preprocess = lambda payload: payload.path if payload else None
+                gr.Examples(_samples(), source, label="Samples")
+                mode = gr.Radio([_ENLARGE, _DEGRADE], value=_DEGRADE, label="The picture")
+                first = gr.Dropdown(label, value=models.a, label="Model A")
+                second = gr.Dropdown([_NONE, *label], value=models.b or _NONE, label="Model B")
+            with gr.Column(scale=2, min_width=320):
+                with gr.Row():
+                    left = gr.Dropdown([BICUBIC, A, B, HR], value=BICUBIC, label="Left")
+                    right = gr.Dropdown([BICUBIC, A, B, HR], value=A, label="Right")
+                slider = gr.ImageSlider(
+                    label="Before and after", format="png", elem_id="slider", max_height=440
+                )
+                # Gradio's handle takes a mouse or a finger, this takes the arrow keys.
+                divide = gr.Slider(0, 100, value=50, step=1, label="Divide at, %", elem_id="divide")
+                note = gr.Markdown(elem_id="note")
+                scores = gr.Dataframe(
+                    headers=["", "PSNR, dB", "SSIM", "GMSD (lower is better)"],
+                    label="Against the original",
+                    visible=False,
+                    elem_id="scores",
+                )
+                with gr.Row():
+                    downloads = [
+                        gr.DownloadButton(
+                            f"Download {name}", interactive=False, elem_id=f"download-{name}"
+                        )
+                        for name in (A, B)
+                    ]
+        with gr.Row():
+            zoom = gr.Slider(1, 16, value=3, step=0.5, label="Zoom")
+            across = gr.Slider(0, 1, value=0.5, step=0.01, label="Left to right")
+            down = gr.Slider(0, 1, value=0.35, step=0.01, label="Top to bottom")
+        with gr.Row():
+            details = [
+                gr.Image(
+                    label=name,
+                    format="png",
+                    interactive=False,
+                    min_width=150,
+                    buttons=["download", "fullscreen"],
+                    elem_id=f"detail-{name}",
+                )
+                for name in (HR, BICUBIC, A, B)
+            ]
+
+        def compute(
+            path: str | None, chosen: str, a: str, b: str
+        ) -> tuple[Results | None, str, Any, Any, Any]:
+            nothing = (None, "", gr.update(visible=False), _no_download(), _no_download())
+            if path is None:
+                return nothing
+            beside = None if b == _NONE else models.references[b]
+            try:
+                made = work.enlarge(path, chosen == _DEGRADE, models.references[a], beside)
+            except ValueError as error:
+                gr.Warning(_sentence(error), title="Error")  # gr.Error would leave old results
+                return nothing
+            rows = [
+                [name, f"{psnr:.2f}", f"{ssim:.4f}", f"{gmsd:.4f}"]
+                for name, (psnr, ssim, gmsd) in made.scores.items()
+            ]
+            table = gr.update(value=rows, visible=bool(rows))
+            files = (made.files.get(name) for name in (A, B))
+            return made, made.note, table, *(_download(file) for file in files)
+
+        changed = [source.change, mode.change, first.change, second.change]
+        computed = gr.on(
+            changed,
+            compute,
+            [source, mode, first, second],
+            [results, note, scores, *downloads],
+            trigger_mode="always_last",
+            concurrency_limit=1,
+            show_progress_on=[slider],
+        )
+        pair, parts = [results, left, right], [results, zoom, across, down]
+        computed.success(_pair, pair, slider).then(_details, parts, details)
+        gr.on([left.change, right.change], _pair, pair, slider, show_progress="hidden")
+        divide.change(
+            lambda position: gr.update(slider_position=position),
+            divide,
+            slider,
+            show_progress="hidden",
+            trigger_mode="always_last",
+        )
+        gr.on(
+            [zoom.change, across.change, down.change],
+            _details,
+            parts,
+            details,
+            show_progress="hidden",
+            trigger_mode="always_last",
+        )
+    return page
+
+
+def _pair(made: Results | None, left: str, right: str) -> tuple[np.ndarray, np.ndarray] | None:
+    if made is None:
+        return None
+    pictures = made.pictures
+    # B or the original may not be there
+    return pictures.get(left, pictures[BICUBIC]), pictures.get(right, pictures[A])
+
+
+def _details(made: Results | None, zoom: float, across: float, down: float) -> list[Any]:
+    if made is None:
+        return [gr.update(value=None, visible=True)] * 4
+    updates = []
+    for name in (HR, BICUBIC, A, B):
+        picture = made.pictures.get(name)
+        part = None if picture is None else work.detail(picture, zoom, across, down)
+        updates.append(gr.update(value=part, visible=part is not None))
+    return updates
+
+
+def _download(file: str | None) -> Any:
+    return gr.update(value=file, interactive=True) if file else _no_download()
+
+
+def _no_download() -> Any:
+    return gr.update(value=None, interactive=False)
+
+
+def _sentence(error: ValueError) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."
+
+
+def _samples() -> list[str]:
+    """The photographs of scikit-image, where it is installed, cut to what one likes to wait for."""
+    try:
+        from skimage import data
+    except ImportError:
+        return []
+    folder = Path(tempfile.mkdtemp(prefix="srcnn-samples-"))
+    pictures = {
+        "astronaut": data.astronaut()[:256, 96:352],
+        "cat": data.chelsea()[:, 60:360],
+        "camera": data.camera()[60:316, 120:376],
+        "coffee": data.coffee()[60:360, 150:450],
+    }
+    for name, picture in pictures.items():
+        Image.fromarray(picture).save(folder / f"{name}.png")
+    return [str(folder / f"{name}.png") for name in pictures]

@@ -1,0 +1,132 @@
+"""What the page computes, without the page."""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from srcnn import images, metrics
+from srcnn.color import luma
+from srcnn.degradation import crop_to_multiple, downscale
+from srcnn.demo.models import load
+from srcnn.inference import SuperResolver
+from srcnn.upscaling import Upscaler
+
+# What two cores enlarge while somebody waits.
+MAX_RESULT_PIXELS = 16_000_000
+
+HR, BICUBIC, A, B = "original", "bicubic", "A", "B"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Pictures of one size, uint8 (H, W) or (H, W, 3), by name, in the order of the page.
+
+    Attributes:
+        pictures: original if known, bicubic, A, B if chosen.
+        scores: PSNR, SSIM and GMSD of each against the original; empty if that is not known.
+        files: the PNG files of A and B to download.
+        note: one sentence on what was done.
+    """
+
+    pictures: dict[str, np.ndarray]
+    scores: dict[str, tuple[float, float, float]]
+    files: dict[str, str]
+    note: str
+
+
+def enlarge(path: str, as_hr: bool, a: str, b: str | None) -> Results:
+    """Enlarge a picture file by one or two models.
+
+    Args:
+        path: the file; alpha is put over white.
+        as_hr: take it as the original: shrink it first, then compare the results with it.
+        a: reference of a model.
+        b: reference of another of the same scale, or None.
+
+    Raises:
+        ValueError: the file is no picture, is too large or too small, or the scales differ.
+    """
+    picture = images.decode(Path(path).read_bytes())
+    models = {A: load(a).resolver} | ({B: load(b).resolver} if b else {})
+    scale = models[A].scale
+    if any(model.scale != scale for model in models.values()):
+        scales = " and ".join(f"{name} is x{model.scale}" for name, model in models.items())
+        raise ValueError(f"{scales}: choose two models of one scale to compare them")
+    hr = crop_to_multiple(picture, scale) if as_hr else None
+    _check_size(picture if hr is None else hr, 1 if as_hr else scale, scale)
+    lr = picture if hr is None else downscale(hr, scale)
+    pictures = {} if hr is None else {HR: hr}
+    started = time.monotonic()
+    for name, model in models.items():
+        bands = list(Upscaler(model).bands(lr if lr.ndim == 3 else lr[..., None]))
+        pictures.setdefault(BICUBIC, _whole([band.bicubic for band in bands]))
+        pictures[name] = _whole([band.sr for band in bands])
+    seconds = time.monotonic() - started
+    scores = {}
+    if hr is not None:
+        for name in (BICUBIC, *models):
+            scores[name] = _scores(pictures[name], hr, models[A])
+    height, width = pictures[A].shape[:2]
+    note = (
+        f"{lr.shape[1]} × {lr.shape[0]} pixels enlarged to {width} × {height} (×{scale}) "
+        f"in {seconds:.1f} s."
+    )
+    return Results(pictures, scores, _files(pictures, Path(path).stem), note)
+
+
+def detail(picture: np.ndarray, zoom: float, across: float, down: float) -> np.ndarray:
+    """A part of a picture, magnified without smoothing.
+
+    Args:
+        picture: (H, W) or (H, W, 3).
+        zoom: at least 1, where all of it is shown.
+        across: where the part lies, 0 left to 1 right.
+        down: 0 top to 1 bottom.
+    """
+    height, width = picture.shape[:2]
+    rows, columns = (max(round(side / zoom), 1) for side in (height, width))
+    top, left = round((height - rows) * down), round((width - columns) * across)
+    part = picture[top : top + rows, left : left + columns]
+    repeat = max(round(480 / max(rows, columns)), 1)
+    return part.repeat(repeat, axis=0).repeat(repeat, axis=1)
+
+
+def _check_size(picture: np.ndarray, scale: int, least: int) -> None:
+    height, width = picture.shape[:2]
+    if min(height, width) < 8 * least:
+        raise ValueError(f"the picture has {width}x{height} pixels; that is too small to look at")
+    if height * width * scale**2 > MAX_RESULT_PIXELS:
+        raise ValueError(
+            f"the picture has {width}x{height} pixels; this page makes up to "
+            f"{MAX_RESULT_PIXELS // 10**6} megapixels. `srcnn upscale` takes any size"
+        )
+
+
+def _whole(bands: list[np.ndarray]) -> np.ndarray:
+    picture = np.concatenate(bands)
+    return picture[..., 0] if picture.shape[2] == 1 else picture
+
+
+def _scores(
+    picture: np.ndarray, hr: np.ndarray, model: SuperResolver
+) -> tuple[float, float, float]:
+    """By the protocol of the evaluation: luma, `scale` pixels shaved off each side."""
+    got, original = (metrics.shave(luma(each, model.luma), model.scale) for each in (picture, hr))
+    measures = (metrics.psnr, metrics.ssim, metrics.gmsd)
+    psnr, ssim, gmsd = (measure(got, original) for measure in measures)
+    return psnr, ssim, gmsd
+
+
+def _files(pictures: dict[str, np.ndarray], stem: str) -> dict[str, str]:
+    folder = Path(tempfile.mkdtemp(prefix="srcnn-"))
+    files = {}
+    for name in (A, B):
+        if name in pictures:
+            path = folder / f"{stem}_{name}.png"
+            Image.fromarray(pictures[name]).save(path)
+            files[name] = str(path)
+    return files

@@ -1,0 +1,185 @@
+"""The demo page: what it computes, and the page itself in a real headless Chromium."""
+
+import socket
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+from skimage import data
+
+from srcnn import model_files
+from srcnn.cli import main
+from srcnn.degradation import downscale
+from srcnn.demo import work
+from srcnn.demo.models import Models
+from srcnn.upscaling import Upscaler
+from tests.browser import chromium
+from tests.models import model_file, resolver
+
+PORTRAIT = data.astronaut()[:120, 150:250]
+
+
+@pytest.fixture
+def picture(tmp_path):
+    Image.fromarray(PORTRAIT).save(tmp_path / "portrait.png")
+    return str(tmp_path / "portrait.png")
+
+
+@pytest.fixture
+def model(tmp_path):
+    return str(model_file(tmp_path))
+
+
+def test_a_picture_taken_as_hr_is_shrunk_enlarged_and_scored(picture, model):
+    made = work.enlarge(picture, True, model, None)
+    assert list(made.pictures) == ["original", "bicubic", "A"]
+    expected = Upscaler(resolver())(downscale(PORTRAIT, 2))
+    np.testing.assert_array_equal(made.pictures["A"], expected)
+    np.testing.assert_array_equal(np.asarray(Image.open(made.files["A"])), expected)
+    assert list(made.scores) == ["bicubic", "A"]
+    assert 20 < made.scores["bicubic"][0] < 40
+
+
+def test_a_picture_to_enlarge_has_no_scores(picture, model):
+    made = work.enlarge(picture, False, model, model)
+    assert list(made.pictures) == ["bicubic", "A", "B"]
+    assert made.pictures["B"].shape == (240, 200, 3)
+    assert not made.scores
+
+
+def test_models_of_two_scales_are_not_compared(picture, model, tmp_path):
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ValueError, match="A is x2 and B is x3"):
+        work.enlarge(picture, False, model, str(model_file(tmp_path / "other", 3)))
+
+
+def test_sizes_nobody_waits_for_are_refused(model, tmp_path):
+    for size, reason in (((2100, 2100), "megapixels"), ((6, 90), "too small")):
+        Image.new("L", size).save(tmp_path / "a.png")
+        with pytest.raises(ValueError, match=reason):
+            work.enlarge(str(tmp_path / "a.png"), False, model, None)
+
+
+def test_detail_magnifies_a_part():
+    ramp = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    part = work.detail(ramp, 5, 1.0, 0.0)
+    np.testing.assert_array_equal(part[::240, ::240], [[8, 9], [18, 19]])
+    np.testing.assert_array_equal(work.detail(ramp, 1, 0.3, 0.3)[::48, ::48], ramp)
+
+
+def test_champion_stands_beside_the_newest_perceptual_version_of_its_scale(monkeypatch):
+    versions = [
+        SimpleNamespace(version=number, tags={"scale": scale, "loss.perceptual_weight": weight})
+        for number, scale, weight in [(1, "4", "0"), (2, "4", "0.01"), (3, "4", "0"), (4, "2", "1")]
+    ]
+    client = SimpleNamespace(
+        search_model_versions=lambda wanted: versions,
+        get_registered_model=lambda name: SimpleNamespace(aliases={"champion": "1"}),
+    )
+    monkeypatch.setattr(model_files, "mlflow_client", lambda: client)
+    models = Models.registered()
+    assert models.a == "version 1, x4, pixel loss only, champion"
+    assert models.b == "version 2, x4, perceptual 0.01"
+    assert list(models.references.values()) == [f"models:/srcnn/{n}" for n in (4, 3, 2, 1)]
+    versions.clear()
+    with pytest.raises(model_files.NoModel, match="dvc repro"):
+        Models.registered()
+
+
+def test_without_gradio_the_message_names_the_extra(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert main(["demo"]) == 1
+    assert "srcnn[demo]" in capsys.readouterr().err
+
+
+@pytest.fixture
+def page(model, tmp_path, monkeypatch):
+    """The page, served, in a browser that reaches nothing but this machine."""
+    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    pytest.importorskip("gradio", reason="needs requirements-demo.txt")
+    from srcnn.demo import page
+
+    (tmp_path / "second").mkdir()
+    blocks = page.build(Models.named([model, str(model_file(tmp_path / "second"))]))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with chromium(tmp_path / "profile") as browser:
+        blocks.launch(
+            server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, **page.APPEARANCE
+        )
+        downloads = {"behavior": "allow", "downloadPath": str(tmp_path / "downloads")}
+        browser.execute_cdp_cmd("Browser.setDownloadBehavior", downloads)
+        browser.get(f"http://127.0.0.1:{port}")
+        try:
+            yield browser
+        finally:
+            blocks.close()
+
+
+def wait(browser, condition, what):
+    return WebDriverWait(browser, 60, 0.2).until(lambda _: condition(), what)
+
+
+def find(browser, selector):
+    return browser.find_elements(By.CSS_SELECTOR, selector)
+
+
+def upload(browser, path):
+    wait(browser, lambda: find(browser, "#picture input[type=file]"), "upload")
+    find(browser, "#picture input[type=file]")[0].send_keys(path)
+
+
+def text(browser, selector):
+    return " ".join(element.text for element in find(browser, selector))
+
+
+def test_page(page, picture, tmp_path):
+    # a text file that is called a picture
+    (tmp_path / "text.png").write_text("no picture")
+    upload(page, str(tmp_path / "text.png"))
+    wait(page, lambda: "Not a PNG" in text(page, ".toast-body"), "an error")
+    find(page, "[data-testid=toast-close]")[0].click()
+    find(page, "#picture [aria-label='Remove Image']")[0].click()
+
+    # a portrait: pictures, figures
+    upload(page, picture)
+    wait(page, lambda: "50 × 60 pixels enlarged to 100 × 120" in text(page, "#note"), "a result")
+    wait(page, lambda: "bicubic" in text(page, "#scores"), "scores")
+    wait(page, lambda: len(find(page, "#slider img")) >= 2, "the slider's pictures")
+    for name in ("original", "bicubic", "A", "B"):
+        wait(page, lambda name=name: find(page, f"#detail-{name} img"), f"detail of {name}")
+
+    # the divider follows the keyboard
+    handle = find(page, "#slider [data-testid=slider]")[0]
+    before = handle.location["x"]
+    keys = find(page, "#divide input[type=range]")[0]
+    keys.send_keys(Keys.HOME)
+    wait(page, lambda: abs(handle.location["x"] - before) > 40, "the divider moves")
+
+    # what is downloaded is the enlarged picture
+    wait(page, lambda: find(page, "#download-A")[0].is_enabled(), "download")
+    find(page, "#download-A")[0].click()
+    folder = tmp_path / "downloads"
+    wait(page, lambda: list(folder.glob("*.png")), "a file")
+    time.sleep(0.2)
+    (got,) = folder.glob("*.png")
+    expected = Upscaler(resolver())(downscale(PORTRAIT, 2))
+    np.testing.assert_array_equal(np.asarray(Image.open(got)), expected)
+
+    # nothing was asked of another machine
+    addresses = page.execute_script(
+        "return performance.getEntriesByType('resource').map(entry => entry.name)"
+    )
+    local = (page.current_url, "data:", "blob:")
+    assert len(addresses) > 20
+    assert [address for address in addresses if not address.startswith(local)] == []
+    severe = [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
+    assert severe == []
