@@ -1,0 +1,215 @@
+"""Speed of training: this project beside the usual PyTorch training loop, in one run.
+
+    python benchmarks/training.py [--kernels 9 1 5] [--scale 3] [--seconds 60]
+
+The usual loop is that of most public SRCNN implementations: a DataLoader that opens, crops, shrinks
+and enlarges each sample with Pillow, the default memory format, Adam at 1e-3. Both train the same
+network on scikit-image's photographs for the same time and are scored ten times on the same held
+out ones. For the terms of the published table: --train and --test, folders with T91 and Set5.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset, RandomSampler
+
+from pipeline.sources.samples import PHOTOGRAPHS
+from srcnn import images
+from srcnn.color import luma
+from srcnn.degradation import crop_to_multiple, downscale
+from srcnn.inference import SuperResolver
+from srcnn.losses import ReconstructionLoss
+from srcnn.models import SRCNN, crop
+from srcnn.pairs import Pairs, PairsWriter
+from srcnn.training import Settings, Training, keep_freed_memory, make_deterministic
+from srcnn.validation import Validation
+
+BATCH, PATCH = 16, 48
+TILE = 256
+SCORES, SCORED = 10, 8  # times in a run, and pictures
+
+
+@dataclass
+class Run:
+    """How one way of training went."""
+
+    name: str
+    steps: int
+    seconds: float
+    curve: list[tuple[float, float]]  # seconds since the start, validation PSNR in dB
+
+
+def main() -> None:
+    """Print patches per second, share of the matrix rate and PSNR against time, for both."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kernels", type=int, nargs=3, default=[9, 1, 5])
+    parser.add_argument("--scale", type=int, choices=(2, 3, 4), default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--seconds", type=float, default=60, help="training time of each")
+    parser.add_argument("--train", type=Path, help="folder of training pictures")
+    parser.add_argument("--test", type=Path, help="folder of test pictures")
+    args = parser.parse_args()
+    make_deterministic(args.threads)
+    keep_freed_memory()
+    rate = _matrix_rate()
+    print(
+        f"{args.threads} threads; a 2048x2048 product runs at {rate / 1e9:.0f} GFLOP/s", flush=True
+    )
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pairs = _write_pairs(folder, args)
+        runs = [_usual(folder, pairs, args), _ours(pairs, args)]
+    flops = _flops_per_patch(args.kernels)
+    plain, ours = runs
+    for run in runs:
+        speed = run.steps * BATCH / run.seconds
+        ratio = speed / (plain.steps * BATCH / plain.seconds)
+        print(
+            f"{run.name:13} {speed:6.0f} patches/s ({ratio:.2f}x), {flops * speed / rate:4.0%} of "
+            "the matrix rate;  " + "  ".join(f"{t:.0f} s {db:.2f}" for t, db in run.curve)
+        )
+    time_plain, target = max(plain.curve, key=lambda point: point[1])
+    time_ours = next((t for t, db in ours.curve if db >= target), None)
+    here = "not reached" if time_ours is None else f"{time_ours:.0f} s"
+    print(f"{target:.2f} dB: usual loop {time_plain:.0f} s, this project {here}")
+
+
+def _write_pairs(folder: Path, args: argparse.Namespace) -> Pairs:
+    """LR/HR pairs for this project, and the training pictures as PNG files for the usual loop."""
+    if args.test:
+        pictures = [(hr, "train") for hr in _read(args.train)]
+        pictures += [(hr, "val") for hr in _read(args.test)]
+    else:
+        pictures = [
+            (hr, "val" if i % 5 == 0 else "train")
+            for i, photograph in enumerate(_read(args.train))
+            for hr in _tiles(photograph)
+        ]
+    with PairsWriter(folder, args.scale, "studio") as writer:
+        for i, (hr, split) in enumerate(pictures):
+            hr = crop_to_multiple(hr, args.scale)
+            writer.add(str(i), str(i), split, hr, downscale(hr, args.scale))
+            if split == "train":
+                Image.fromarray(hr).save(folder / f"{i}.png")
+    return Pairs.open(folder)
+
+
+def _read(folder: Path | None) -> Iterator[np.ndarray]:
+    """The luma of a folder's pictures, or of scikit-image's photographs."""
+    if folder is None:
+        paths = [files("skimage") / "data" / name for name in sorted(PHOTOGRAPHS)]
+    else:
+        paths = sorted(path for path in folder.iterdir() if path.suffix in (".png", ".bmp"))
+    return (luma(images.decode(path.read_bytes()), "studio") for path in paths)
+
+
+def _tiles(picture: np.ndarray) -> Iterator[np.ndarray]:
+    height, width = picture.shape
+    for y in range(0, height - TILE + 1, TILE):
+        for x in range(0, width - TILE + 1, TILE):
+            yield picture[y : y + TILE, x : x + TILE]
+
+
+def _ours(pairs: Pairs, args: argparse.Namespace) -> Run:
+    """The library's own loop; its scores count in its time as they do in the usual loop's."""
+
+    def fit(steps: int) -> Run:
+        every = max(1, steps // SCORES)
+        settings = Settings(steps, BATCH, PATCH, validate_every=every, val_pictures=SCORED)
+        network = SRCNN(args.kernels, generator=torch.Generator().manual_seed(0))
+        training = Training(network, pairs, ReconstructionLoss("mse"), settings, seed=1)
+        curve: list[tuple[float, float]] = []
+        start = time.perf_counter()
+
+        def report(row: dict[str, float]) -> None:
+            if "val_psnr" in row and row["step"]:
+                curve.append((time.perf_counter() - start, row["val_psnr"]))
+
+        training.fit(report)
+        return Run("this project", steps, time.perf_counter() - start, curve)
+
+    trial = fit(100)  # the schedule needs to know the number of steps beforehand
+    return fit(int(100 * args.seconds / trial.seconds))
+
+
+class _Patches(Dataset):
+    """One sample an index: open, crop, shrink, enlarge."""
+
+    def __init__(self, paths: list[Path], scale: int) -> None:
+        self._paths, self._scale = paths, scale
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
+        picture = Image.open(self._paths[i])
+        left, top = (int(torch.randint(side - PATCH + 1, ())) for side in picture.size)
+        hr = picture.crop((left, top, left + PATCH, top + PATCH))
+        lr = hr.resize([PATCH // self._scale] * 2, Image.Resampling.BICUBIC)
+        return _tensor(lr.resize(hr.size, Image.Resampling.BICUBIC)), _tensor(hr)
+
+
+def _tensor(picture: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(picture, np.float32) / 255)[None]
+
+
+def _usual(folder: Path, pairs: Pairs, args: argparse.Namespace) -> Run:
+    torch.manual_seed(0)
+    model = SRCNN(args.kernels)
+    layers = nn.Sequential(model.extract, nn.ReLU(), model.map, nn.ReLU(), model.reconstruct)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    validation = Validation(pairs, SCORED)
+    resolver = SuperResolver(model, pairs.scale, pairs.luma)
+    batches = _batches(_Patches(sorted(folder.glob("*.png")), args.scale), args.threads)
+    curve: list[tuple[float, float]] = []
+    start, steps = time.perf_counter(), 0
+    while len(curve) < SCORES:
+        upsampled, hr = next(batches)
+        optimizer.zero_grad()
+        sr = layers(upsampled) + crop(upsampled, model.margin)
+        F.mse_loss(sr, crop(hr, model.margin)).backward()
+        optimizer.step()
+        steps += 1
+        if time.perf_counter() - start > args.seconds * (len(curve) + 1) / SCORES:
+            scores = validation.scores(resolver)
+            curve.append((time.perf_counter() - start, scores["val_psnr"]))
+    return Run("usual loop", steps, curve[-1][0], curve)
+
+
+def _batches(patches: Dataset, workers: int) -> Iterator[list[torch.Tensor]]:
+    sampler = RandomSampler(patches, replacement=True, num_samples=10**9)
+    return iter(DataLoader(patches, BATCH, sampler=sampler, num_workers=workers))
+
+
+def _flops_per_patch(kernels: list[int]) -> float:
+    """Of a step: forward, kernel gradients, and (but for the first layer) input gradients."""
+    model, side, total = SRCNN(kernels), PATCH, 0
+    for i, conv in enumerate((model.extract, model.map, model.reconstruct)):
+        side -= conv.kernel_size[0] - 1
+        total += (2 if i == 0 else 3) * 2 * conv.weight.numel() * side**2
+    return total
+
+
+def _matrix_rate() -> float:
+    matrix = torch.rand(2048, 2048)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - start)
+    return 2 * 2048**3 / min(seconds)
+
+
+if __name__ == "__main__":
+    main()
