@@ -18,11 +18,21 @@ from srcnn.cli import main
 from srcnn.degradation import downscale
 from srcnn.demo import work
 from srcnn.demo.models import Models
+from srcnn.pretrained import WeightsUnavailable
 from srcnn.upscaling import Upscaler
 from tests.browser import chromium
 from tests.models import model_file, resolver
 
 PORTRAIT = data.astronaut()[:120, 150:250]
+
+
+@pytest.fixture(autouse=True)
+def perceptual_measures(monkeypatch):
+    """None, whatever this machine's cache holds."""
+    original = work._perceptual_measures
+    original.cache_clear()
+    monkeypatch.setattr(work, "_perceptual_measures", dict)
+    return original
 
 
 @pytest.fixture
@@ -43,7 +53,24 @@ def test_a_picture_taken_as_hr_is_shrunk_enlarged_and_scored(picture, model):
     np.testing.assert_array_equal(made.pictures["A"], expected)
     np.testing.assert_array_equal(np.asarray(Image.open(made.files["A"])), expected)
     assert list(made.scores) == ["bicubic", "A"]
-    assert 20 < made.scores["bicubic"][0] < 40
+    assert list(made.scores["A"]) == ["PSNR, dB ↑", "SSIM ↑", "GMSD ↓"]
+    assert 20 < made.scores["bicubic"]["PSNR, dB ↑"] < 40
+
+
+def test_perceptual_measures_are_added_where_their_networks_are_there(
+    picture, model, monkeypatch, perceptual_measures
+):
+    def missing(download):
+        assert not download
+        raise WeightsUnavailable("not in the cache")
+
+    distance = lambda a, b: float(np.abs(a.astype(int) - b).mean())  # noqa: E731
+    monkeypatch.setattr(work, "VGGDistance", lambda download: distance)
+    monkeypatch.setattr(work.LPIPS, "__new__", lambda cls, download: missing(download))
+    monkeypatch.setattr(work, "_perceptual_measures", perceptual_measures)
+    made = work.enlarge(picture, True, model, None)
+    assert list(made.scores["A"]) == ["PSNR, dB ↑", "SSIM ↑", "GMSD ↓", "VGG19 distance ↓"]
+    assert made.scores["A"]["VGG19 distance ↓"] > 0
 
 
 def test_a_picture_to_enlarge_has_no_scores(picture, model):

@@ -58,10 +58,13 @@ def build(models: Models) -> gr.Blocks:
                 divide = gr.Slider(0, 100, value=50, step=1, label="Divide at, %", elem_id="divide")
                 note = gr.Markdown(elem_id="note")
                 scores = gr.Dataframe(
-                    headers=["", "PSNR, dB", "SSIM", "GMSD (lower is better)"],
                     label="Against the original",
                     visible=False,
                     elem_id="scores",
+                )
+                gr.Markdown(
+                    "A network trained with a perceptual loss is meant to look sharper; it gives "
+                    "up PSNR and SSIM for that."
                 )
                 with gr.Row():
                     downloads = [
@@ -99,11 +102,11 @@ def build(models: Models) -> gr.Blocks:
             except ValueError as error:
                 gr.Warning(_sentence(error), title="Error")  # gr.Error would leave old results
                 return nothing
-            rows = [
-                [name, f"{psnr:.2f}", f"{ssim:.4f}", f"{gmsd:.4f}"]
-                for name, (psnr, ssim, gmsd) in made.scores.items()
+            measured = [
+                [name, *map("{:.4g}".format, of.values())] for name, of in made.scores.items()
             ]
-            table = gr.update(value=rows, visible=bool(rows))
+            headers = ["", *next(iter(made.scores.values()), {})]
+            table = gr.update(value=measured, headers=headers, visible=bool(measured))
             files = (made.files.get(name) for name in (A, B))
             return made, made.note, table, *(_download(file) for file in files)
 

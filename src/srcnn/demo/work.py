@@ -2,7 +2,10 @@
 
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +16,21 @@ from srcnn.color import luma
 from srcnn.degradation import crop_to_multiple, downscale
 from srcnn.demo.models import load
 from srcnn.inference import SuperResolver
+from srcnn.perceptual_metrics import LPIPS, VGGDistance
+from srcnn.pretrained import UnusableWeights, WeightsUnavailable
 from srcnn.upscaling import Upscaler
 
 # What two cores enlarge while somebody waits.
 MAX_RESULT_PIXELS = 16_000_000
+
+_MAX_PERCEPTUAL_PIXELS = 1_000_000
+
+Measure = Callable[[np.ndarray, np.ndarray], float]
+PIXEL_MEASURES: dict[str, Measure] = {
+    "PSNR, dB ↑": metrics.psnr,
+    "SSIM ↑": metrics.ssim,
+    "GMSD ↓": metrics.gmsd,
+}
 
 HR, BICUBIC, A, B = "original", "bicubic", "A", "B"
 
@@ -27,13 +41,13 @@ class Results:
 
     Attributes:
         pictures: original if known, bicubic, A, B if chosen.
-        scores: PSNR, SSIM and GMSD of each against the original; empty if that is not known.
+        scores: of each the measures against the original; empty if that is not known.
         files: the PNG files of A and B to download.
         note: one sentence on what was done.
     """
 
     pictures: dict[str, np.ndarray]
-    scores: dict[str, tuple[float, float, float]]
+    scores: dict[str, dict[str, float]]
     files: dict[str, str]
     note: str
 
@@ -111,14 +125,23 @@ def _whole(bands: list[np.ndarray]) -> np.ndarray:
     return picture[..., 0] if picture.shape[2] == 1 else picture
 
 
-def _scores(
-    picture: np.ndarray, hr: np.ndarray, model: SuperResolver
-) -> tuple[float, float, float]:
+def _scores(picture: np.ndarray, hr: np.ndarray, model: SuperResolver) -> dict[str, float]:
     """By the protocol of the evaluation: luma, `scale` pixels shaved off each side."""
     got, original = (metrics.shave(luma(each, model.luma), model.scale) for each in (picture, hr))
-    measures = (metrics.psnr, metrics.ssim, metrics.gmsd)
-    psnr, ssim, gmsd = (measure(got, original) for measure in measures)
-    return psnr, ssim, gmsd
+    measures = PIXEL_MEASURES
+    if got.size <= _MAX_PERCEPTUAL_PIXELS and min(got.shape) >= LPIPS.smallest:
+        measures = PIXEL_MEASURES | _perceptual_measures()
+    return {name: measure(got, original) for name, measure in measures.items()}
+
+
+@lru_cache(maxsize=1)
+def _perceptual_measures() -> dict[str, Measure]:
+    """Those whose networks are on this machine already; the page fetches nothing."""
+    found: dict[str, Measure] = {}
+    for name, kind in (("VGG19 distance ↓", VGGDistance), ("LPIPS ↓", LPIPS)):
+        with suppress(WeightsUnavailable, UnusableWeights, ImportError):
+            found[name] = kind(download=False)
+    return found
 
 
 def _files(pictures: dict[str, np.ndarray], stem: str) -> dict[str, str]:
