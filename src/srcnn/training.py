@@ -65,8 +65,8 @@ class Settings:
     schedule: str = "one-cycle"
     warmup: float = 0.1
     log_every: int = 10
-    validate_every: int = 100
-    val_pictures: int = 16
+    validate_every: int = 200
+    val_pictures: int = 8
 
 
 def choose_device(name: str) -> torch.device:

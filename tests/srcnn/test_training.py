@@ -189,3 +189,11 @@ def test_devices_that_are_not_there_are_named():
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(ValueError, match=rf"device is '{missing}'.*it has: .*cpu"):
         choose_device(missing)
+
+
+def test_without_glibc_memory_is_left_alone(monkeypatch):
+    def missing(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(training.ctypes, "CDLL", missing)
+    training.keep_freed_memory()
