@@ -121,8 +121,8 @@ class _PillowWriter:
     ) -> None:
         height, width, channels = shape
         mode = _PILLOW_MODES[channels]
-        if kind == "WEBP":  # which knows no gray
-            mode = "RGBA" if channels in (2, 4) else "RGB"
+        if kind == "WEBP" and channels < 3:  # it knows no gray, whose profile is none of RGB
+            mode, icc = "RGBA" if channels == 2 else "RGB", None
         self._file, self._kind, self._top = file, kind, 0
         self._canvas = Image.new(mode, (width, height))
         self._options = {"icc_profile": icc, "exif": exif or b""}

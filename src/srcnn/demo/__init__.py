@@ -32,6 +32,7 @@ def launch(models: Sequence[str] | None, port: int) -> None:
     from srcnn.demo.models import Models
 
     offered = Models.named(models) if models else Models.registered()
+    print(f"The page is at http://127.0.0.1:{port}; Ctrl+C ends it", flush=True)
     try:
         page.build(offered).launch(
             server_name="127.0.0.1", server_port=port, share=False, **page.APPEARANCE
