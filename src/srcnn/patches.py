@@ -43,18 +43,17 @@ class PatchSampler:
         self._scale, self._augment, self._device = scale, augment, torch.device(device)
         self._size, self._lr_size = patch_size, patch_size // scale
 
-        rows = torch.from_numpy(pairs.heights // scale - self._lr_size + 1)
-        columns = torch.from_numpy(pairs.widths // scale - self._lr_size + 1)
-        self._columns = columns
-        self._ends = torch.cumsum(rows * columns, 0)
-        self._starts = self._ends - rows * columns
+        rows = pairs.heights // scale - self._lr_size + 1
+        columns = pairs.widths // scale - self._lr_size + 1
+        ends = np.cumsum(rows * columns)
+        self._count = int(ends[-1])
+        self._ends, self._starts = self._put(ends), self._put(ends - rows * columns)
+        self._columns = self._put(columns)
 
-        self._lr_shape = torch.from_numpy(np.stack([pairs.heights, pairs.widths], 1) // scale)
-        self._hr_width = torch.from_numpy(pairs.widths)
-        self._lr_offset = torch.from_numpy(pairs.lr_offsets)
-        self._hr_offset = torch.from_numpy(pairs.hr_offsets)
-        self._lr = torch.from_numpy(pairs.lr_data).to(self._device)
-        self._hr = torch.from_numpy(pairs.hr_data).to(self._device)
+        self._lr_shape = self._put(np.stack([pairs.heights, pairs.widths], 1) // scale)
+        self._hr_width = self._put(pairs.widths)
+        self._lr_offset, self._hr_offset = self._put(pairs.lr_offsets), self._put(pairs.hr_offsets)
+        self._lr, self._hr = self._put(pairs.lr_data), self._put(pairs.hr_data)
 
         window = self._lr_size + 2 * REACH
         enlarge = bicubic_matrix(window, window * scale)[REACH * scale : -REACH * scale]
@@ -71,13 +70,15 @@ class PatchSampler:
             The bicubic-upsampled LR patches and the HR patches, each float32
             (B, 1, patch_size, patch_size) in gray levels / 255; LR is not clamped.
         """
-        draws = torch.randint(int(self._ends[-1]), (count,), generator=generator)
-        turns = torch.randint(8, (count,), generator=generator) if self._augment else None
+        draws = torch.randint(self._count, (count,), generator=generator).to(self._device)
+        turns = None
+        if self._augment:
+            turns = torch.randint(8, (count,), generator=generator).to(self._device)
         picture = torch.searchsorted(self._ends, draws, right=True)
         position = draws - self._starts[picture]
         y, x = position // self._columns[picture], position % self._columns[picture]
 
-        window = torch.arange(-REACH, self._lr_size + REACH)
+        window = torch.arange(-REACH, self._lr_size + REACH, device=self._device)
         height, width = self._lr_shape[picture].unbind(1)
         lr = self._gather(
             self._lr,
@@ -87,7 +88,7 @@ class PatchSampler:
             _mirror(x[:, None] + window, width[:, None]),
             turns,
         )
-        patch = torch.arange(self._size)
+        patch = torch.arange(self._size, device=self._device)
         hr = self._gather(
             self._hr,
             self._hr_offset[picture],
@@ -118,8 +119,10 @@ class PatchSampler:
             upright = rows[:, :, None] + columns[:, None, :]
             transposed = rows[:, None, :] + columns[:, :, None]
             index = torch.where((turns & 4).bool()[:, None, None], transposed, upright)
-        index = (index + offset[:, None, None]).to(self._device)
-        return data[index].to(torch.float32) / 255
+        return data[index + offset[:, None, None]].to(torch.float32) / 255
+
+    def _put(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self._device)
 
 
 def _mirror(index: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
