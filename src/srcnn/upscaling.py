@@ -18,6 +18,7 @@ from srcnn.inference import SuperResolver
 
 TILE = 512  # HR pixels a side, computed at once: some 150 MB of feature maps
 
+_BAND_PIXELS = 8_000_000  # HR, held at once several times
 _BICUBIC_REACH = 3  # LR pixels, rounded up
 _HIDDEN_REACH = 6  # LR pixels from which a visible pixel is still influenced
 
@@ -86,14 +87,16 @@ class Upscaler:
             samples: (h, w, C) as for a call.
         """
         height, width = (side * self.scale for side in _checked(samples).shape[:2])
-        for top in range(0, height, self._tile):
-            rows = slice(top, min(top + self._tile, height))
-            tiles = [
-                self._enlarge(samples, rows, slice(left, min(left + self._tile, width)))
-                for left in range(0, width, self._tile)
-            ]
-            bicubic, sr = (np.concatenate(parts, axis=1) for parts in zip(*tiles, strict=True))
-            yield Band(bicubic, sr)
+        high, wide = _tile_size(self._tile, width)
+        for top in range(0, height, high):
+            rows = slice(top, min(top + high, height))
+            shape = (rows.stop - rows.start, width, samples.shape[2])
+            band = Band(np.empty(shape, samples.dtype), np.empty(shape, samples.dtype))
+            for left in range(0, width, wide):
+                columns = slice(left, min(left + wide, width))
+                tile = self._enlarge(samples, rows, columns)
+                band.bicubic[:, columns], band.sr[:, columns] = tile
+            yield band
 
     def _enlarge(
         self, samples: np.ndarray, rows: slice, columns: slice
@@ -161,6 +164,12 @@ class Upscaler:
 
     def _run(self, pictures: torch.Tensor) -> torch.Tensor:
         return self._model.valid(pictures.contiguous(memory_format=torch.channels_last))
+
+
+def _tile_size(tile: int, width: int) -> tuple[int, int]:
+    """Height and width of tiles with tile² pixels, lower where a band of them would be long."""
+    high = min(tile, max(_BAND_PIXELS // width, tile // 4))
+    return high, tile**2 // high
 
 
 Turn = Callable[[torch.Tensor], torch.Tensor]

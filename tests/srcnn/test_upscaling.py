@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from skimage import color, data
 
+from srcnn import upscaling
 from srcnn.degradation import upscale as bicubic
 from srcnn.upscaling import Upscaler
 from tests.models import resolver
@@ -38,6 +39,15 @@ def test_tiles_give_what_one_piece_gives(kind, scale, self_ensemble):
     for tile in (30, 50):
         tiled = Upscaler(resolver(scale), self_ensemble, tile)(picture)
         np.testing.assert_allclose(tiled, whole, atol=1e-6, rtol=0)
+
+
+def test_bands_of_wide_pictures_are_low_and_give_the_same(monkeypatch):
+    picture = ASTRONAUT / 255
+    whole = Upscaler(resolver())(picture)
+    monkeypatch.setattr(upscaling, "_BAND_PIXELS", 2000)
+    bands = list(Upscaler(resolver(), tile=40).bands(picture))
+    assert len(bands) == -(-122 // (2000 // 146))
+    np.testing.assert_allclose(np.concatenate([b.sr for b in bands]), whole, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("residual", [True, False])
