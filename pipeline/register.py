@@ -92,7 +92,8 @@ def _publish(store: Store, run_id: str, params: Params) -> None:
         "model.version": str(version.version),
         "loss": evaluation["loss"],
         "vgg19_weights": evaluation["vgg19_weights"] or "none",
-        "mlflow.note.content": _description(params, evaluation, str(version.version)),
+        "mlflow.note.content": _description(params, evaluation, str(version.version))
+        + f"\n\nFigures: {_links(store, run_id)}.",
         **{name: note for name, note in evaluation.items() if name.endswith("_note")},
     }
     store.tag(run_id, tags)
@@ -140,6 +141,13 @@ def _description(params: Params, evaluation: Mapping[str, Any], version: str) ->
         f"{evaluation['pictures']} test pictures (bicubic {evaluation['psnr_bicubic']:.2f} dB, "
         f"{evaluation['ssim_bicubic']:.4f}); luma {params.degrade.luma}, model version {version}."
     )
+
+
+def _links(store: Store, run_id: str) -> str:
+    """Links of MLflow's pages to the run's figures."""
+    artifacts = f"#/experiments/{store.experiment_id}/runs/{run_id}/artifacts"
+    figures = sorted(paths.FIGURES.glob("*.png"))
+    return ", ".join(f"[{file.stem}]({artifacts}/{file.as_posix()})" for file in figures)
 
 
 if __name__ == "__main__":
