@@ -41,6 +41,7 @@ def tradeoff(
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 3.9), layout="constrained")
         axes = figure.subplots()
+        labelled = set()
         for k, (name, points) in enumerate(series.items()):
             axes.plot(
                 [point.measure for point in points],
@@ -50,15 +51,18 @@ def tradeoff(
                 markersize=4.5,
                 label=name,
             )
-            for point in points:
+            # Lines may share points and run close to each other.
+            for point in set(points) - labelled:
                 axes.annotate(
                     point.label,
                     (point.measure, point.psnr),
-                    xytext=(5, 4),
+                    xytext=(0, -12 if k % 2 else 6),
                     textcoords="offset points",
+                    ha="center",
                     fontsize=7.5,
                     color=INK,
                 )
+            labelled |= set(points)
         axes.plot(bicubic.measure, bicubic.psnr, "x", color=GRAY, label=bicubic.label, markersize=6)
         axes.invert_xaxis()
         axes.margins(0.12)
