@@ -60,13 +60,16 @@ def test_a_picture_taken_as_hr_is_shrunk_enlarged_and_scored(picture, model):
 def test_perceptual_measures_are_added_where_their_networks_are_there(
     picture, model, monkeypatch, perceptual_measures
 ):
-    def missing(download):
-        assert not download
-        raise WeightsUnavailable("not in the cache")
+    class MissingLPIPS:
+        smallest = work.LPIPS.smallest
+
+        def __init__(self, download):
+            assert not download
+            raise WeightsUnavailable("not in the cache")
 
     distance = lambda a, b: float(np.abs(a.astype(int) - b).mean())  # noqa: E731
     monkeypatch.setattr(work, "VGGDistance", lambda download: distance)
-    monkeypatch.setattr(work.LPIPS, "__new__", lambda cls, download: missing(download))
+    monkeypatch.setattr(work, "LPIPS", MissingLPIPS)
     monkeypatch.setattr(work, "_perceptual_measures", perceptual_measures)
     made = work.enlarge(picture, True, model, None)
     assert list(made.scores["A"]) == ["PSNR, dB ↑", "SSIM ↑", "GMSD ↓", "VGG19 distance ↓"]
