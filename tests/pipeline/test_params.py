@@ -48,7 +48,10 @@ def test_every_parameter_has_a_comment_and_a_dotted_name(tmp_path):
         ({"train__device": "tpu"}, "train.device is 'tpu'; it should be 'auto', 'cpu'"),
         ({"train__augment": "yes please"}, "train.augment is 'yes please'; it should be a valid"),
         ({"loss__perceptual_weight": -1.0}, "loss.perceptual_weight is -1.0; it should be greater"),
-        ({"loss__pixel": "mae"}, "loss.pixel is 'mae'; it should be 'mse', 'rmse', 'l1' or 'charbonnier'"),
+        (
+            {"loss__pixel": "mae"},
+            "loss.pixel is 'mae'; it should be 'mse', 'rmse', 'l1' or 'charbonnier'",
+        ),
         ({"model__kernels": [9, 4, 5]}, "model.kernels has 4; kernel sizes must be odd"),
         ({"model__kernels": [9, 5]}, "model.kernels is [9, 5]"),
         ({"model__channels": [0, 32]}, "model.channels.0 is 0"),
