@@ -23,7 +23,12 @@ $(VENV)/ready: requirements.txt
 repro: setup
 	dvc repro
 
-test: setup
+# The tests also need the optional parts: ONNX export and the demo page.
+$(VENV)/ready-for-tests: $(VENV)/ready requirements-onnx.txt requirements-demo.txt
+	$(VENV)/bin/pip install --quiet --requirement requirements-onnx.txt --requirement requirements-demo.txt
+	touch $@
+
+test: $(VENV)/ready-for-tests
 	python -m pytest -n 2 --dist loadfile
 
 lint: setup

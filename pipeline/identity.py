@@ -95,8 +95,8 @@ def experiment_name() -> str:
 
 def provenance() -> dict[str, str]:
     """Where the experiment comes from, as tags: commit, whether code was changed, DVC's names."""
-    # What the pipeline itself writes does not make a checkout dirty.
-    written = (":!metrics", ":!dvc.lock")
+    # What the pipeline writes, and parameters, which the run has, do not make a checkout dirty.
+    written = (":!metrics", ":!dvc.lock", ":!params.yaml")
     changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *written)
     tags = {
         "git.commit": _git("rev-parse", "HEAD"),

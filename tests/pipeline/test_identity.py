@@ -76,10 +76,10 @@ def test_experiment_name_outside_dvc_is_branch_and_commit(tmp_path, monkeypatch)
     assert identity.experiment_name() == "bold-name"
 
 
-def test_results_that_the_pipeline_writes_do_not_make_a_checkout_dirty(tmp_path, monkeypatch):
+def test_results_and_parameters_do_not_make_a_checkout_dirty(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "metrics").mkdir()
-    for name in ("metrics/a.json", "dvc.lock", "params.yaml"):
+    for name in ("metrics/a.json", "dvc.lock", "params.yaml", "net.py"):
         (tmp_path / name).write_text("1")
     for command in (
         ("init", "-q"),
@@ -89,6 +89,7 @@ def test_results_that_the_pipeline_writes_do_not_make_a_checkout_dirty(tmp_path,
         subprocess.run(["git", *command], check=True)
     (tmp_path / "metrics/a.json").write_text("2")
     (tmp_path / "dvc.lock").write_text("2")
-    assert identity.provenance()["git.dirty"] == "false"
     (tmp_path / "params.yaml").write_text("2")
+    assert identity.provenance()["git.dirty"] == "false"
+    (tmp_path / "net.py").write_text("2")
     assert identity.provenance()["git.dirty"] == "true"
