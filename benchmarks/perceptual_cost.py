@@ -14,7 +14,7 @@ import torch
 
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN, crop
-from srcnn.perceptual import LAYERS, PerceptualLoss
+from srcnn.perceptual.loss import LAYERS, PerceptualLoss
 
 
 def main() -> None:

@@ -24,13 +24,13 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from pipeline.sources.samples import PHOTOGRAPHS
-from srcnn import images
 from srcnn.color import luma
 from srcnn.degradation import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN, crop
 from srcnn.pairs import Pairs, PairsWriter
+from srcnn.pictures import images
 from srcnn.training import Settings, Training, keep_freed_memory, make_deterministic
 from srcnn.validation import Validation
 

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pipeline import artifacts, paths, perceptual, stage, test_sets
+from pipeline import artifacts, paths, perceptual, stage, testsets
 from pipeline.params import Params
-from pipeline.test_sets import HELD_OUT
-from srcnn import images
+from pipeline.testsets import HELD_OUT
 from srcnn.evaluation import (
     PERCEPTUAL_MEASURES,
     TEST_SET_LUMA,
@@ -30,6 +29,7 @@ from srcnn.evaluation import (
 )
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs
+from srcnn.pictures import images
 from srcnn.training import choose_device, make_deterministic
 
 _DECIMALS = 6
@@ -43,7 +43,7 @@ def main(params: Params) -> None:
             or the weights that a measure was asked to take are not there, or no model or data are;
             all of this before anything is scored.
     """
-    found = test_sets.find(params)
+    found = testsets.find(params)
     try:
         device = choose_device(params.train.device)
     except ValueError as error:

@@ -2,14 +2,14 @@
 
 from tqdm import tqdm
 
-from pipeline import artifacts, paths, raw, stage, test_sets
+from pipeline import artifacts, paths, raw, stage, testsets
 from pipeline.params import Params
 from pipeline.sources import OPEN
 
 
 def main(params: Params) -> None:
     """Fetch, check and store the pictures; on any failure nothing is left that looks whole."""
-    test_sets.find(params)
+    testsets.find(params)
     data = params.data
     unreadable = raw.Unreadable(skip=data.skip_unreadable)
     with artifacts.whole_folder(paths.RAW) as folder:

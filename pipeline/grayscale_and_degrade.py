@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from pipeline import artifacts, paths, raw, stage
 from pipeline.params import Params
-from srcnn import images
 from srcnn.color import luma
 from srcnn.degradation import Degradation, crop_to_multiple, picture_rng
 from srcnn.pairs import PairsWriter
+from srcnn.pictures import images
 from srcnn.splits import SPLITS, split_of
 
 # Below this the mirrored borders make up most of the picture; and at every scale what is left

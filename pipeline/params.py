@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline import paths
 
-# The 16 convolutions (srcnn.vgg19, which needs PyTorch: too slow to import for a look at names).
+# The 16 convolutions of srcnn.perceptual.vgg19, which needs PyTorch: slow to import for names.
 _VGG19_LAYER = re.compile("(conv|relu)([12]_[12]|[345]_[1-4])")
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -29,7 +29,7 @@ def build_loss(params: Params, device: torch.device) -> ReconstructionLoss:
     file = _existing_file(params)
     if not wanted.perceptual_weight:
         return ReconstructionLoss(wanted.pixel)
-    from srcnn.perceptual import PerceptualLoss
+    from srcnn.perceptual.loss import PerceptualLoss
 
     try:
         perceptual = PerceptualLoss(
@@ -77,8 +77,8 @@ def find_judges(params: Params, device: torch.device) -> Judges:
 
 
 def _find_vgg19(params: Params, device: torch.device, judges: Judges) -> None:
-    from srcnn.perceptual_metrics import VGGDistance
-    from srcnn.pretrained import WeightsUnavailable
+    from srcnn.perceptual.measures import VGGDistance
+    from srcnn.perceptual.pretrained import WeightsUnavailable
 
     file = _existing_file(params)
     try:
@@ -99,8 +99,8 @@ def _find_lpips(params: Params, device: torch.device, judges: Judges) -> None:
     if wanted is False:
         judges.notes["lpips"] = "evaluate.lpips is false"
         return
-    from srcnn.perceptual_metrics import LPIPS
-    from srcnn.pretrained import WeightsUnavailable
+    from srcnn.perceptual.measures import LPIPS
+    from srcnn.perceptual.pretrained import WeightsUnavailable
 
     try:
         judges.measures["lpips"] = LPIPS(download=wanted is True, device=device)

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from pipeline import artifacts, paths, stage
 from pipeline.params import Params
-from pipeline.test_sets import HELD_OUT
+from pipeline.testsets import HELD_OUT
 from srcnn import figures
 from srcnn.evaluation import Score
 from srcnn.inference import SuperResolver, bicubic

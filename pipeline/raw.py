@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.stage import StageError
-from srcnn import images
+from srcnn.pictures import images
 
 INDEX = "index.csv"
 SKIPPED = "skipped.csv"

@@ -13,8 +13,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from srcnn import picture_files, picture_writers
 from srcnn.inference import SuperResolver
+from srcnn.pictures import reader, writers
 from srcnn.upscaling import Upscaler
 
 COLUMN = "picture"
@@ -50,8 +50,8 @@ class PictureUpscaler(PythonModel):
             if not isinstance(text, str):  # MLflow lets numbers and null through
                 raise ValueError(f"{text!r} is not a base64 string")
             data = base64.b64decode("".join(text.split()), validate=True)
-            picture = picture_files.read(data, MAX_PIXELS)
-            work = self._worker.submit(picture_writers.encode_png, picture, self._upscaler)
+            picture = reader.read(data, MAX_PIXELS)
+            work = self._worker.submit(writers.encode_png, picture, self._upscaler)
             encoded = work.result()
         except binascii.Error:
             raise MlflowException("the picture is not base64", INVALID_PARAMETER_VALUE) from None

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from pipeline import artifacts, checkpoints, identity, live, paths, perceptual, stage, test_sets
+from pipeline import artifacts, checkpoints, identity, live, paths, perceptual, stage, testsets
 from pipeline.params import Params
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN
@@ -31,7 +31,7 @@ def main(params: Params) -> None:
         raise stage.StageError(f"train.{error}") from None
     make_deterministic(params.train.threads)
     keep_freed_memory()
-    test_sets.find(params)  # a wrong folder is not to show only after the training
+    testsets.find(params)  # a wrong folder is not to show only after the training
     loss = perceptual.build_loss(params, device)
     key = identity.stage_key("train", params)
     with checkpoints.of(f"{key}-{device.type}-torch{torch.__version__}") as checkpoint:

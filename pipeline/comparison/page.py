@@ -13,7 +13,8 @@ import pandas as pd
 
 from pipeline.comparison import wording
 from pipeline.comparison.experiments import Experiment, Picture
-from pipeline.comparison.results import HELD_OUT, Comparison
+from pipeline.comparison.results import Comparison
+from pipeline.testsets import HELD_OUT
 from srcnn.comparison import Difference
 
 _TEMPLATES = Path(__file__).parent

@@ -9,9 +9,9 @@ import pandas as pd
 
 from pipeline.comparison.experiments import Experiment, Picture
 from pipeline.stage import StageError
+from pipeline.testsets import HELD_OUT
 from srcnn.comparison import Difference, compare, measures_of
 
-HELD_OUT = "test"
 _PROTOCOL = ("scale", "luma", "shave")
 # What a change of these means for the test pictures is said by name.
 _DATA_SECTIONS = ("data.", "degrade.")

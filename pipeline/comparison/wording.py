@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline.comparison.experiments import Experiment
-from pipeline.comparison.results import HELD_OUT, Comparison
+from pipeline.comparison.results import Comparison
+from pipeline.testsets import HELD_OUT
 from srcnn.comparison import FEWEST_SOURCES, Difference
 
 # name, unit, decimals

@@ -10,7 +10,7 @@ from PIL import Image
 from pipeline.params import Data
 from pipeline.raw import Picture, Unreadable
 from pipeline.sources.source import Source
-from srcnn import images
+from srcnn.pictures import images
 
 TILE = 256
 DARK = 8  # a tile whose median gray level is below is plain background, as around the retina

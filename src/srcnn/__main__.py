@@ -2,6 +2,6 @@
 
 import sys
 
-from srcnn.cli import main
+from srcnn.command.cli import main
 
 sys.exit(main())

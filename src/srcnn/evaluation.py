@@ -31,7 +31,7 @@ _CONFIDENCE = 0.95
 
 
 class Judge(Protocol):
-    """A perceptual measure of `srcnn.perceptual_metrics`; lower is better."""
+    """A perceptual measure of `srcnn.perceptual.measures`; lower is better."""
 
     smallest: int  # pixels on each side that a picture must have
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline import fetch, raw
 from pipeline.stage import StageError
-from srcnn import images
+from srcnn.pictures import images
 from tests.pictures import params, png
 
 RAW = Path("data/raw")

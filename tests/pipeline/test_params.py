@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from pipeline import params
-from srcnn.perceptual import LAYERS
+from srcnn.perceptual.loss import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]
 

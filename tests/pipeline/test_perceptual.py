@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from pipeline import evaluate, identity, paths, train
 from pipeline.perceptual import build_loss, find_judges
 from pipeline.stage import StageError
-from srcnn import vgg19
-from srcnn.perceptual_metrics import VGGDistance
+from srcnn.perceptual import vgg19
+from srcnn.perceptual.measures import VGGDistance
 from tests.pipeline.experiment import PROJECT, load_params, write_experiment
 
 CPU = torch.device("cpu")
@@ -60,7 +60,7 @@ def test_without_a_perceptual_weight_vgg19_is_never_imported():
         "import torch\n"
         "loss = perceptual.build_loss(params.load(Path('params.yaml')), torch.device('cpu'))\n"
         "assert set(loss(torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8))) == {'pixel', 'loss'}\n"
-        "print([m for m in ('torchvision', 'torchmetrics', 'srcnn.vgg19', 'srcnn.perceptual') "
+        "print([m for m in ('torchvision', 'torchmetrics', 'srcnn.perceptual') "
         "if m in sys.modules])"
     )
     command = [sys.executable, "-c", code]

@@ -10,7 +10,7 @@ from srcnn.degradation import downscale
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
-from srcnn.perceptual import PerceptualLoss
+from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.training import Settings, Training
 
 WEIGHT = 0.05

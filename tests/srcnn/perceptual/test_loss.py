@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from srcnn.perceptual import LAYERS, SRGAN_FEATURE_SCALE, PerceptualLoss, VGG19Features
+from srcnn.perceptual.loss import LAYERS, SRGAN_FEATURE_SCALE, PerceptualLoss, VGG19Features
 
 TORCHVISION_INDEX = dict(
     zip(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from srcnn import onnx_export
-from srcnn.cli import main
+from srcnn.command import onnx_export
+from srcnn.command.cli import main
 from srcnn.degradation import upscale
 from srcnn.model_files import TrainedModel
 from tests.models import model_file, resolver

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _upscale(options: argparse.Namespace) -> int:
-    from srcnn import batch
+    from srcnn.command import batch
 
     jobs = batch.plan(options.source, options.output, options.compare, options.overwrite)
 
@@ -45,7 +45,8 @@ def _upscale(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from srcnn import model_files, onnx_export
+    from srcnn import model_files
+    from srcnn.command import onnx_export
 
     model = model_files.load(options.model)
     onnx_export.export(model, options.onnx, options.overwrite)
@@ -54,7 +55,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from srcnn import demo
+    from srcnn.command import demo
 
     demo.launch(options.model, options.port)
     return 0

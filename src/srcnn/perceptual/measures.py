@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srcnn.perceptual import PerceptualLoss
-from srcnn.pretrained import torchvision_state_dict
+from srcnn.perceptual.loss import PerceptualLoss
+from srcnn.perceptual.pretrained import torchvision_state_dict
 
 
 class VGGDistance:

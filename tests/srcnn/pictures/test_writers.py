@@ -7,9 +7,9 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from srcnn import picture_writers
-from srcnn.deep import UnreadableImage
-from srcnn.picture_files import Picture, read
+from srcnn.pictures import writers
+from srcnn.pictures.deep import UnreadableImage
+from srcnn.pictures.reader import Picture, read
 
 RNG = np.random.default_rng(0)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -25,7 +25,7 @@ def smooth(channels, dtype):
 
 
 def write(path, samples, meta=None, rows=37):
-    with picture_writers.opened_writer(
+    with writers.opened_writer(
         path, *samples.shape[:2], samples, meta or Picture(samples)
     ) as writer:
         for top in range(0, len(samples), rows):
@@ -60,7 +60,7 @@ def test_big_tiff(tmp_path, monkeypatch):
     """The layout for more than 4 GB, on a small picture."""
     samples = smooth(3, np.uint8)
     with (tmp_path / "a.tif").open("wb") as file:
-        writer = picture_writers._TiffWriter(file, samples.shape, False, SRGB, big=True)
+        writer = writers._TiffWriter(file, samples.shape, False, SRGB, big=True)
         writer.write(samples)
         writer.finish()
     with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
@@ -105,7 +105,7 @@ def test_nothing_is_left_of_a_failure(tmp_path):
     samples = smooth(3, np.uint8)
     with (
         pytest.raises(RuntimeError),
-        picture_writers.opened_writer(tmp_path / "a.png", 300, 97, samples, Picture(samples)),
+        writers.opened_writer(tmp_path / "a.png", 300, 97, samples, Picture(samples)),
     ):
         raise RuntimeError("stop")
     assert not list(tmp_path.iterdir())
@@ -123,7 +123,7 @@ def test_nothing_is_left_of_a_failure(tmp_path):
 )
 def test_what_a_format_cannot_hold_is_refused(tmp_path, name, size, channels, message):
     with pytest.raises(ValueError, match=message):
-        picture_writers.check_output(tmp_path / name, *size, channels)
+        writers.check_output(tmp_path / name, *size, channels)
 
 
 def encoded(image, kind="PNG", **options):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 import numpy as np
 from PIL import Image
 
-from srcnn.picture_files import SUFFIXES, Picture, exif_bytes
+from srcnn.pictures.reader import SUFFIXES, Picture, exif_bytes
 
 if TYPE_CHECKING:  # writing alone needs no PyTorch
     from srcnn.upscaling import Upscaler

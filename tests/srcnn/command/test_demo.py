@@ -14,11 +14,11 @@ from selenium.webdriver.support.ui import WebDriverWait
 from skimage import data
 
 from srcnn import model_files
-from srcnn.cli import main
+from srcnn.command.cli import main
+from srcnn.command.demo import work
+from srcnn.command.demo.models import Models
 from srcnn.degradation import downscale
-from srcnn.demo import work
-from srcnn.demo.models import Models
-from srcnn.pretrained import WeightsUnavailable
+from srcnn.perceptual.pretrained import WeightsUnavailable
 from srcnn.upscaling import Upscaler
 from tests.browser import chromium
 from tests.models import model_file, resolver
@@ -134,7 +134,7 @@ def page(model, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     pytest.importorskip("gradio", reason="needs requirements-demo.txt")
-    from srcnn.demo import page
+    from srcnn.command.demo import page
 
     (tmp_path / "second").mkdir()
     blocks = page.build(Models.named([model, str(model_file(tmp_path / "second"))]))

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models._api import Weights, WeightsEnum
 
-from srcnn import pretrained
-from srcnn.pretrained import (
+from srcnn.perceptual import pretrained
+from srcnn.perceptual.pretrained import (
     UnusableWeights,
     WeightsUnavailable,
     read_state_dict,

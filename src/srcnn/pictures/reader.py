@@ -8,8 +8,8 @@ from PIL import Image
 from PIL.ExifTags import IFD
 from PIL.ExifTags import Base as ExifTag
 
-from srcnn.deep import UnreadableImage, is_deep, read_deep, strips, upright
-from srcnn.images import open_again, opened
+from srcnn.pictures.deep import UnreadableImage, is_deep, read_deep, strips, upright
+from srcnn.pictures.images import open_again, opened
 
 # Input pixels: a picture of 100 megapixels is welcome, a bomb is not.
 MAX_PIXELS = 128_000_000

@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline import stage
 from pipeline.params import Params
 from pipeline.sources.folder import SUFFIXES
-from srcnn import images
+from srcnn.pictures import images
 
 HELD_OUT = "test"  # in per_image.csv, the test split of the project's own data
 

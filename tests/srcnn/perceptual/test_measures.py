@@ -11,9 +11,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torchvision.models import alexnet
 
-from srcnn import vgg19
-from srcnn.perceptual_metrics import LPIPS, VGGDistance
-from srcnn.pretrained import UnusableWeights, WeightsUnavailable
+from srcnn.perceptual import vgg19
+from srcnn.perceptual.measures import LPIPS, VGGDistance
+from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
 

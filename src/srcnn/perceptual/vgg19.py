@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from srcnn.pretrained import (
+from srcnn.perceptual.pretrained import (
     UnusableWeights,
     WeightsUnavailable,
     read_state_dict,

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from srcnn import images, metrics
+from srcnn import metrics
 from srcnn.color import luma
+from srcnn.command.demo.models import load
 from srcnn.degradation import crop_to_multiple, downscale
-from srcnn.demo.models import load
 from srcnn.inference import SuperResolver
-from srcnn.perceptual_metrics import LPIPS, VGGDistance
-from srcnn.pretrained import UnusableWeights, WeightsUnavailable
+from srcnn.perceptual.measures import LPIPS, VGGDistance
+from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
+from srcnn.pictures import images
 from srcnn.upscaling import Upscaler
 
 # What two cores enlarge while somebody waits.

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from srcnn.images import UnreadableImage, decode
+from srcnn.pictures.images import UnreadableImage, decode
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 256, (20, 30), dtype=np.uint8)

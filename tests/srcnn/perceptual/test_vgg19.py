@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models.vgg import cfgs, make_layers
 
-from srcnn import vgg19
-from srcnn.pretrained import UnusableWeights, WeightsUnavailable
+from srcnn.perceptual import vgg19
+from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 
 SHALLOW = ("conv1_1", "conv1_2", "conv2_1")
 ALL = tuple(vgg19.CONVOLUTIONS)

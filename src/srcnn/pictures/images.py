@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from srcnn.deep import UnreadableImage, is_deep, read_deep
+from srcnn.pictures.deep import UnreadableImage, is_deep, read_deep
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 

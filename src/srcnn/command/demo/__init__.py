@@ -28,8 +28,8 @@ def launch(models: Sequence[str] | None, port: int) -> None:
             "the demo needs Gradio, which is not installed: pip install 'srcnn[demo]' "
             "(in the project: pip install -r requirements-demo.txt)"
         ) from None
-    from srcnn.demo import page
-    from srcnn.demo.models import Models
+    from srcnn.command.demo import page
+    from srcnn.command.demo.models import Models
 
     offered = Models.named(models) if models else Models.registered()
     print(f"The page is at http://127.0.0.1:{port}; Ctrl+C ends it", flush=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from srcnn import picture_files, picture_writers
+from srcnn.pictures import reader, writers
 
 if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of import
     from srcnn.upscaling import Upscaler
@@ -69,8 +69,8 @@ def plan(source: Path, output: Path, compare: bool, overwrite: bool) -> list[Job
     elif source.is_file():
         sources = [source]
         targets = [output / source.name if output.is_dir() else output]
-        if targets[0].suffix.lower() not in picture_files.SUFFIXES:
-            allowed = ", ".join(picture_files.SUFFIXES)
+        if targets[0].suffix.lower() not in reader.SUFFIXES:
+            allowed = ", ".join(reader.SUFFIXES)
             raise BadRequest(f"{targets[0]}: the suffix names the format, one of {allowed}")
     else:
         raise BadRequest(f"{source}: no such file or folder")
@@ -109,12 +109,12 @@ def enlarge(job: Job, upscaler: "Upscaler") -> int:
         ValueError: the output format cannot hold the result.
         OSError: the output cannot be written.
     """
-    picture = picture_files.read(job.source)
+    picture = reader.read(job.source)
     samples = picture.samples
     height, width = (side * upscaler.scale for side in samples.shape[:2])
-    picture_writers.check_output(job.target, height, width, samples.shape[2])
+    writers.check_output(job.target, height, width, samples.shape[2])
     job.target.parent.mkdir(parents=True, exist_ok=True)
-    writing = picture_writers.opened_writer(job.target, height, width, samples, picture)
+    writing = writers.opened_writer(job.target, height, width, samples, picture)
     with (
         writing as writer,
         tqdm(total=height, unit="row", desc=job.source.name, leave=False, disable=None) as bar,
@@ -123,7 +123,7 @@ def enlarge(job: Job, upscaler: "Upscaler") -> int:
             _write_bands(upscaler, samples, bar.update, [writer])
         else:
             wide = 2 * width + _GAP
-            with picture_writers.opened_writer(
+            with writers.opened_writer(
                 job.comparison, height, wide, samples, picture
             ) as comparison:
                 _write_bands(upscaler, samples, bar.update, [writer, comparison])
@@ -134,7 +134,7 @@ def _write_bands(
     upscaler: "Upscaler",
     samples: np.ndarray,
     progress: Callable[[int], object],
-    writers: Sequence[picture_writers.RowWriter],
+    writers: Sequence[writers.RowWriter],
 ) -> None:
     """The enlarged picture to the first writer, the comparison to the second, if there is one."""
     for band in upscaler.bands(samples):
@@ -154,13 +154,13 @@ def _pictures_in(folder: Path, output: Path) -> list[Path]:
     found = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in picture_files.SUFFIXES
+        if path.suffix.lower() in reader.SUFFIXES
         and path.is_file()
         and not path.name.startswith(".")
         and not path.resolve().is_relative_to(excluded)
     ]
     if not found:
-        raise BadRequest(f"{folder} holds no picture ({', '.join(picture_files.SUFFIXES)})")
+        raise BadRequest(f"{folder} holds no picture ({', '.join(reader.SUFFIXES)})")
     return found
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from skimage import data
 
 import srcnn
-from srcnn.cli import main
+from srcnn.command.cli import main
 from srcnn.upscaling import Upscaler
 from tests.models import model_file, resolver
 
@@ -159,7 +159,7 @@ def test_without_mlflow_a_file_still_works(folder):
     script = """
 import sys
 sys.modules["mlflow"] = None
-from srcnn.cli import main
+from srcnn.command.cli import main
 arguments = ["upscale", "portrait.png", "-o", "big.png"]
 assert main(arguments) == 1
 sys.exit(main([*arguments, "--model", "model.safetensors"]))
@@ -173,7 +173,10 @@ sys.exit(main([*arguments, "--model", "model.safetensors"]))
 
 
 def test_module_and_import_stay_light(folder):
-    check = "import srcnn, srcnn.cli, sys; assert not {'torch', 'PIL', 'mlflow'} & set(sys.modules)"
+    check = (
+        "import srcnn, srcnn.command.cli, sys\n"
+        "assert not {'torch', 'PIL', 'mlflow'} & set(sys.modules)"
+    )
     environment = {"PYTHONPATH": SOURCE, "PATH": ""}
     subprocess.run([sys.executable, "-c", check], env=environment, check=True)
     module = [sys.executable, "-m", "srcnn", "upscale", "nobody.png", "-o", "big.png"]

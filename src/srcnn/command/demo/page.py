@@ -8,9 +8,9 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from srcnn.demo import work
-from srcnn.demo.models import Models
-from srcnn.demo.work import BICUBIC, HR, A, B, Results
+from srcnn.command.demo import work
+from srcnn.command.demo.models import Models
+from srcnn.command.demo.work import BICUBIC, HR, A, B, Results
 
 _NONE = "none"
 _ENLARGE, _DEGRADE = "Enlarge it", "Shrink it first, then compare with it"

@@ -1,0 +1,1 @@
+"""The command srcnn: upscale, export, demo."""

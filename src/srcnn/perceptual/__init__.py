@@ -1,0 +1,1 @@
+"""The perceptual loss on VGG19 features, and perceptual measures."""
