@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 RESULTS = ("models/srcnn.safetensors", "models/snapshots.safetensors", "metrics/training.csv")
-LONGER = ("-S", "train.steps=400", "-S", "train.validate_every=100")
+LONGER = ("-S", "train.steps=150", "-S", "train.validate_every=50")
 
 
 def digests(project):
@@ -56,7 +56,7 @@ def test_killed_training_continues_to_the_same_bits_in_the_same_run(project):
     assert runs[1].info.run_id == dead.info.run_id
     assert (runs[1].info.status, runs[1].info.run_name) == ("FINISHED", "continued")
     steps = [p.step for p in project.client.get_metric_history(runs[1].info.run_id, "train/loss")]
-    assert steps == list(range(5, 401, 5))
+    assert steps == list(range(5, 151, 5))
     assert not checkpoints(project)
 
     project.run("dvc", "repro", "--force", "--single-item", "train")
@@ -66,8 +66,12 @@ def test_killed_training_continues_to_the_same_bits_in_the_same_run(project):
 
 def test_seed_changes_the_bits(project):
     before = digests(project)
-    project.run("dvc", "exp", "run", "-n", "seeded", *LONGER, "-S", "seed=1")
+    parameters = project.folder / "params.yaml"
+    as_it_was = parameters.read_text()
+    parameters.write_text(as_it_was.replace("seed: 0", "seed: 1"))
+    project.run("dvc", "repro", "--single-item", "train")
     after = digests(project)
+    parameters.write_text(as_it_was)
     assert all(before[path] != after[path] for path in RESULTS)
 
 
@@ -77,7 +81,7 @@ def test_training_replayed_into_a_new_store_is_whole(project):
     project.run("dvc", "exp", "run", "-n", "other-store", "-S", "tracking.experiment=other")
     experiment = project.client.get_experiment_by_name("other")
     (replayed,) = project.client.search_runs([experiment.experiment_id])
-    original = project.runs()[-1]
+    original = [r for r in project.runs() if r.data.tags["pipeline.state"] == "published"][-1]
     assert len(project.runs()) == before
     assert replayed.info.run_name == "other-store"
     assert replayed.data.metrics.keys() == original.data.metrics.keys()
@@ -92,7 +96,7 @@ def test_training_replayed_into_a_new_store_is_whole(project):
 def test_twins_at_once_give_one_run(project):
     before = len(project.runs())
     for name in ("twin-a", "twin-b"):
-        settings = ("-S", "seed=42", "-S", "tracking.experiment=portrait-srcnn")
+        settings = ("-S", "train.steps=40", "-S", "tracking.experiment=portrait-srcnn")
         project.run("dvc", "exp", "run", "--queue", "-n", name, *settings)
     project.run("dvc", "queue", "start", "--jobs", "2")
     project.wait_for_queue()
