@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from srcnn.degradation import downscale
 from srcnn.inference import bicubic
@@ -80,3 +81,13 @@ def test_the_film_is_the_centres_of_the_pictures(tmp_path):
 def test_a_film_of_small_pictures_is_as_large_as_they_are(pairs):
     validation = Validation(pairs, pictures=2)
     assert validation.frame(repeat).shape == (2, 64, 64)
+
+
+def test_the_film_is_of_the_pictures_that_bicubic_reconstructs_worst(tmp_path):
+    pairs = write(tmp_path / "many", {"train": 1, "val": 6}, shape=(64, 64))
+    val = pairs.split("val")
+    errors = [psnr(bicubic(val.lr(i), SCALE), val.hr(i)) for i in range(6)]
+    hardest = sorted(np.argsort(errors)[:4])
+    film = Validation(pairs, pictures=6).film({0: torch.zeros(4, 64, 64, dtype=torch.uint8)})
+    for shown, i in enumerate(hardest):
+        np.testing.assert_array_equal(film["hr"][shown], val.hr(i))

@@ -68,6 +68,8 @@ def _psnr(axes: Axes, curve: Mapping[str, np.ndarray], luma: str) -> None:
         ha="right" if step > np.nanmax(curve["step"]) / 2 else "left",
         va="top",
         fontsize=7.5,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6},
+        zorder=5,
     )
     axes.set(title=f"PSNR in dB ({luma} luma)", xlabel="step")
     _legend_below(axes)
