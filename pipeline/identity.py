@@ -74,10 +74,11 @@ def owner() -> str:
 
 
 def is_dead(owner: str) -> bool:
-    """Whether an `owner` of this host is gone. Of another host, nobody knows: False."""
-    host, pid, created = owner.rsplit(":", 2)
-    if host != socket.gethostname():
+    """Whether an `owner` of this host is gone. Of another host, or of none, nobody knows: False."""
+    host, _, process = owner.partition(":")
+    if host != socket.gethostname() or not process:
         return False
+    pid, created = process.split(":")
     try:
         return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1
     except psutil.NoSuchProcess:

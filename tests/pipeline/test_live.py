@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from pipeline import live, tracking
+from pipeline import identity, live, tracking
 from tests.pictures import params
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +97,21 @@ def test_training_goes_on_without_mlflow(project, monkeypatch, capsys):
     assert done == [0, 1, 2]
     warnings = capsys.readouterr().err
     assert warnings.count("WARNING: MLflow cannot be reached") == 1
+
+
+def test_only_runs_of_dead_processes_are_buried(created, monkeypatch):
+    monkeypatch.chdir(created)
+    store = tracking.Store("graveyard")
+    host, pid, _ = identity.owner().rsplit(":", 2)
+    owners = {"alive": identity.owner(), "dead": f"{host}:{pid}:1", "elsewhere": "host-b:1:1"}
+    runs = {
+        name: store.client.create_run(store.experiment_id, tags={tracking.OWNER: owner})
+        for name, owner in owners.items()
+    }
+    runs["somebody's own"] = store.client.create_run(store.experiment_id)
+    store.bury_the_dead()
+    status = {name: store.client.get_run(r.info.run_id).info.status for name, r in runs.items()}
+    assert status == dict.fromkeys(runs, "RUNNING") | {"dead": "FAILED"}
 
 
 def test_deleted_experiment_is_one_clear_error(created, monkeypatch):
