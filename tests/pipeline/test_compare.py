@@ -16,15 +16,6 @@ from tests.pipeline.compared import experiment, parts
 from tests.pipeline.experiment import load_params
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    (tmp_path / ".dvc").mkdir()
-    monkeypatch.chdir(tmp_path)
-    for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI", "DVC_EXP_NAME"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
-
-
 def gain(value, **other):
     return {"val/psnr_gain": value} | {f"test/{name}": v for name, v in other.items()}
 
