@@ -27,10 +27,10 @@ from srcnn.evaluation import (
     score_test_set,
     summarise,
 )
+from srcnn.hardware import choose_device, make_deterministic
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs
 from srcnn.pictures import images
-from srcnn.training import choose_device, make_deterministic
 
 _DECIMALS = 6
 
@@ -104,6 +104,7 @@ def _evaluation(
         **summaries.pop(HELD_OUT),
         "loss": params.loss.describe(),
         "vgg19_weights": judges.vgg19_weights,
+        "precision": resolver.precision,
         "parameters": sum(parameter.numel() for parameter in resolver.model.parameters()),
         "macs_per_pixel": resolver.model.macs_per_pixel,
         "test_sets": summaries,

@@ -142,6 +142,7 @@ class Loss(Section):
 
 class Train(Section):
     device: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["auto", "float32", "bfloat16"]
     threads: Positive
     steps: Positive
     batch_size: Positive

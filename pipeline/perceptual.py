@@ -19,8 +19,15 @@ from srcnn.losses import ReconstructionLoss
 _RANDOM_SEED = 0
 
 
-def build_loss(params: Params, device: torch.device) -> ReconstructionLoss:
+def build_loss(
+    params: Params, device: torch.device, precision: str = "float32"
+) -> ReconstructionLoss:
     """The loss of section `loss`, on the device, its VGG19 loaded and checked.
+
+    Args:
+        params: of the experiment.
+        device: where it is computed.
+        precision: "float32" or "bfloat16", of VGG19.
 
     Raises:
         StageError: the weights of VGG19 cannot be had or are not VGG19's.
@@ -38,6 +45,7 @@ def build_loss(params: Params, device: torch.device) -> ReconstructionLoss:
             _RANDOM_SEED,
             wanted.perceptual_distance,
             wanted.perceptual_feature_scale,
+            dtype=getattr(torch, precision),
         )
     except ValueError as error:
         raise stage.StageError(f"loss.vgg19_weights is {wanted.vgg19_weights!r}: {error}") from None

@@ -14,9 +14,9 @@ from pipeline.params import Params
 from pipeline.testsets import HELD_OUT
 from srcnn import figures
 from srcnn.evaluation import Score
+from srcnn.hardware import make_deterministic
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.pairs import Pairs
-from srcnn.training import make_deterministic
 
 # Every run keeps its pictures in MLflow, so their number and size are bounded.
 _CHOSEN = 12

@@ -9,18 +9,16 @@ from safetensors.torch import save
 
 from pipeline import artifacts, checkpoints, identity, live, paths, perceptual, stage, testsets
 from pipeline.params import Params
-from srcnn.losses import ReconstructionLoss
-from srcnn.models import SRCNN
-from srcnn.pairs import Pairs
-from srcnn.training import (
-    CURVE_COLUMNS,
-    DivergedError,
-    Settings,
-    Training,
+from srcnn.hardware import (
     choose_device,
+    choose_precision,
     keep_freed_memory,
     make_deterministic,
 )
+from srcnn.losses import ReconstructionLoss
+from srcnn.models import SRCNN
+from srcnn.pairs import Pairs
+from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training
 
 
 def main(params: Params) -> None:
@@ -29,13 +27,14 @@ def main(params: Params) -> None:
         device = choose_device(params.train.device)
     except ValueError as error:
         raise stage.StageError(f"train.{error}") from None
+    precision = choose_precision(params.train.precision, device)
     make_deterministic(params.train.threads)
     keep_freed_memory()
     testsets.find(params)  # a wrong folder is not to show only after the training
-    loss = perceptual.build_loss(params, device)
+    loss = perceptual.build_loss(params, device, precision)
     key = identity.stage_key("train", params)
-    with checkpoints.of(f"{key}-{device.type}-torch{torch.__version__}") as checkpoint:
-        training = _prepare(params, device, loss)
+    with checkpoints.of(f"{key}-{device.type}-{precision}-torch{torch.__version__}") as checkpoint:
+        training = _prepare(params, device, precision, loss)
         state = checkpoint.load()
         if state is not None:
             training.load_state_dict(state)
@@ -49,15 +48,16 @@ def main(params: Params) -> None:
         checkpoint.remove()
 
 
-def _prepare(params: Params, device: torch.device, loss: ReconstructionLoss) -> Training:
+def _prepare(
+    params: Params, device: torch.device, precision: str, loss: ReconstructionLoss
+) -> Training:
     pairs = Pairs.open(paths.PAIRS)
     # The initial weights and the patches come from generators of their own, so that two networks
     # of different size see the same patches.
     generator = torch.Generator().manual_seed(params.seed)
     model = SRCNN(params.model.kernels, params.model.channels, params.model.residual, generator)
-    settings = Settings(
-        **params.train.model_dump(exclude={"device", "threads", "checkpoint_every"})
-    )
+    given = params.train.model_dump(exclude={"device", "threads", "checkpoint_every"})
+    settings = Settings(**given | {"precision": precision})
     try:
         return Training(model.to(device), pairs, loss, settings, params.seed + 1)
     except ValueError as error:

@@ -31,11 +31,13 @@ class SuperResolver:
         model: the network, on the device it shall run on.
         scale: the enlargement it was trained for.
         luma: the range of the luma it was trained on, "full" or "studio".
+        precision: what it was trained in, "float32" or "bfloat16"; it is used in float32.
     """
 
     model: SRCNN
     scale: int
     luma: str
+    precision: str = "float32"
 
     def __call__(self, lr: np.ndarray) -> np.ndarray:
         """Super-resolve one luma picture.
@@ -60,6 +62,7 @@ class SuperResolver:
             "residual": self.model.residual,
             "scale": self.scale,
             "luma": self.luma,
+            "precision": self.precision,
         }
         tensors = {
             name: tensor.detach().cpu().contiguous()
@@ -84,7 +87,8 @@ class SuperResolver:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             model = SRCNN(about["kernels"], about["channels"], about["residual"])
             model.load_state_dict(tensors)
-            resolver = cls(model.to(device).eval(), about["scale"], about["luma"])
+            model = model.to(device).eval()
+            resolver = cls(model, about["scale"], about["luma"], about.get("precision", "float32"))
         except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
             raise UnusableModel(f"{path} is not a trained SRCNN of this project: {error}") from None
         model.to(memory_format=torch.channels_last)

@@ -66,17 +66,21 @@ class SRCNN(nn.Module):
         """
         return self.valid(F.pad(upsampled, [self.margin] * 4, mode="replicate"))
 
-    def valid(self, upsampled: torch.Tensor) -> torch.Tensor:
+    def valid(self, upsampled: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
         """Super-resolve only the pixels whose whole context is there, as in training.
 
         Args:
             upsampled: (B, 1, H, W) luma in [0, 1], H and W greater than 2 · margin.
+            bfloat16: compute the second convolution, most of the work, with bfloat16 factors. The
+                first sees gray levels, which are finer than bfloat16, and the last makes them.
 
         Returns:
             (B, 1, H - 2 · margin, W - 2 · margin) luma, not clamped.
         """
         features = F.relu(self.extract(upsampled), inplace=True)
-        features = F.relu(self.map(features), inplace=True)
+        with torch.autocast(features.device.type, torch.bfloat16, enabled=bfloat16):
+            features = F.relu(self.map(features), inplace=True)
+        features = features.to(upsampled.dtype)
         picture = to_one_channel(features, self.reconstruct.weight) + self.reconstruct.bias
         return picture + crop(upsampled, self.margin) if self.residual else picture
 

@@ -1,11 +1,8 @@
 """Training an SRCNN: everything one run needs, step by step, to the same bits each time."""
 
-import contextlib
-import ctypes
 import math
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -41,7 +38,6 @@ CURVE_COLUMNS = (
     "val_ssim_bicubic",
 )
 FRAMES = 8  # of the film: step 0, then every doubling up to the last step
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 VAL_PATCHES = 32  # enough for a smooth val_loss, few enough for a perceptual one
 
 
@@ -64,54 +60,10 @@ class Settings:
     weight_decay: float = 0.0
     schedule: str = "one-cycle"
     warmup: float = 0.1
+    precision: str = "float32"
     log_every: int = 10
     validate_every: int = 200
     val_pictures: int = 8
-
-
-def choose_device(name: str) -> torch.device:
-    """The device that `train.device` means: "auto" takes CUDA, then MPS, then the CPU.
-
-    Raises:
-        ValueError: the device asked for is not there.
-    """
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        return torch.device(next(device for device, there in available.items() if there))
-    if not available.get(name):
-        there = ", ".join(device for device, there in available.items() if there)
-        raise ValueError(f"device is {name!r}, which this machine does not have; it has: {there}")
-    return torch.device(name)
-
-
-def make_deterministic(threads: int) -> None:
-    """Make the same inputs give the same bits from now on, in this process.
-
-    Args:
-        threads: CPU threads of PyTorch; a sum's last bits depend on it.
-    """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(True)
-    # Every element of every tensor here is written before it is read; filling them costs 8 %.
-    torch.utils.deterministic.fill_uninitialized_memory = False
-
-
-def keep_freed_memory() -> None:
-    """Let this process reuse the memory of one training step in the next, where glibc allows it.
-
-    By default glibc gives large blocks back to the system, so that every step begins with page
-    faults: a quarter of the time of a 9-1-5 step. Memory use stays at the peak of one step.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # no glibc, no such setting
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        mallopt(_M_MMAP_THRESHOLD, 2**25)  # the most that every version takes
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 class Training:
@@ -137,7 +89,7 @@ class Training:
         if model.residual:
             remove_means(model.extract.weight.data)
         self._loss, self._settings = loss, settings
-        self._resolver = SuperResolver(model, pairs.scale, pairs.luma)
+        self._resolver = SuperResolver(model, pairs.scale, pairs.luma, settings.precision)
         self._optimizers = build_optimizers(
             model,
             settings.optimizer,
@@ -223,7 +175,7 @@ class Training:
         """The best weights so far, by `selection.score`, as a model of its own."""
         model = SRCNN(self._model.kernels, self._model.channels, self._model.residual)
         model.load_state_dict(self._best)
-        return SuperResolver(model, self._resolver.scale, self._resolver.luma)
+        return replace(self._resolver, model=model)
 
     def film(self) -> dict[str, torch.Tensor]:
         """Validation pictures as they were reconstructed along the way: see `Validation.film`."""
@@ -255,7 +207,10 @@ class Training:
 
     def _terms(self, upsampled: torch.Tensor, hr: torch.Tensor) -> dict[str, torch.Tensor]:
         """The loss on the pixels of the patches whose whole context is in the patch."""
-        sr = self._model.valid(upsampled.contiguous(memory_format=torch.channels_last))
+        sr = self._model.valid(
+            upsampled.contiguous(memory_format=torch.channels_last),
+            bfloat16=self._settings.precision == "bfloat16",
+        )
         return self._loss(sr, crop(hr, self._model.margin))
 
     def _record(self, bar: tqdm, report: Callable[[Row], None]) -> None:

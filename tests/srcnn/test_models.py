@@ -56,6 +56,14 @@ def test_valid_is_the_inside_of_forward(residual):
     torch.testing.assert_close(valid, crop(model(x), 6))
 
 
+def test_bfloat16_is_close_and_still_gives_float32():
+    model, x = trained(kernels=(9, 5, 5)), pictures(2, 1, 30, 21)
+    exact, rounded = model.valid(x), model.valid(x, bfloat16=True)
+    assert rounded.dtype == torch.float32
+    error = (rounded - exact).abs().max()
+    assert 0 < error < 0.02 * (exact - crop(x, 8)).abs().max()
+
+
 def test_the_residual_form_starts_as_bicubic():
     x = pictures(1, 1, 40, 40)
     assert (SRCNN(generator=generator())(x) - x).abs().mean() < 0.02

@@ -7,12 +7,12 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from srcnn import training
+from srcnn import hardware
 from srcnn.degradation import downscale
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
-from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training, choose_device
+from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training
 
 SHORT = Settings(
     steps=12, batch_size=4, patch_size=20, log_every=3, validate_every=4, val_pictures=2
@@ -22,7 +22,7 @@ SHORT = Settings(
 @pytest.fixture(autouse=True)
 def deterministic():
     threads = torch.get_num_threads()
-    training.make_deterministic(1)
+    hardware.make_deterministic(1)
     yield
     torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
@@ -183,17 +183,19 @@ def test_a_patch_that_does_not_fit_is_refused(pairs):
         prepare(pairs, replace(SHORT, patch_size=50))
 
 
-def test_devices_that_are_not_there_are_named():
-    assert choose_device("cpu") == torch.device("cpu")
-    assert choose_device("auto").type in ("cuda", "mps", "cpu")
-    missing = "mps" if not torch.backends.mps.is_available() else "cuda"
-    with pytest.raises(ValueError, match=rf"device is '{missing}'.*it has: .*cpu"):
-        choose_device(missing)
+def test_bfloat16_repeats_resumes_and_learns_what_float32_learns(pairs):
+    settings = replace(SHORT, precision="bfloat16")
+    run, again, resumed = (prepare(pairs, settings) for _ in range(3))
+    states = []
+    run.fit(checkpoint=lambda state: states.append(copy.deepcopy(state)), checkpoint_every=5)
+    again.fit()
+    resumed.load_state_dict(states[0])
+    resumed.fit()
+    assert result(run) == result(again) == result(resumed)
 
-
-def test_without_glibc_memory_is_left_alone(monkeypatch):
-    def missing(name):
-        raise OSError(f"{name}: cannot open shared object file")
-
-    monkeypatch.setattr(training.ctypes, "CDLL", missing)
-    training.keep_freed_memory()
+    float32 = prepare(pairs)
+    float32.fit()
+    assert (run.best().precision, float32.best().precision) == ("bfloat16", "float32")
+    scores = [training.curve[-1]["val_psnr"] for training in (run, float32)]
+    assert scores[0] != scores[1]
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)

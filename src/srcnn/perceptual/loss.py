@@ -35,6 +35,7 @@ class VGG19Features(nn.Module):
         layers: names out of `LAYERS`. The SRGAN paper's VGG2,2 is relu2_2, its VGG5,4 relu5_4;
             ESRGAN takes conv5_4.
         weights, seed, download: see `vgg19.load`.
+        dtype: what to compute in; the activations are of it.
 
     Raises:
         ValueError: no layer, or one that VGG19 does not have.
@@ -47,6 +48,7 @@ class VGG19Features(nn.Module):
         weights: str | Path = "imagenet",
         seed: int = 0,
         download: bool = True,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.layers = tuple(sorted(set(layers), key=_depth))
@@ -56,9 +58,9 @@ class VGG19Features(nn.Module):
         self.convolutions = names[: LAYERS.index(self.layers[-1]) // 2 + 1]
         self.smallest = 2 ** (vgg19.CONVOLUTIONS[self.convolutions[-1]].block - 1)
         for name, value in vgg19.load(self.convolutions, weights, seed, download).items():
-            kernel = value.kernel.contiguous(memory_format=torch.channels_last)
+            kernel = value.kernel.to(dtype, memory_format=torch.channels_last)
             self.register_buffer(f"{name}_kernel", kernel, persistent=False)
-            self.register_buffer(f"{name}_bias", value.bias, persistent=False)
+            self.register_buffer(f"{name}_bias", value.bias.to(dtype), persistent=False)
         for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
 
@@ -82,7 +84,7 @@ class VGG19Features(nn.Module):
                 f"{self.smallest}x{self.smallest}"
             )
         x = (pictures - self.mean) / self.std  # (B, 1, H, W) - (1, 3, 1, 1) repeats the gray
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = x.to(self.conv1_1_kernel.dtype, memory_format=torch.channels_last)
         activations = {}
         for name in self.convolutions:
             if name.endswith("_1") and name != "conv1_1":
@@ -110,6 +112,7 @@ class PerceptualLoss(nn.Module):
         weights, seed, download: see `vgg19.load`.
         distance: "mse" (as in both papers) or "l1" (as in ESRGAN).
         feature_scale: s: 1, or `SRGAN_FEATURE_SCALE`, which makes the MSE 163 times smaller.
+        dtype: what to compute the features in; their distance is taken in that of the pictures.
 
     Raises:
         ValueError: a layer VGG19 does not have, no layer, another distance; a layer's weight or
@@ -125,6 +128,7 @@ class PerceptualLoss(nn.Module):
         distance: str = "mse",
         feature_scale: float = 1.0,
         download: bool = True,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         for name, value in {**layers, "feature_scale": feature_scale}.items():
@@ -132,7 +136,7 @@ class PerceptualLoss(nn.Module):
                 raise ValueError(f"{name} is {value}; it must be a finite number greater than 0")
         if distance not in ("mse", "l1"):
             raise ValueError(f"distance is {distance!r}; it must be mse or l1")
-        self.features = VGG19Features(layers, weights, seed, download)
+        self.features = VGG19Features(layers, weights, seed, download, dtype)
         self.layers = dict(layers)
         self.distance = F.mse_loss if distance == "mse" else F.l1_loss
         self.factor = feature_scale**2 if distance == "mse" else feature_scale
@@ -142,7 +146,7 @@ class PerceptualLoss(nn.Module):
         with torch.no_grad():
             targets = self.features(hr)
         distances = [
-            self.layers[layer] * self.distance(activation, targets[layer])
+            self.layers[layer] * self.distance(activation.to(sr.dtype), targets[layer].to(sr.dtype))
             for layer, activation in self.features(sr).items()
         ]
         return self.factor * torch.stack(distances).sum()

@@ -187,3 +187,16 @@ def test_smallest_pictures(layer, smallest):
     if smallest > 1:
         with pytest.raises(ValueError, match=rf"{smallest - 1}x40 pixels; {layer}"):
             features(pictures(1, smallest - 1, 40))
+
+
+def test_bfloat16_features_give_nearly_the_same_loss_and_gradient():
+    sr, hr = pictures(seed=1).requires_grad_(), pictures(seed=2)
+    values, gradients = [], []
+    for dtype in (torch.float32, torch.bfloat16):
+        loss = PerceptualLoss({"conv5_4": 1.0}, "random", dtype=dtype)(sr, hr)
+        assert loss.dtype == torch.float32
+        values.append(loss.item())
+        gradients.append(torch.autograd.grad(loss, sr)[0].flatten())
+    assert values[0] != values[1]
+    assert values[1] == pytest.approx(values[0], rel=0.02)
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.9

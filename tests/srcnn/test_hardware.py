@@ -1,0 +1,43 @@
+"""What is chosen for the machine, and what no machine may break."""
+
+import pytest
+import torch
+
+from srcnn import hardware
+from srcnn.hardware import choose_device, choose_precision
+
+
+def test_devices_that_are_not_there_are_named():
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type in ("cuda", "mps", "cpu")
+    missing = "mps" if not torch.backends.mps.is_available() else "cuda"
+    with pytest.raises(ValueError, match=rf"device is '{missing}'.*it has: .*cpu"):
+        choose_device(missing)
+
+
+def test_without_glibc_memory_is_left_alone(monkeypatch):
+    def missing(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(hardware.ctypes, "CDLL", missing)
+    hardware.keep_freed_memory()
+
+
+@pytest.mark.parametrize(("amx", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_precision_follows_the_cpu(amx, expected, monkeypatch):
+    capabilities = {"avx512_bf16": True, "amx_bf16": amx}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert choose_precision("auto", torch.device("cpu")) == expected
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_precision_follows_the_gpu(native, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
+    expected = "bfloat16" if native else "float32"
+    assert choose_precision("auto", torch.device("cuda")) == expected
+
+
+def test_precision_is_float32_on_mps_and_otherwise_what_is_asked_for():
+    assert choose_precision("auto", torch.device("mps")) == "float32"
+    for name in ("float32", "bfloat16"):
+        assert choose_precision(name, torch.device("cpu")) == name
