@@ -1,6 +1,6 @@
 """Speed of super-resolution: this project's path beside plain PyTorch, ONNX Runtime and OpenVINO.
 
-    python benchmarks/inference.py [--kernels 9 5 5] [--threads 2]
+    python -m benchmarks.inference [--kernels 9 5 5] [--threads 2]
 
 All run the same weights on the same enlarged pictures (scikit-image's photographs, repeated to the
 size asked for) and must agree to 1e-4. ONNX Runtime and OpenVINO are left out where they are not

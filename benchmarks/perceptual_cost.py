@@ -1,6 +1,6 @@
 """What a training step costs with and without the perceptual loss, and which part of it.
 
-    python benchmarks/perceptual_cost.py [--patch 48] [--batch 16] [--layer conv5_4] [--threads 1]
+    python -m benchmarks.perceptual_cost [--patch 48] [--batch 16] [--precision float32]
 
 An untrained VGG19 costs what a trained one does, so nothing is downloaded.
 """
@@ -23,19 +23,21 @@ def main() -> None:
     parser.add_argument("--patch", type=int, default=48, help="train.patch_size")
     parser.add_argument("--batch", type=int, default=16, help="train.batch_size")
     parser.add_argument("--layer", choices=LAYERS, default="conv5_4", help="the deepest layer")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--threads", type=int, default=1, help="train.threads")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
     model = SRCNN(generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
-    vgg19 = PerceptualLoss({options.layer: 1.0}, "random")
+    vgg19 = PerceptualLoss({options.layer: 1.0}, "random", dtype=getattr(torch, options.precision))
     size = (options.batch, 1, options.patch, options.patch)
     upsampled = torch.rand(size).contiguous(memory_format=torch.channels_last)
     hr = crop(torch.rand(size), model.margin)
 
     def step(loss: ReconstructionLoss) -> None:
         model.zero_grad()
-        loss(model.valid(upsampled), hr)["loss"].backward()
+        sr = model.valid(upsampled, bfloat16=options.precision == "bfloat16")
+        loss(sr, hr)["loss"].backward()
 
     with torch.no_grad():
         features = seconds(lambda: vgg19.features(hr))
@@ -43,7 +45,7 @@ def main() -> None:
     perceptual = seconds(lambda: step(ReconstructionLoss("mse", vgg19, 0.01)))
     print(
         f"{options.batch} patches of {options.patch}, {tuple(hr.shape[-2:])} of them in the loss; "
-        f"{options.layer}; {options.threads} threads; CPU seconds a step"
+        f"{options.layer}; {options.precision}; {options.threads} threads; CPU seconds a step"
     )
     print(f"MSE only                      {pixel:7.3f}")
     print(f"with perceptual loss          {perceptual:7.3f}  ({perceptual / pixel:.1f} times)")

@@ -2,7 +2,7 @@
 
 Run in a project that has a champion (`dvc repro`):
 
-    python benchmarks/serving.py --clients 8 --seconds 60
+    python -m benchmarks.serving --clients 8 --seconds 60
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Speed of training: this project beside the usual PyTorch training loop, in one run.
 
-    python benchmarks/training.py [--kernels 9 1 5] [--scale 3] [--seconds 60]
+    python -m benchmarks.training [--kernels 9 1 5] [--scale 3] [--seconds 60]
 
 The usual loop is that of most public SRCNN implementations: a DataLoader that opens, crops, shrinks
 and enlarges each sample with Pillow, the default memory format, Adam at 1e-3. Both train the same

@@ -1,6 +1,6 @@
 """Speed and peak memory of `srcnn upscale`, each picture in a process of its own.
 
-    python benchmarks/upscaling.py --model models/srcnn.safetensors
+    python -m benchmarks.upscaling --model models/srcnn.safetensors
 
 prints, for each picture, the megapixels made and their rate (files read and written included, the
 start of Python and PyTorch not) and the most memory the process held.

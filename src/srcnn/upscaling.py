@@ -14,9 +14,9 @@ import torch
 from scipy.ndimage import uniform_filter
 
 from srcnn.degradation import upscale as bicubic_upscale
-from srcnn.inference import SuperResolver
+from srcnn.inference import SuperResolver, valid_by_tiles
 
-TILE = 512  # HR pixels a side, computed at once: some 150 MB of feature maps
+TILE = 512  # HR pixels a side, cut out, enlarged and finished at once
 
 _BAND_PIXELS = 8_000_000  # HR, held at once several times
 _BICUBIC_REACH = 3  # LR pixels, rounded up
@@ -154,16 +154,14 @@ class Upscaler:
         """SR luma of the region's inner part, float64, from (H, W) with the network's margin."""
         weight = self._model.extract.weight
         pictures = torch.from_numpy(luma)[None, None].to(weight.device, weight.dtype)
-        with torch.inference_mode():
-            if self._self_ensemble:
-                results = [back(self._run(turn(pictures))) for turn, back in _DIHEDRAL]
-                sr = torch.stack(results).mean(0)
-            else:
-                sr = self._run(pictures)
+        if self._self_ensemble:
+            results = [
+                back(valid_by_tiles(self._model, turn(pictures))) for turn, back in _DIHEDRAL
+            ]
+            sr = torch.stack(results).mean(0)
+        else:
+            sr = valid_by_tiles(self._model, pictures)
         return sr[0, 0].cpu().numpy().astype(np.float64)
-
-    def _run(self, pictures: torch.Tensor) -> torch.Tensor:
-        return self._model.valid(pictures.contiguous(memory_format=torch.channels_last))
 
 
 def _tile_size(tile: int, width: int) -> tuple[int, int]:
