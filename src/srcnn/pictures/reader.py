@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from PIL.ExifTags import IFD
-from PIL.ExifTags import Base as ExifTag
 
 from srcnn.pictures.deep import UnreadableImage, is_deep, read_deep, strips, upright
+from srcnn.pictures.exif import read_exif
 from srcnn.pictures.images import open_again, opened
 
 # Input pixels: a picture of 100 megapixels is welcome, a bomb is not.
@@ -49,7 +48,7 @@ class Picture:
         samples: uint8 or uint16 (H, W, C), upright; C is 1 for gray, 2 for gray and alpha, 3 for
             RGB, 4 for RGBA.
         icc: the colour profile, if the file has one that describes these samples.
-        exif: what the camera wrote, without orientation, which is applied.
+        exif: what camera and owner wrote, without orientation, which is applied.
     """
 
     samples: np.ndarray
@@ -71,7 +70,7 @@ def read(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":  # of a phone's MPO, the others are aids
             raise UnreadableImage(f"{frames} frames or pages; only single pictures are enlarged")
-        icc, exif = image.info.get("icc_profile"), _exif(image)
+        icc, exif = image.info.get("icc_profile"), read_exif(image)
         if is_deep(image):
             deep = read_deep(image, lambda: open_again(source))
             samples = _stretched(deep.values, deep.maximum)
@@ -97,30 +96,3 @@ def _stretched(values: np.ndarray, maximum: int) -> np.ndarray:
     if maximum in (255, 65535):
         return values
     return ((values.astype(np.uint32) * 65535 + maximum // 2) // maximum).astype(np.uint16)
-
-
-def _exif(image: Image.Image) -> Image.Exif | None:
-    """EXIF proper; what Pillow calls that of a TIFF is the layout of its file."""
-    if "exif" not in image.info or image.format == "TIFF":
-        return None
-    try:
-        exif = image.getexif()
-        copy = Image.Exif()
-        copy.load(exif.tobytes())
-        for block in (IFD.Exif, IFD.GPSInfo):
-            copy.get_ifd(block)
-    except Exception:  # a camera's malformed notes are no reason to refuse its picture
-        return None
-    copy.pop(ExifTag.Orientation, None)
-    return copy
-
-
-def exif_bytes(exif: Image.Exif | None, width: int, height: int) -> bytes | None:
-    """EXIF for a picture of another size, as it stands in a file; None if there is nothing."""
-    if not exif:
-        return None
-    block = exif.get_ifd(IFD.Exif)
-    for tag, size in ((ExifTag.ExifImageWidth, width), (ExifTag.ExifImageHeight, height)):
-        if tag in block:
-            block[tag] = size
-    return exif.tobytes()

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 import numpy as np
 from PIL import Image
 
-from srcnn.pictures.reader import SUFFIXES, Picture, exif_bytes
+from srcnn.pictures.exif import exif_bytes
+from srcnn.pictures.reader import SUFFIXES, Picture
+from srcnn.pictures.tiff import TiffWriter
 
 if TYPE_CHECKING:  # writing alone needs no PyTorch
     from srcnn.upscaling import Upscaler
@@ -84,7 +86,7 @@ def opened_writer(
                 writer = _PngWriter(file, shape, deep, meta.icc, exif)
             elif kind == "TIFF":
                 size = height * width * samples.shape[2] * samples.itemsize
-                writer = _TiffWriter(file, shape, deep, meta.icc, big=size > _CLASSIC_TIFF)
+                writer = TiffWriter(file, shape, deep, meta.icc, exif, size > _CLASSIC_TIFF)
             else:
                 writer = _PillowWriter(file, kind, shape, meta.icc, exif)
             yield writer
@@ -146,7 +148,7 @@ class _PillowWriter:
 class _PngWriter:
     """PNG (ISO/IEC 15948), 8 or 16 bits."""
 
-    _ROWS = 64
+    _PART = 2**21  # bytes filtered at once, which takes some thirty times as much memory
 
     def __init__(
         self,
@@ -172,8 +174,9 @@ class _PngWriter:
             self._chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
 
     def write(self, rows: np.ndarray) -> None:
-        for top in range(0, len(rows), self._ROWS):
-            part = np.ascontiguousarray(rows[top : top + self._ROWS])
+        count = max(1, self._PART // len(self._above))
+        for top in range(0, len(rows), count):
+            part = np.ascontiguousarray(rows[top : top + count])
             lines = part.astype(">u2").view(np.uint8) if part.dtype == np.uint16 else part
             packed = self._deflate.compress(self._filtered(lines.reshape(len(part), -1)))
             if packed:
@@ -210,82 +213,3 @@ def _paeth(left: np.ndarray, above: np.ndarray, corner: np.ndarray) -> np.ndarra
     to_left, to_above, to_corner = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
     nearest = np.where(to_above <= to_corner, above, corner)
     return np.where((to_left <= to_above) & (to_left <= to_corner), left, nearest)
-
-
-class _TiffWriter:
-    """TIFF 6.0, or BigTIFF where 4 GB may not do: strips, deflate, horizontal differencing."""
-
-    _ROWS = 64
-
-    def __init__(
-        self,
-        file: BinaryIO,
-        shape: tuple[int, int, int],
-        deep: bool,
-        icc: bytes | None,
-        big: bool,
-    ) -> None:
-        _, width, channels = shape
-        self._file, self._icc = file, icc
-        self._shape, self._bits = shape, 16 if deep else 8
-        self._big = big
-        self._pending = np.empty((0, width, channels), np.uint16 if deep else np.uint8)
-        self._offsets: list[int] = []
-        self._sizes: list[int] = []
-        file.write(struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0) if self._big else b"II*\0\0\0\0\0")
-
-    def write(self, rows: np.ndarray) -> None:
-        self._pending = np.concatenate([self._pending, rows])
-        while len(self._pending) >= self._ROWS:
-            self._strip(self._pending[: self._ROWS])
-            self._pending = self._pending[self._ROWS :]
-
-    def finish(self) -> None:
-        if len(self._pending):
-            self._strip(self._pending)
-        self._directory()
-
-    def _strip(self, rows: np.ndarray) -> None:
-        differences = rows.copy()
-        differences[:, 1:] -= rows[:, :-1]
-        packed = zlib.compress(differences.astype(rows.dtype.newbyteorder("<")).tobytes(), 6)
-        self._offsets.append(self._file.tell())
-        self._sizes.append(len(packed))
-        self._file.write(packed + b"\0" * (len(packed) % 2))
-
-    def _directory(self) -> None:
-        """The image file directory, after the strips, and its offset in the header."""
-        height, width, channels = self._shape
-        short, long, place, byte = "H", "I", "Q" if self._big else "I", "B"
-        tags: list[tuple[int, str, list[int]]] = [
-            (256, long, [width]),
-            (257, long, [height]),
-            (258, short, [self._bits] * channels),
-            (259, short, [8]),  # deflate
-            (262, short, [2 if channels > 2 else 1]),  # RGB, or black is zero
-            (273, place, self._offsets),
-            (277, short, [channels]),
-            (278, long, [self._ROWS]),
-            (279, long, self._sizes),
-            (317, short, [2]),  # horizontal differencing
-        ]
-        if channels in (2, 4):
-            tags.append((338, short, [2]))  # unassociated alpha
-        if self._icc:
-            tags.append((34675, byte, list(self._icc)))
-        entries = [self._entry(*tag) for tag in tags]  # long values are written on the way
-        start = self._file.tell()
-        self._file.write(struct.pack("<Q" if self._big else "<H", len(entries)))
-        self._file.write(b"".join(entries) + struct.pack(f"<{place}", 0))
-        self._file.seek(8 if self._big else 4)
-        self._file.write(struct.pack(f"<{place}", start))
-
-    def _entry(self, tag: int, code: str, values: list[int]) -> bytes:
-        kind = {"B": 7, "H": 3, "I": 4, "Q": 16}[code]
-        place, room = ("Q", 8) if self._big else ("I", 4)
-        content = struct.pack(f"<{len(values)}{code}", *values)
-        if len(content) > room:
-            offset = self._file.tell()
-            self._file.write(content + b"\0" * (len(content) % 2))
-            content = struct.pack(f"<{place}", offset)
-        return struct.pack(f"<HH{place}", tag, kind, len(values)) + content.ljust(room, b"\0")

@@ -1,15 +1,43 @@
 """What is written, read back by others: Pillow, tifffile, and our reader of 16 bits."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms
+from PIL.ExifTags import GPS, IFD, Base
+from PIL.TiffImagePlugin import IFDRational
 
 from srcnn.pictures import writers
 from srcnn.pictures.deep import UnreadableImage
 from srcnn.pictures.reader import Picture, read
+from srcnn.pictures.tiff import TiffWriter
+
+EXIF = Image.Exif()
+EXIF.update(
+    {
+        Base.Make: "A camera",
+        Base.Model: "M1",
+        Base.DateTime: "2024:05:06 07:08:09",
+        Base.Copyright: "Somebody",
+        Base.XResolution: 72.5,
+        Base.Orientation: 6,
+        Base.YCbCrPositioning: 1,  # on the layout of a JPEG
+    }
+)
+EXIF.get_ifd(IFD.Exif).update(
+    {
+        Base.ExifImageWidth: 97,
+        Base.ExifImageHeight: 150,
+        Base.ExposureTime: IFDRational(1, 125),
+        Base.LensModel: "50 mm",
+        Base.MakerNote: b"secrets of the maker",
+        IFD.Interop: {1: "R98"},
+    }
+)
+EXIF.get_ifd(IFD.GPSInfo).update({GPS.GPSLatitudeRef: "N", GPS.GPSLatitude: (50.5, 6.0, 1.25)})
 
 RNG = np.random.default_rng(0)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -60,13 +88,15 @@ def test_big_tiff(tmp_path, monkeypatch):
     """The layout for more than 4 GB, on a small picture."""
     samples = smooth(3, np.uint8)
     with (tmp_path / "a.tif").open("wb") as file:
-        writer = writers._TiffWriter(file, samples.shape, False, SRGB, big=True)
+        writer = TiffWriter(file, samples.shape, False, SRGB, EXIF.tobytes(), big=True)
         writer.write(samples)
         writer.finish()
     with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
         assert tiff.is_bigtiff
         np.testing.assert_array_equal(tiff.asarray(), samples)
         assert tiff.pages[0].iccprofile == SRGB
+    with Image.open(tmp_path / "a.tif") as image:
+        assert_described(image)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
@@ -80,25 +110,63 @@ def test_lossy_formats_come_back_nearly(tmp_path, suffix, dtype):
     assert np.abs(got - eight_bits).mean() < 3
 
 
+def assert_described(image):
+    exif = image.getexif()
+    assert (exif[Base.Make], exif[Base.Model]) == ("A camera", "M1")
+    assert exif[Base.DateTime] == "2024:05:06 07:08:09"
+    assert exif[Base.Copyright] == "Somebody"
+    assert exif[Base.XResolution] == 72.5
+    block = exif.get_ifd(IFD.Exif)
+    assert block[Base.ExposureTime] == IFDRational(1, 125)
+    assert block[Base.LensModel] == "50 mm"
+    assert block[Base.MakerNote] == b"secrets of the maker"
+    assert exif.get_ifd(IFD.GPSInfo)[GPS.GPSLatitude] == (50.5, 6.0, 1.25)
+
+
+@pytest.mark.parametrize("endian", ["<", ">"])
+@pytest.mark.parametrize("source", ["PNG", "JPEG", "TIFF"])
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
-def test_profile_and_exif_go_along(tmp_path, suffix):
-    exif = Image.Exif()
-    exif[271] = "A camera"
-    exif.get_ifd(0x8769)[40962] = 30
-    exif[274] = 6
+def test_profile_and_exif_go_along(tmp_path, source, suffix, endian):
+    EXIF.endian = endian
     samples = smooth(3, np.uint8)
-    Image.fromarray(samples).save(tmp_path / "in.png", exif=exif, icc_profile=SRGB)
-    picture = read(tmp_path / "in.png")
+    Image.fromarray(samples).save(tmp_path / "in", source, exif=EXIF.tobytes(), icc_profile=SRGB)
+    picture = read(tmp_path / "in")
     assert picture.samples.shape == (97, 150, 3)
     path = tmp_path / f"a{suffix}"
-    write(path, np.ascontiguousarray(picture.samples), picture)
+    doubled = picture.samples.repeat(2, axis=0).repeat(2, axis=1)
+    write(path, doubled, picture)
     with Image.open(path) as image:
         assert image.info["icc_profile"] == SRGB
-        assert image.size == (150, 97)
-        assert image.getexif().get(274, 1) == 1
-        if suffix != ".tif":
-            assert image.getexif()[271] == "A camera"
-            assert image.getexif().get_ifd(0x8769)[40962] == 150
+        assert image.size == (300, 194)
+        assert Base.Orientation not in image.getexif()
+        assert_described(image)
+        block = image.getexif().get_ifd(IFD.Exif)
+        assert (block[Base.ExifImageWidth], block[Base.ExifImageHeight]) == (300, 194)
+        if source != "TIFF":  # where Pillow writes a wrong offset
+            assert image.getexif().get_ifd(IFD.Interop) == {1: "R98"}
+    if suffix == ".tif":
+        np.testing.assert_array_equal(tifffile.imread(path), doubled)
+        assert Base.YCbCrPositioning not in Image.open(path).tag_v2
+
+
+def test_a_tiff_says_nothing_of_its_layout(tmp_path):
+    """Of what Pillow calls EXIF there, strips, compression and shape are not taken along."""
+    samples = smooth(3, np.uint8)
+    Image.fromarray(samples).save(tmp_path / "in.tif", compression="tiff_lzw")
+    assert read(tmp_path / "in.tif").exif is None
+    tifffile.imwrite(tmp_path / "in.tif", samples)
+    assert Base.ImageDescription not in read(tmp_path / "in.tif").exif
+
+
+def test_malformed_exif_does_not_stop_a_tiff(tmp_path):
+    """A directory of notes outside the file, and one that is itself."""
+    samples = smooth(3, np.uint8)
+    for tag, offset in ((IFD.Exif, 99_999), (IFD.Interop, 8), (IFD.GPSInfo, 8)):
+        exif = b"II*\0" + struct.pack("<IHHHIII", 8, 1, tag, 4, 1, offset, 0)
+        Image.fromarray(samples).save(tmp_path / "in.png", exif=exif)
+        picture = read(tmp_path / "in.png")
+        write(tmp_path / "a.tif", samples, picture)
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), samples)
 
 
 def test_nothing_is_left_of_a_failure(tmp_path):
