@@ -27,17 +27,15 @@ EXIF.update(
         Base.YCbCrPositioning: 1,  # on the layout of a JPEG
     }
 )
-EXIF.get_ifd(IFD.Exif).update(
-    {
-        Base.ExifImageWidth: 97,
-        Base.ExifImageHeight: 150,
-        Base.ExposureTime: IFDRational(1, 125),
-        Base.LensModel: "50 mm",
-        Base.MakerNote: b"secrets of the maker",
-        IFD.Interop: {1: "R98"},
-    }
-)
-EXIF.get_ifd(IFD.GPSInfo).update({GPS.GPSLatitudeRef: "N", GPS.GPSLatitude: (50.5, 6.0, 1.25)})
+EXIF[IFD.Exif] = {
+    Base.ExifImageWidth: 97,
+    Base.ExifImageHeight: 150,
+    Base.ExposureTime: IFDRational(1, 125),
+    Base.LensModel: "50 mm",
+    Base.MakerNote: b"secrets of the maker",
+    IFD.Interop: {1: "R98"},
+}
+EXIF[IFD.GPSInfo] = {GPS.GPSLatitudeRef: "N", GPS.GPSLatitude: (50.5, 6.0, 1.25)}
 
 RNG = np.random.default_rng(0)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
