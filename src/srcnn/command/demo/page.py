@@ -17,10 +17,19 @@ _ENLARGE, _DEGRADE = "Enlarge it", "Shrink it first, then compare with it"
 
 # Fonts of the reader's system: Gradio's own would come from Google.
 _SANS, _MONO = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")
+_CSS = """
+footer {display: none !important}
+input[role=combobox] {text-overflow: ellipsis; padding-right: 1.5em}
+#samples .gallery:not(.container) {display: grid; grid-template-columns: repeat(4, 1fr)}
+#samples .gallery-item .container {width: 100%; max-width: none; height: auto}
+#scores table {width: 100%}
+#scores :is(th, td) {padding: var(--size-2); border-color: var(--border-color-primary)}
+#scores :is(th, td):not(:first-child) {white-space: nowrap}
+"""
 APPEARANCE: dict[str, Any] = {
     "theme": gr.themes.Default(font=_SANS, font_mono=_MONO),
     "footer_links": [],
-    "css": "footer {display: none !important}",
+    "css": _CSS,
     "quiet": True,
     "ssr_mode": False,
 }
@@ -43,7 +52,7 @@ def build(models: Models) -> gr.Blocks:
                 )
                 # Gradio would open the file itself and fail without a word on what is no picture.
                 source.preprocess = lambda payload: payload.path if payload else None
-                gr.Examples(_samples(), source, label="Samples")
+                gr.Examples(_samples(), source, label="Samples", elem_id="samples")
                 mode = gr.Radio([_ENLARGE, _DEGRADE], value=_DEGRADE, label="The picture")
                 first = gr.Dropdown(label, value=models.a, label="Model A")
                 second = gr.Dropdown([_NONE, *label], value=models.b or _NONE, label="Model B")
@@ -57,11 +66,7 @@ def build(models: Models) -> gr.Blocks:
                 # Gradio's handle takes a mouse or a finger, this takes the arrow keys.
                 divide = gr.Slider(0, 100, value=50, step=1, label="Divide at, %", elem_id="divide")
                 note = gr.Markdown(elem_id="note")
-                scores = gr.Dataframe(
-                    label="Against the original",
-                    visible=False,
-                    elem_id="scores",
-                )
+                scores = gr.Markdown(elem_id="scores")
                 gr.Markdown(
                     "A network trained with a perceptual loss is meant to look sharper; it gives "
                     "up PSNR and SSIM for that."
@@ -74,9 +79,9 @@ def build(models: Models) -> gr.Blocks:
                         for name in (A, B)
                     ]
         with gr.Row():
-            zoom = gr.Slider(1, 16, value=3, step=0.5, label="Zoom")
-            across = gr.Slider(0, 1, value=0.5, step=0.01, label="Left to right")
-            down = gr.Slider(0, 1, value=0.35, step=0.01, label="Top to bottom")
+            zoom = gr.Slider(1, 16, value=3, step=0.5, label="Zoom", min_width=260)
+            across = gr.Slider(0, 1, value=0.5, step=0.01, label="Left to right", min_width=260)
+            down = gr.Slider(0, 1, value=0.35, step=0.01, label="Top to bottom", min_width=260)
         with gr.Row():
             details = [
                 gr.Image(
@@ -92,8 +97,8 @@ def build(models: Models) -> gr.Blocks:
 
         def compute(
             path: str | None, chosen: str, a: str, b: str
-        ) -> tuple[Results | None, str, Any, Any, Any]:
-            nothing = (None, "", gr.update(visible=False), _no_download(), _no_download())
+        ) -> tuple[Results | None, str, str, Any, Any]:
+            nothing = (None, "", "", _no_download(), _no_download())
             if path is None:
                 return nothing
             beside = None if b == _NONE else models.references[b]
@@ -102,13 +107,8 @@ def build(models: Models) -> gr.Blocks:
             except ValueError as error:
                 gr.Warning(_sentence(error), title="Error")  # gr.Error would leave old results
                 return nothing
-            measured = [
-                [name, *map("{:.4g}".format, of.values())] for name, of in made.scores.items()
-            ]
-            headers = ["", *next(iter(made.scores.values()), {})]
-            table = gr.update(value=measured, headers=headers, visible=bool(measured))
             files = (made.files.get(name) for name in (A, B))
-            return made, made.note, table, *(_download(file) for file in files)
+            return made, made.note, _table(made.scores), *(_download(file) for file in files)
 
         changed = [source.change, mode.change, first.change, second.change]
         computed = gr.on(
@@ -147,6 +147,15 @@ def _pair(made: Results | None, left: str, right: str) -> tuple[np.ndarray, np.n
     pictures = made.pictures
     # B or the original may not be there
     return pictures.get(left, pictures[BICUBIC]), pictures.get(right, pictures[A])
+
+
+def _table(scores: dict[str, dict[str, float]]) -> str:
+    """The measures as Markdown, one a row: a phone has no room for more columns than pictures."""
+    rows = [["against the original", *scores], ["---"] * (1 + len(scores))]
+    for name in next(iter(scores.values()), {}):
+        digits = 2 if "dB" in name else 4
+        rows.append([name, *(f"{of[name]:.{digits}f}" for of in scores.values())])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) if scores else ""
 
 
 def _details(made: Results | None, zoom: float, across: float, down: float) -> list[Any]:
