@@ -1,0 +1,262 @@
+"""The demo page in a real headless Chromium."""
+
+import socket
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+from skimage import data
+
+from srcnn import metrics
+from srcnn.color import luma
+from srcnn.command.demo import work
+from srcnn.command.demo.models import Models
+from srcnn.degradation import downscale
+from srcnn.upscaling import Upscaler
+from tests.browser import chromium
+from tests.models import model_file, resolver
+
+PORTRAIT = data.astronaut()[:120, 150:250]
+
+
+@pytest.fixture
+def picture(tmp_path):
+    Image.fromarray(PORTRAIT).save(tmp_path / "portrait.png")
+    return str(tmp_path / "portrait.png")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """The page with two models, served, and a browser that reaches nothing but this machine."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "other.safetensors").write_bytes(resolver(residual=False).to_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "_perceptual_measures", dict)  # whatever this machine's cache holds
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
+        pytest.importorskip("gradio", reason="needs requirements-demo.txt")
+        from srcnn.command.demo import page
+
+        models = [str(model_file(folder)), str(folder / "other.safetensors")]
+        blocks = page.build(Models.named(models))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        with chromium(folder / "profile") as browser:
+            blocks.launch(
+                server_name="127.0.0.1",
+                server_port=port,
+                prevent_thread_lock=True,
+                **page.APPEARANCE,
+            )
+            try:
+                yield SimpleNamespace(
+                    browser=browser, address=f"http://127.0.0.1:{port}", models=models
+                )
+            finally:
+                blocks.close()
+
+
+@pytest.fixture
+def page(served, tmp_path):
+    """The page as it is at first; whatever is done with it, no other machine is asked."""
+    browser = served.browser
+    downloads = {"behavior": "allow", "downloadPath": str(tmp_path / "downloads")}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", downloads)
+    browser.get("about:blank")
+    browser.get_log("browser")  # the last page complains when it is left
+    browser.get(served.address)
+    wait(browser, lambda: find(browser, "#picture input[type=file]"), "the page")
+    yield browser
+    addresses = browser.execute_script(
+        "return performance.getEntriesByType('resource').map(entry => entry.name)"
+    )
+    local = (browser.current_url, "data:", "blob:")
+    assert len(addresses) > 20
+    assert [address for address in addresses if not address.startswith(local)] == []
+    severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert severe == []
+
+
+@pytest.fixture
+def phone(served):
+    """The browser as on a phone, to be asked for before the page."""
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    served.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    served.browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    yield
+    served.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    served.browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+
+def wait(browser, condition, what):
+    return WebDriverWait(browser, 60, 0.1).until(lambda _: condition(), what)
+
+
+def find(browser, selector):
+    return browser.find_elements(By.CSS_SELECTOR, selector)
+
+
+def text(browser, selector):
+    return " ".join(element.text for element in find(browser, selector))
+
+
+def upload(browser, path):
+    find(browser, "#picture input[type=file]")[0].send_keys(path)
+
+
+def choose(browser, what, choice):
+    """Take one of a drop-down's choices."""
+    find(browser, f"input[aria-label='{what}']")[0].click()
+    offered = wait(browser, lambda: find(browser, "[role=option]"), f"choices of {what}")
+    next(option for option in offered if option.get_attribute("aria-label") == choice).click()
+
+
+def mode(browser, name):
+    labels = find(browser, "label:has(input[type=radio])")
+    next(label for label in labels if name in label.text).click()
+
+
+def scores(browser):
+    """The table: by measure, what bicubic, A and B have."""
+    rows = browser.execute_script(
+        "return [...document.querySelectorAll('#scores tbody tr')]"
+        ".map(row => [...row.cells].map(cell => cell.innerText.trim()))"
+    )
+    return {name: values for name, *values in rows}
+
+
+def divided_at(browser):
+    """Where the divider is and the picture on the right begins, in percent of the width."""
+    return browser.execute_script("""
+        const right = document.querySelector("#slider img.fixed");
+        const box = right.getBoundingClientRect();
+        const clipped = parseFloat(right.style.clipPath.split(" ").pop()) / 100 * box.width;
+        const shown = Math.min(box.width, box.height / right.naturalHeight * right.naturalWidth);
+        return 100 * (clipped - (box.width - shown) / 2) / shown;
+    """)
+
+
+def shown(browser, note):
+    """Wait until the page says this, and shows what it made."""
+    wait(browser, lambda: note in text(browser, "#note"), note)
+    wait(browser, lambda: len(find(browser, "#slider img")) == 2, "the slider's pictures")
+    wait(browser, lambda: find(browser, "#detail-A img"), "the detail of A")
+
+
+def test_a_text_file_called_a_picture_is_an_error_and_a_portrait_is_not(page, picture, tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    upload(page, str(tmp_path / "text.png"))
+    wait(page, lambda: "Not a PNG" in text(page, ".toast-body"), "an error")
+    find(page, "[data-testid=toast-close]")[0].click()
+    find(page, "#picture [aria-label='Remove Image']")[0].click()
+    upload(page, picture)
+    shown(page, "50 × 60 pixels enlarged to 100 × 120")
+
+
+def test_what_is_downloaded_is_the_enlarged_picture(page, picture, tmp_path):
+    upload(page, picture)
+    wait(page, lambda: find(page, "#download-A")[0].is_enabled(), "download")
+    find(page, "#download-A")[0].click()
+    folder = tmp_path / "downloads"
+    wait(page, lambda: list(folder.glob("*.png")), "a file")
+    time.sleep(0.2)
+    (got,) = folder.glob("*.png")
+    expected = Upscaler(resolver())(downscale(PORTRAIT, 2))
+    np.testing.assert_array_equal(np.asarray(Image.open(got)), expected)
+
+
+def test_divider_follows_keyboard_and_mouse(page, picture):
+    upload(page, picture)
+    shown(page, "enlarged")
+    assert divided_at(page) == pytest.approx(50, abs=1)
+    keys = find(page, "#divide input[type=range]")[0]
+    keys.send_keys(Keys.HOME)
+    wait(page, lambda: divided_at(page) < 1, "the divider moves with the keyboard")
+    keys.send_keys(*[Keys.PAGE_UP] * 2)
+    wait(page, lambda: divided_at(page) > 5, "and back")
+
+    handle = find(page, "#slider [data-testid=slider]")[0]
+    before, width = divided_at(page), find(page, "#slider img")[0].size["height"] * 100 / 120
+    drag = ActionChains(page, duration=50).click_and_hold(handle)
+    drag.move_by_offset(round(width / 4), 0).move_by_offset(round(width / 4), 3).release().perform()
+    assert divided_at(page) == pytest.approx(before + 50, abs=2)
+
+
+def test_phone_shows_all_and_the_divider_follows_a_finger(phone, page, picture):
+    upload(page, picture)
+    shown(page, "enlarged")
+    wait(page, lambda: scores(page), "scores")
+    for width in ("document.documentElement", "document.querySelector('#scores')"):
+        assert page.execute_script(f"return {width}.scrollWidth") <= 390
+    cells = [cell.rect for cell in find(page, "#scores td:not(:first-child)")]
+    assert max(cell["x"] + cell["width"] for cell in cells) <= 390
+    assert max(cell["height"] for cell in cells) < 50  # no number is broken
+
+    handle, image = find(page, "#slider [data-testid=slider]")[0], find(page, "#slider img")[0]
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", handle)
+    at = page.execute_script(
+        "const box = arguments[0].getBoundingClientRect();"
+        "return [box.x + box.width / 2, box.y + box.height / 2]",
+        handle,
+    )
+    to = at[0] - image.size["width"] / 4
+    for kind, points in (
+        ("touchStart", [at]),
+        ("touchMove", [(at[0] - 9, at[1])]),
+        ("touchMove", [(to, at[1])]),
+        ("touchEnd", []),
+    ):
+        touches = {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]}
+        page.execute_cdp_cmd("Input.dispatchTouchEvent", touches)
+    assert divided_at(page) == pytest.approx(25, abs=3)
+
+
+def test_a_sample_is_taken_by_a_click_and_scored_where_the_original_is_known(page):
+    find(page, "#samples button")[1].click()
+    shown(page, "150 × 150 pixels enlarged to 300 × 300")
+    wait(page, lambda: scores(page), "scores")
+    assert list(scores(page)) == ["PSNR, dB ↑", "SSIM ↑", "GMSD ↓"]
+    made = Upscaler(resolver())(downscale(data.chelsea()[:, 60:360], 2))
+    with_original = metrics.psnr(
+        *(metrics.shave(luma(each, "full"), 2) for each in (made, data.chelsea()[:, 60:360]))
+    )
+    assert scores(page)["PSNR, dB ↑"][1] == f"{with_original:.2f}"
+    assert find(page, "#detail-original img")
+
+    mode(page, "Enlarge it")
+    shown(page, "300 × 300 pixels enlarged to 600 × 600")
+    wait(page, lambda: not scores(page), "no scores without an original")
+    wait(page, lambda: not find(page, "#detail-original img"), "no original")
+    mode(page, "Shrink it first")
+    shown(page, "150 × 150 pixels enlarged to 300 × 300")
+    wait(page, lambda: scores(page), "scores again")
+
+
+def test_models_are_changed(page, served, picture):
+    one, other = served.models
+    upload(page, picture)
+    shown(page, "enlarged")
+    _, a, b = wait(page, lambda: scores(page), "scores")["PSNR, dB ↑"]
+    assert a != b
+    pictures = [image.get_attribute("src") for image in find(page, "#slider img")]
+
+    choose(page, "Model A", other)
+    wait(page, lambda: scores(page)["PSNR, dB ↑"][1:] == [b, b], "figures of the other model")
+    wait(page, lambda: find(page, "#slider img")[1].get_attribute("src") != pictures[1], "picture")
+    assert find(page, "#slider img")[0].get_attribute("src") == pictures[0]
+
+    choose(page, "Model B", one)
+    wait(page, lambda: scores(page)["PSNR, dB ↑"][1:] == [b, a], "the two changed round")
+    choose(page, "Right", "B")
+    wait(page, lambda: find(page, "#slider img")[1].get_attribute("src") == pictures[1], "B")
+    choose(page, "Model B", "none")
+    wait(page, lambda: scores(page)["PSNR, dB ↑"][1:] == [b], "A alone")
+    wait(page, lambda: not find(page, "#detail-B img"), "no B")
+    assert not find(page, "#download-B")[0].is_enabled()
