@@ -3,7 +3,7 @@
     python -m benchmarks.training [--kernels 9 5 5] [--scale 3] [--seconds 60]
 
 The usual loop is that of most public SRCNN implementations: a DataLoader that opens, crops, shrinks
-and enlarges each sample with Pillow, the default memory format, Adam at 1e-3. Both train the same
+and enlarges each sample with Pillow, the default memory format, Adam. Both train the same
 network on scikit-image's photographs for the same time, scoring not counted, and are scored ten
 times on the same held out ones. This project trains in what `train.precision: auto` means here, or
 in `--precision`; shares of the matrix rate are of float32's, which bfloat16 may pass. For the terms
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--kernels", type=int, nargs=3, default=[9, 5, 5])
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--usual-lr", type=float, default=3e-4, help="of the usual loop's Adam")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--seconds", type=float, default=60, help="training time of each")
     parser.add_argument("--train", type=Path, help="folder of training pictures")
@@ -204,7 +205,7 @@ def _usual(folder: Path, pairs: Pairs, args: argparse.Namespace) -> Run:
     torch.manual_seed(0)
     model = SRCNN(args.kernels)
     layers = nn.Sequential(model.extract, nn.ReLU(), model.map, nn.ReLU(), model.reconstruct)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), args.usual_lr)
     validation = Validation(pairs, SCORED)
     resolver = SuperResolver(model, pairs.scale, pairs.luma)
     batches = _batches(_Patches(sorted(folder.glob("*.png")), args.scale), args.threads)

@@ -16,6 +16,8 @@ from pathlib import Path
 from PIL import Image
 from skimage import data
 
+import srcnn
+
 # name: width and height of the picture to enlarge
 PICTURES = {
     "512²": (512, 512),
@@ -57,7 +59,8 @@ def run(command: list[str], log: Path) -> tuple[int, float]:
         with log.open("wb") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-        os.execv(command[0], command)
+        library = str(Path(srcnn.__file__).parents[1])
+        os.execve(command[0], command, os.environ | {"PYTHONPATH": library})
     _, status, used = os.wait4(process, 0)
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes here
     return os.waitstatus_to_exitcode(status), used.ru_maxrss / unit
