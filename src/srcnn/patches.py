@@ -110,16 +110,16 @@ class PatchSampler:
         turns: torch.Tensor | None,
     ) -> torch.Tensor:
         """The pixels at (B, n) rows × (B, n) columns of B pictures, float32 (B, n, n) in [0, 1]."""
-        rows = rows * stride[:, None]
-        if turns is None:
-            index = rows[:, :, None] + columns[:, None, :]
-        else:  # the eight symmetries of the square: two reversals and a transposition
+        rows = rows * stride[:, None] + offset[:, None]
+        if turns is not None:  # the eight symmetries of the square: reversals and a transposition
             rows = torch.where((turns & 1).bool()[:, None], rows.flip(1), rows)
             columns = torch.where((turns & 2).bool()[:, None], columns.flip(1), columns)
-            upright = rows[:, :, None] + columns[:, None, :]
-            transposed = rows[:, None, :] + columns[:, :, None]
-            index = torch.where((turns & 4).bool()[:, None, None], transposed, upright)
-        return data[index + offset[:, None, None]].to(torch.float32) / 255
+            transposed = (turns & 4).bool()[:, None]
+            rows, columns = (
+                torch.where(transposed, columns, rows),
+                torch.where(transposed, rows, columns),
+            )
+        return data[rows[:, :, None] + columns[:, None, :]].to(torch.float32) / 255
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(array).to(self._device)
