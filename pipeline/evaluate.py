@@ -104,7 +104,7 @@ def _evaluation(
         **summaries.pop(HELD_OUT),
         "loss": params.loss.describe(),
         "vgg19_weights": judges.vgg19_weights,
-        "precision": resolver.precision,
+        "trained_in": resolver.precision,
         "parameters": sum(parameter.numel() for parameter in resolver.model.parameters()),
         "macs_per_pixel": resolver.model.macs_per_pixel,
         "test_sets": summaries,

@@ -91,7 +91,7 @@ def _publish(store: Store, run_id: str, params: Params) -> None:
         "data.pairs": pairs.digest[:32],
         "model.version": str(version.version),
         "loss": evaluation["loss"],
-        "precision": evaluation["precision"],
+        "trained_in": evaluation["trained_in"],
         "vgg19_weights": evaluation["vgg19_weights"] or "none",
         "mlflow.note.content": _description(params, evaluation, str(version.version))
         + f"\n\nFigures: {_links(store, run_id)}.",

@@ -29,10 +29,15 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """The precision that `train.precision` means: "float32" or "bfloat16".
+    """The precision that `train.precision` means.
 
-    "auto" takes bfloat16 only where the hardware multiplies matrices of it: CUDA from Ampere on,
-    and CPUs with AMX. On other CPUs bfloat16 is several times as slow as float32.
+    Args:
+        name: "float32", "bfloat16", or "auto": bfloat16 only where the hardware multiplies matrices
+            of it, which is CUDA from Ampere on and CPUs with AMX. On others it is slower.
+        device: what is trained on.
+
+    Returns:
+        "float32" or "bfloat16".
     """
     if name != "auto":
         return name

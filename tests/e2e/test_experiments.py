@@ -13,6 +13,7 @@ from PIL import Image
 from skimage import data, io
 
 from srcnn import model_files
+from srcnn.hardware import choose_device, choose_precision
 
 STAGES = ["fetch", "grayscale-and-degrade", "train", "evaluate", "plot", "register"]
 
@@ -51,6 +52,8 @@ def test_run_holds_parameters_curves_results_figures_data_and_model(project):
     evaluation = json.loads(project.read("metrics/evaluation.json"))
     assert run.data.metrics["test/psnr"] == evaluation["psnr"]
     assert run.data.metrics["test/ssim_bicubic"] == evaluation["ssim_bicubic"]
+    precision = choose_precision("auto", choose_device("auto"))
+    assert run.data.tags["trained_in"] == evaluation["trained_in"] == precision
     figures = project.client.list_artifacts(run.info.run_id, "figures")
     assert "figures/reconstructions.png" in [figure.path for figure in figures]
     (used,) = run.inputs.dataset_inputs
