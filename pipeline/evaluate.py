@@ -15,7 +15,9 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline import artifacts, paths, perceptual, stage, testsets
-from pipeline.params import Params
+from pipeline.inputs import Inputs
+from pipeline.params import Loss, Params, nested
+from pipeline.record import Evaluated, Trained, check_weights
 from pipeline.testsets import HELD_OUT
 from srcnn.evaluation import (
     PERCEPTUAL_MEASURES,
@@ -49,13 +51,17 @@ def main(params: Params) -> None:
     except ValueError as error:
         raise stage.StageError(f"train.{error}") from None
     make_deterministic(params.train.threads)
+    trained = Trained.read(paths.TRAINED)
+    check_weights(trained)
+    loss = Loss.model_validate(nested(trained.params)["loss"])
     try:
         resolver = SuperResolver.load(paths.WEIGHTS, device)
-        test = Pairs.open(paths.PAIRS).split(HELD_OUT)
+        pairs = Pairs.open(paths.PAIRS, verify=True)
     except (FileNotFoundError, ValueError) as error:
         raise stage.StageError(f"{error}; `dvc repro` makes what is missing") from None
 
-    judges, most = perceptual.find_judges(params, device), params.evaluate.perceptual_pictures
+    test, most = pairs.split(HELD_OUT), params.evaluate.perceptual_pictures
+    judges = perceptual.find_judges(loss, params.evaluate.lpips, device)
     judging = judges.measures, evenly_spaced(len(test), most)
     scores = {HELD_OUT: _all(score_pairs(resolver, test, *judging), HELD_OUT, len(test))}
     for name, files in found.items():
@@ -63,7 +69,10 @@ def main(params: Params) -> None:
         scores[name] = _all(score_test_set(resolver, _read(files), *judging), name, len(files))
 
     artifacts.write_text(paths.PER_IMAGE, _as_csv(scores))
-    artifacts.write_json(paths.EVALUATION, _evaluation(scores, resolver, judges, params))
+    artifacts.write_json(paths.EVALUATION, _evaluation(scores, resolver, judges, loss, params.seed))
+    Evaluated(
+        params=Inputs.of("evaluate", params).params, pairs=pairs.digest, weights=trained.weights
+    ).write(paths.EVALUATED)
     speed = megapixels_per_second(resolver, test.lr(0))
     artifacts.write_json(
         paths.SPEED,
@@ -87,7 +96,8 @@ def _evaluation(
     scores: Mapping[str, Sequence[Score]],
     resolver: SuperResolver,
     judges: perceptual.Judges,
-    params: Params,
+    loss: Loss,
+    seed: int,
 ) -> dict[str, Any]:
     """What metrics/evaluation.json says. Beside the figures stands what they are figures of."""
     summaries = {
@@ -96,13 +106,13 @@ def _evaluation(
             "luma": resolver.luma if name == HELD_OUT else TEST_SET_LUMA,
             "model_luma": resolver.luma,
             "shave": resolver.scale,
-            **_with_notes(_rounded(summarise(of_set, params.seed)), judges),
+            **_with_notes(_rounded(summarise(of_set, seed)), judges),
         }
         for name, of_set in scores.items()
     }
     return {
         **summaries.pop(HELD_OUT),
-        "loss": params.loss.describe(),
+        "loss": loss.describe(),
         "vgg19_weights": judges.vgg19_weights,
         "trained_in": resolver.precision,
         "parameters": sum(parameter.numel() for parameter in resolver.model.parameters()),
@@ -144,4 +154,4 @@ def _rounded(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "evaluate")

@@ -3,6 +3,7 @@
 from tqdm import tqdm
 
 from pipeline import artifacts, paths, raw, stage, testsets
+from pipeline.inputs import Inputs
 from pipeline.params import Params
 from pipeline.sources import OPEN
 
@@ -25,10 +26,15 @@ def main(params: Params) -> None:
             )
         artifacts.write_json(
             folder / "meta.json",
-            {"source": data.source, "revision": source.revision, "pictures": count},
+            {
+                "source": data.source,
+                "revision": source.revision,
+                "pictures": count,
+                "params": Inputs.of("fetch", params).params,
+            },
         )
     print(f"fetch: {count} pictures, {len(unreadable.skipped)} unreadable skipped")
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "fetch")

@@ -3,16 +3,19 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tqdm import tqdm
 
 from pipeline import artifacts, paths, raw, stage
+from pipeline.inputs import Inputs
 from pipeline.params import Params
+from pipeline.record import Degraded
 from srcnn.color import luma
 from srcnn.degradation import Degradation, crop_to_multiple, picture_rng
-from srcnn.pairs import PairsWriter
+from srcnn.pairs import Pairs, PairsWriter
 from srcnn.pictures import images
 from srcnn.splits import SPLITS, split_of
 
@@ -44,7 +47,11 @@ def main(params: Params) -> None:
     _check_splits(planned, params)
     _check_patch_size(planned, params)
     _write_pairs(planned, params)
-    artifacts.write_json(paths.DATA_METRICS, _summary(planned))
+    fetched = json.loads((paths.RAW / "meta.json").read_text(encoding="utf-8"))
+    artifacts.write_json(paths.DATA_METRICS, _summary(planned, fetched))
+    own = Inputs.of("grayscale-and-degrade", params).params
+    pairs = Pairs.open(paths.PAIRS)
+    Degraded(params=fetched["params"] | own, pairs=pairs.digest).write(paths.DEGRADED)
 
 
 def _plan(params: Params) -> list[Planned]:
@@ -119,11 +126,10 @@ def _write_pairs(planned: Sequence[Planned], params: Params) -> None:
             writer.add(picture.id, picture.source, split[picture.id], hr, lr)
 
 
-def _summary(planned: Sequence[Planned]) -> dict[str, object]:
+def _summary(planned: Sequence[Planned], fetched: Mapping[str, Any]) -> dict[str, object]:
     pictures = Counter(picture.split for picture in planned)
     sources = _sources_per_split(planned)
     skipped = [file for file, _ in raw.skipped(paths.RAW)]
-    fetched = json.loads((paths.RAW / "meta.json").read_text(encoding="utf-8"))
     return {
         "source": fetched["source"],
         "revision": fetched["revision"],
@@ -138,4 +144,4 @@ def _sources_per_split(planned: Sequence[Planned]) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "grayscale-and-degrade")

@@ -1,6 +1,7 @@
 """params.yaml as one frozen object, validated as a whole before any stage does work."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -169,7 +170,8 @@ class Evaluate(Section):
 
 class Tracking(Section):
     experiment: Annotated[str, Field(min_length=1)]
-    model_name: Annotated[str, Field(min_length=1, pattern=r"^[^/:]+$")]
+    model_name: Annotated[str, Field(pattern=r"^[\w .-]+$")]
+    promote: bool
 
 
 class Params(Section):
@@ -207,6 +209,18 @@ class Params(Section):
     def flat(self) -> dict[str, Any]:
         """Every leaf under its dotted name in params.yaml."""
         return _flatten(self.model_dump())
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves under dotted names as the tree that they came from."""
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *sections, key = name.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[key] = value
+    return tree
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -7,11 +7,12 @@ the pixel loss alone never loads them to train.
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from pipeline import stage
-from pipeline.params import Params
+from pipeline.params import Loss
 from srcnn.evaluation import Judge
 from srcnn.losses import ReconstructionLoss
 
@@ -20,20 +21,19 @@ _RANDOM_SEED = 0
 
 
 def build_loss(
-    params: Params, device: torch.device, precision: str = "float32"
+    wanted: Loss, device: torch.device, precision: str = "float32"
 ) -> ReconstructionLoss:
-    """The loss of section `loss`, on the device, its VGG19 loaded and checked.
+    """A loss on the device, its VGG19 loaded and checked.
 
     Args:
-        params: of the experiment.
+        wanted: section `loss`.
         device: where it is computed.
         precision: "float32" or "bfloat16", of VGG19.
 
     Raises:
         StageError: the weights of VGG19 cannot be had or are not VGG19's.
     """
-    wanted = params.loss
-    file = _existing_file(params)
+    file = _existing_file(wanted)
     if not wanted.perceptual_weight:
         return ReconstructionLoss(wanted.pixel)
     from srcnn.perceptual.loss import PerceptualLoss
@@ -68,27 +68,32 @@ class Judges:
     vgg19_weights: str | None = None
 
 
-def find_judges(params: Params, device: torch.device) -> Judges:
+def find_judges(loss: Loss, lpips: bool | Literal["auto"], device: torch.device) -> Judges:
     """VGG19 distance and LPIPS, as far as their weights are there; nothing is downloaded unasked.
 
     The VGG19 distance takes the file that `loss.vgg19_weights` names, else the ImageNet weights in
     torch's cache: an untrained VGG19 (`random`) may teach but not judge.
+
+    Args:
+        loss: section `loss` of what the model was trained with.
+        lpips: `evaluate.lpips`.
+        device: where the measures are computed.
 
     Raises:
         StageError: weights that were asked for cannot be had: a file that is named, or LPIPS with
             `evaluate.lpips` true.
     """
     judges = Judges()
-    _find_vgg19(params, device, judges)
-    _find_lpips(params, device, judges)
+    _find_vgg19(loss, device, judges)
+    _find_lpips(lpips, device, judges)
     return judges
 
 
-def _find_vgg19(params: Params, device: torch.device, judges: Judges) -> None:
+def _find_vgg19(loss: Loss, device: torch.device, judges: Judges) -> None:
     from srcnn.perceptual.measures import VGGDistance
     from srcnn.perceptual.pretrained import WeightsUnavailable
 
-    file = _existing_file(params)
+    file = _existing_file(loss)
     try:
         judges.measures["vgg19"] = VGGDistance(file or "imagenet", download=False, device=device)
         judges.vgg19_weights = _name(file) if file else "imagenet"
@@ -102,8 +107,9 @@ def _find_vgg19(params: Params, device: torch.device, judges: Judges) -> None:
         judges.notes["vgg19"] = str(error)
 
 
-def _find_lpips(params: Params, device: torch.device, judges: Judges) -> None:
-    wanted = params.evaluate.lpips
+def _find_lpips(
+    wanted: bool | Literal["auto"], device: torch.device, judges: Judges
+) -> None:
     if wanted is False:
         judges.notes["lpips"] = "evaluate.lpips is false"
         return
@@ -124,14 +130,14 @@ def _find_lpips(params: Params, device: torch.device, judges: Judges) -> None:
         )
 
 
-def _existing_file(params: Params) -> Path | None:
+def _existing_file(loss: Loss) -> Path | None:
     """The path in loss.vgg19_weights, if it is one; known early to exist, also if used late."""
-    if params.loss.vgg19_file is None:
+    if loss.vgg19_file is None:
         return None
-    path = stage.resolve(params.loss.vgg19_file)
+    path = stage.resolve(loss.vgg19_file)
     if not path.is_file():
         raise stage.StageError(
-            f"loss.vgg19_weights is {params.loss.vgg19_file!r}, but {path} does not exist or is "
+            f"loss.vgg19_weights is {loss.vgg19_file!r}, but {path} does not exist or is "
             "not a file; it may be imagenet, random, or a .safetensors or .pth file"
         )
     return path

@@ -125,4 +125,4 @@ def _middle(shape: tuple[int, ...], largest: int) -> list[tuple[int, int]]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run(main, "plot")

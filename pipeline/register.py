@@ -1,119 +1,169 @@
-"""Stage register: this experiment in MLflow, exactly once, with all its results and its model."""
+"""Stage register: this experiment in MLflow, exactly once, with all its results and its model.
+
+It runs at every `dvc repro` and `dvc exp run`, also when nothing changed: DVC knows what was
+computed, but not what MLflow's store holds. What is there already stays as it is.
+"""
 
 import json
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import DatasetInput, InputTag, Run
+from mlflow.entities import DatasetInput, InputTag
 
-from pipeline import identity, paths, registry, stage, tracking
+from pipeline import paths, registry, stage, tracking
+from pipeline.claims import beating, claim, settle
+from pipeline.inputs import digest, hash_of
 from pipeline.params import Params
-from pipeline.tracking import CONTENT_KEY, STATE, TRAINING_KEY, TRAINING_RUN, Store
+from pipeline.record import Degraded, Evaluated, Trained, check_weights
+from pipeline.tracking import STATE, Store, brief
 from srcnn.comparison import measures_of
 from srcnn.pairs import Pairs
-from srcnn.selection import kept_row
+
+_PAUSES = (1, 2, 4, 8)  # seconds between tries
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All that is published of an experiment, as its stages left it.
+
+    Attributes:
+        trained: what the model was trained from.
+        training_params: the parameters of data and training, by dotted names.
+        params: these and the parameters of the evaluation.
+        evaluation: evaluation.json.
+        curve: training.csv.
+        pairs: the data.
+    """
+
+    trained: Trained
+    training_params: Mapping[str, Any]
+    params: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    curve: pd.DataFrame
+    pairs: Pairs
+
+    @property
+    def content(self) -> str:
+        """Key of what is published: parameters and results."""
+        results = (paths.WEIGHTS, paths.TRAINING_CURVE, paths.PER_IMAGE, paths.EVALUATION)
+        return hash_of([self.params, {str(path): digest(path) for path in results}])
+
+    @property
+    def gain(self) -> float:
+        """Gain in PSNR over bicubic of the kept weights, on validation pictures."""
+        kept = self.trained.kept
+        return kept["val_psnr"] - kept["val_psnr_bicubic"]
 
 
 def main(params: Params) -> None:
-    """Adopt the run that `train` opened, or replay the training into a new one; log the results."""
-    store = Store(params.tracking.experiment)
-    run = _claim(store, params)
-    if run is None:
-        return
-    _publish(store, run.info.run_id, params)
+    """Publish the experiment, and choose the champion among the registered models.
 
-
-def _claim(store: Store, params: Params) -> Run | None:
-    """The run to publish this experiment in; None if it stands in MLflow already.
-
-    Under the lock, so that of two identical experiments at once one publishes.
+    Raises:
+        StageError: its results do not belong together, or MLflow cannot be reached.
     """
-    content = identity.content_key(params)
-    training = identity.stage_key("train", params)
+    experiment = _read()
+    for pause in (*_PAUSES, None):
+        try:
+            _publish(experiment, params)
+            return
+        except (*tracking.TROUBLE, stage.StageError) as error:
+            if pause is None:
+                raise stage.StageError(
+                    f"{brief(error)}. The results are kept: the same command again publishes them "
+                    "when MLflow can be reached, and computes nothing anew"
+                ) from None
+            time.sleep(pause)
+
+
+def _read() -> Experiment:
+    degraded = Degraded.read(paths.DEGRADED)
+    trained = Trained.read(paths.TRAINED)
+    evaluated = Evaluated.read(paths.EVALUATED)
+    check_weights(trained)
+    try:
+        pairs = Pairs.open(paths.PAIRS)
+        evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
+        curve = pd.read_csv(paths.TRAINING_CURVE)
+    except (OSError, ValueError) as error:
+        raise stage.StageError(f"{error}; `dvc repro` makes what is missing") from None
+    parts = {
+        "the data": {pairs.digest, degraded.pairs, trained.pairs, evaluated.pairs},
+        "the model": {trained.weights, evaluated.weights},
+        "the training curve": {trained.curve, digest(paths.TRAINING_CURVE)},
+        "seed": {part.params["seed"] for part in (degraded, trained, evaluated)},
+    }
+    mixed = [what for what, versions in parts.items() if len(versions) > 1]
+    if mixed:
+        raise stage.StageError(
+            "the results do not belong to one experiment: they differ in "
+            f"{' and '.join(mixed)}. `dvc repro` makes what is missing"
+        )
+    training_params = degraded.params | trained.params
+    params = training_params | evaluated.params
+    return Experiment(trained, training_params, params, evaluation, curve, pairs)
+
+
+def _publish(experiment: Experiment, params: Params) -> None:
+    store = Store(params.tracking.experiment)
+    run, ours = claim(
+        store, experiment.trained.key, experiment.training_params, experiment.content
+    )
+    run_id, name = run.info.run_id, params.tracking.model_name
+    if not ours and run.data.tags[STATE] != "published":
+        print(f"Another process is publishing this experiment: run {run_id}")
+        return
+    with beating(store, run_id):
+        if ours:
+            store.log_curve(run_id, experiment.curve.to_dict("records"), store.points(run))
+            _log_results(store, run_id, experiment)
+        with store.lock:
+            version = registry.register(store, run_id, name, _version_tags(experiment))
+        if ours:
+            _describe(store, run_id, experiment, str(version.version))
+            store.client.set_terminated(run_id, "FINISHED")
+            store.tag(run_id, {STATE: "published"})
+            run_id = settle(store, experiment.content).info.run_id
     with store.lock:
-        store.bury_the_dead()
-        live = [r for r in store.runs(TRAINING_KEY, training) if r.data.tags[STATE] == "trained"]
-        same = store.runs(CONTENT_KEY, content)
-        if same and (same[0].data.tags[STATE] == "published" or tracking.is_active(same[0])):
-            store.add_name(same[0])
-            for run in live:  # trained again, by changed code, to the same result
-                store.client.delete_run(run.info.run_id)
-            print(f"This experiment stands in MLflow already: run {same[0].info.run_id}")
-            return None
-        tags = {CONTENT_KEY: content, TRAINING_KEY: training, STATE: "publishing"}
-        logged = tracking.trained_params(params)
-        texts = tracking.as_texts(logged)
-        unfinished = same or [run for run in live if run.data.params == texts]
-        if unfinished:
-            store.take_over(unfinished[0], tags)
-            return unfinished[0]
-        trained = store.runs(TRAINING_KEY, training)
-        if trained:
-            tags[TRAINING_RUN] = trained[-1].data.tags.get(TRAINING_RUN, trained[-1].info.run_id)
-        return store.create(logged, tags)
+        champion = registry.choose_champion(store.client, name, version, params.tracking.promote)
+    known = "" if ours else " (it was there already)"
+    print(
+        f"MLflow run {run_id}{known}, model {name} version {version.version}, "
+        f"champion version {champion}: {store.name}"
+    )
 
 
-def _publish(store: Store, run_id: str, params: Params) -> None:
-    curve = pd.read_csv(paths.TRAINING_CURVE)
-    evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
-    kept = curve.loc[kept_row(curve)]
-    gain = float(kept["val_psnr"] - kept["val_psnr_bicubic"])
-    store.log_curve(run_id, curve.to_dict("records"), store.last_step(run_id))
-    flat = params.flat()
-    store.log_params(run_id, {n: v for n, v in flat.items() if n.startswith("evaluate.")})
-    store.log_metrics(run_id, _final_metrics(evaluation) | {"val/psnr_gain": gain})
-
-    pairs = Pairs.open(paths.PAIRS)
-    store.client.log_inputs(run_id, [_dataset(pairs, params)])
+def _log_results(store: Store, run_id: str, experiment: Experiment) -> None:
+    given = experiment.params.items()
+    store.log_params(run_id, {n: v for n, v in given if n.startswith("evaluate.")})
+    store.log_metrics(run_id, _final_metrics(experiment))
+    store.client.log_inputs(run_id, [_dataset(experiment)])
     for folder in (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent):
         store.client.log_artifacts(run_id, str(folder), folder.name)
-    scores = {name: f"{evaluation[name]:.6g}" for name in ("psnr", "ssim", "psnr_gain")}
-    version = registry.register(
-        store,
-        run_id,
-        params.tracking.model_name,
-        {
-            registry.GAIN: f"{gain:.6f}",
-            registry.DATA: pairs.digest,
-            registry.SCALE: str(pairs.scale),
-            "luma": pairs.luma,
-            "loss.perceptual_weight": f"{params.loss.perceptual_weight:g}",
-            **{f"test_{name}": value for name, value in scores.items()},
-        },
-    )
-    tags = {
-        STATE: "published",
-        "params.hash": identity.params_hash(params),
-        "data.raw": identity.digest(paths.RAW_INDEX)[:32],
-        "data.pairs": pairs.digest[:32],
-        "model.version": str(version.version),
-        "loss": evaluation["loss"],
-        "trained_in": evaluation["trained_in"],
-        "vgg19_weights": evaluation["vgg19_weights"] or "none",
-        "mlflow.note.content": _description(params, evaluation, str(version.version))
-        + f"\n\nFigures: {_links(store, run_id)}.",
-        **{name: note for name, note in evaluation.items() if name.endswith("_note")},
-    }
-    store.tag(run_id, tags)
-    store.client.set_terminated(run_id, "FINISHED")
-    print(f"MLflow run {run_id}, model {version.name} version {version.version}: {store.uri}")
+    store.client.log_artifact(run_id, str(paths.TRAINED))
 
 
-def _final_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
+def _final_metrics(experiment: Experiment) -> dict[str, float]:
     """What experiments are compared by: test/psnr, test/psnr_gain, test-Set5/psnr, ...
 
     The rest of evaluation.json is in the run's artifacts; each metric is one more chart in the UI.
     """
+    evaluation, kept = experiment.evaluation, experiment.trained.kept
     speed = json.loads(paths.SPEED.read_text(encoding="utf-8"))
     metrics = {
+        "val/psnr_gain": experiment.gain,
+        "kept/step": kept["step"],
         "network/parameters": evaluation["parameters"],
         "network/macs_per_pixel": evaluation["macs_per_pixel"],
         "network/megapixels_per_second": speed["megapixels_per_second"],
         **_measures("test", evaluation),
     }
+    if "val_perceptual" in kept:
+        metrics["kept/perceptual"] = kept["val_perceptual"]
     for name, scores in evaluation["test_sets"].items():
         metrics |= _measures(f"test-{name}", scores)
     return metrics
@@ -127,20 +177,55 @@ def _measures(group: str, figures: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _dataset(pairs: Pairs, params: Params) -> DatasetInput:
-    source = CodeDatasetSource({"source": params.data.source, "path": params.data.path or ""})
-    name = f"{params.data.source}-x{pairs.scale}"
-    dataset = MetaDataset(source, name, pairs.digest[:32])._to_mlflow_entity()
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training, evaluation")])
+def _dataset(experiment: Experiment) -> DatasetInput:
+    source, pairs = experiment.params["data.source"], experiment.pairs
+    origin = CodeDatasetSource({"source": source, "path": experiment.params["data.path"] or ""})
+    dataset = MetaDataset(origin, f"{source}-x{pairs.scale}", pairs.digest[:32])
+    entity = dataset._to_mlflow_entity()
+    return DatasetInput(entity, [InputTag("mlflow.data.context", "training, evaluation")])
 
 
-def _description(params: Params, evaluation: Mapping[str, Any], version: str) -> str:
+def _version_tags(experiment: Experiment) -> dict[str, str]:
+    params, evaluation = experiment.params, experiment.evaluation
+    scores = {name: f"{evaluation[name]:.6g}" for name in ("psnr", "ssim", "psnr_gain")}
+    return {
+        registry.GAIN: f"{experiment.gain:.6f}",
+        registry.DATA: experiment.pairs.digest,
+        registry.SCALE: str(experiment.pairs.scale),
+        registry.PICTURES: str(params["train.val_pictures"]),
+        "luma": experiment.pairs.luma,
+        "loss.perceptual_weight": f"{params['loss.perceptual_weight']:g}",
+        **{f"test_{name}": value for name, value in scores.items()},
+    }
+
+
+def _describe(store: Store, run_id: str, experiment: Experiment, version: str) -> None:
+    evaluation, trained = experiment.evaluation, experiment.trained
+    tags = {
+        "params.hash": hash_of(experiment.params),
+        "data.raw": digest(paths.RAW_INDEX)[:32],
+        "data.pairs": experiment.pairs.digest[:32],
+        "model.version": version,
+        "loss": evaluation["loss"],
+        "trained_in": trained.precision,
+        "trained_on": f"{trained.device}, {trained.instructions}, PyTorch {trained.torch}",
+        "vgg19_weights": evaluation["vgg19_weights"] or "none",
+        "mlflow.note.content": _summary(experiment, version)
+        + f"\n\nFigures: {_links(store, run_id)}.",
+        **{name: note for name, note in evaluation.items() if name.endswith("_note")},
+    }
+    store.tag(run_id, tags)
+
+
+def _summary(experiment: Experiment, version: str) -> str:
+    params, evaluation = experiment.params, experiment.evaluation
     return (
-        f"SRCNN {'-'.join(str(k) for k in params.model.kernels)}, x{params.degrade.scale}, "
+        f"SRCNN {'-'.join(str(k) for k in params['model.kernels'])}, x{params['degrade.scale']}, "
         f"{evaluation['loss']}, "
-        f"{params.data.source}: **{evaluation['psnr']:.2f} dB**, SSIM {evaluation['ssim']:.4f} on "
-        f"{evaluation['pictures']} test pictures (bicubic {evaluation['psnr_bicubic']:.2f} dB, "
-        f"{evaluation['ssim_bicubic']:.4f}); luma {params.degrade.luma}, model version {version}."
+        f"{params['data.source']}: **{evaluation['psnr']:.2f} dB**, SSIM {evaluation['ssim']:.4f} "
+        f"on {evaluation['pictures']} test pictures (bicubic {evaluation['psnr_bicubic']:.2f} dB, "
+        f"{evaluation['ssim_bicubic']:.4f}); luma {experiment.pairs.luma}, "
+        f"model version {version}."
     )
 
 

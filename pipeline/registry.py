@@ -1,4 +1,4 @@
-"""The model of an experiment in MLflow's registry."""
+"""The model of an experiment in MLflow's registry, and which of them is the champion."""
 
 import warnings
 from importlib.metadata import version
@@ -9,47 +9,70 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
 import srcnn
 from pipeline import paths, served_model
+from pipeline.imports import closure
+from pipeline.inputs import digest, hash_of
 from pipeline.tracking import Store
 
 CHAMPION = "champion"
-GAIN, DATA, SCALE = "val_psnr_gain", "data", "scale"
+GAIN, DATA, SCALE, PICTURES, CODE = "val_psnr_gain", "data", "scale", "val_pictures", "code"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch", "tqdm")
 
 
 def register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
-    """Log the model to a run and register it, once; move the alias `champion`.
-
-    `champion` is the version with the highest validation gain among those for the same data and
-    scale as this one.
+    """Log the model to a run and register it, unless it is there with the code it is served by.
 
     Args:
         store: where the run is.
         run_id: the run that made the model.
         name: the registered model's name.
-        tags: of the version; GAIN, DATA and SCALE among them.
+        tags: of the version; GAIN, DATA, SCALE and PICTURES among them.
     """
-    made = _version_of(store.client, run_id, name)
-    if made is None:
-        made = _log_and_register(store, run_id, name, tags)
-    rivals = [
-        version
-        for version in store.client.search_model_versions(f"name = '{name}'")
-        if all(version.tags.get(tag) == tags[tag] for tag in (DATA, SCALE))
-    ]
-    # of equals the oldest stays
-    best = max(rivals, key=lambda rival: (float(rival.tags[GAIN]), -int(rival.version)))
-    store.client.set_registered_model_alias(name, CHAMPION, best.version)
-    return made
+    tags = tags | {CODE: _served_code()}
+    for made in store.client.search_model_versions(f"run_id = '{run_id}'"):
+        if made.name == name and made.tags.get(CODE) == tags[CODE]:
+            return made
+    return _log_and_register(store, run_id, name, tags)
 
 
-def _version_of(client: MlflowClient, run_id: str, name: str) -> ModelVersion | None:
-    found = client.search_model_versions(f"run_id = '{run_id}'")
-    return next((version for version in found if version.name == name), None)
+def choose_champion(client: MlflowClient, name: str, made: ModelVersion, promote: bool) -> str:
+    """Point the alias `champion` to the best model.
+
+    The champion is the version with the highest validation gain in PSNR among those that were
+    validated as the present champion was: on the same pictures of the same data, at the same scale.
+    So an experiment on other data does not take its place, unless it is told to.
+
+    Args:
+        client: of the registry.
+        name: the registered model.
+        made: the version of this experiment.
+        promote: compete among those that were validated as this version was instead.
+
+    Returns:
+        The champion's version.
+    """
+    versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]
+    aliased = client.get_registered_model(name).aliases.get(CHAMPION)
+    champion = next((v for v in versions if v.version == aliased), None)
+    standard = made if promote or champion is None else champion
+    rivals = [v for v in versions if _validated_on(v) == _validated_on(standard)]
+    # of equals the oldest stays, but with the newest code
+    best = max(rivals, key=lambda v: (float(v.tags[GAIN]), -_first_of_run(versions, v), v.version))
+    if best.version != aliased:
+        client.set_registered_model_alias(name, CHAMPION, best.version)
+    return str(best.version)
+
+
+def _validated_on(model: ModelVersion) -> tuple[str | None, ...]:
+    return tuple(model.tags.get(tag) for tag in (DATA, SCALE, PICTURES))
+
+
+def _first_of_run(versions: list[ModelVersion], model: ModelVersion) -> int:
+    return min(int(v.version) for v in versions if v.run_id == model.run_id)
 
 
 def model_arguments(weights: Path) -> dict[str, Any]:
@@ -67,10 +90,17 @@ def model_arguments(weights: Path) -> dict[str, Any]:
 def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
     mlflow.set_tracking_uri(store.uri)
     mlflow.set_registry_uri(store.uri)
-    with mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+    with warnings.catch_warnings():
         # An example would have MLflow run the model to infer the signature that is given here.
         warnings.filterwarnings("ignore", message=".*input example")
-        logged = mlflow.pyfunc.log_model(name="model", **model_arguments(paths.WEIGHTS))
+        # Unlike mlflow.pyfunc.log_model this needs no active run, whose end would be the run's.
+        logged = Model.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            run_id=run_id,
+            name="model",
+            **model_arguments(paths.WEIGHTS),
+        )
     try:
         store.client.create_registered_model(name, description="SRCNN super-resolution")
     except MlflowException as error:
@@ -79,3 +109,10 @@ def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]
     return store.client.create_model_version(
         name, logged.model_uri, run_id, tags=tags, model_id=logged.model_id
     )
+
+
+def _served_code() -> str:
+    """Hash of the code that a registered model is served by: a fix there is a new version."""
+    root = Path(__file__).resolve().parent.parent
+    files = closure(Path(served_model.__file__).resolve(), root)
+    return hash_of({str(file): digest(root / file) for file in files})

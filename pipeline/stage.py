@@ -1,51 +1,32 @@
 """What every stage does around its work: validate all parameters, turn bad input into one line."""
 
-import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from pipeline import params
+from pipeline.inputs import Inputs
+from pipeline.project import StageError, project_root, resolve
+
+__all__ = ["StageError", "project_root", "resolve", "run"]
 
 
-class StageError(Exception):
-    """Bad input or surroundings; the message names what, its value and what is allowed."""
+def run(main: Callable[[params.Params], None], stage: str | None = None) -> None:
+    """Run a stage on the validated parameters; on bad input exit with 1 and one message.
 
-
-def run(main: Callable[[params.Params], None]) -> None:
-    """Run a stage on the validated parameters; on bad input exit with 1 and one message."""
+    Args:
+        main: its work.
+        stage: its name in dvc.yaml, if it is one whose results DVC keeps: what it was given must
+            not change while it runs.
+    """
     try:
-        main(params.load())
+        given = params.load()
+        before = Inputs.of(stage, given) if stage else None
+        main(given)
+        if before:
+            before.check_unchanged()
     except (StageError, params.ParamsError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-def project_root() -> Path:
-    """The original repository's root, also when the stage runs in an experiment's copy of it.
-
-    DVC_ROOT names it but may be inherited from another project, so it counts only where it holds
-    the current directory; else the nearest `.dvc` above does, outside `.dvc/tmp/exps`.
-    """
-    here = Path.cwd().resolve()
-    named = os.environ.get("DVC_ROOT")
-    if named:
-        root = Path(named).resolve()
-        if (root / ".dvc").is_dir() and here.is_relative_to(root):
-            return _out_of_copy(root)
-    for folder in (here, *here.parents):
-        if (folder / ".dvc").is_dir():
-            return _out_of_copy(folder)
-    return here
-
-
-def _out_of_copy(root: Path) -> Path:
-    for parent in root.parents:
-        if parent.parts[-3:] == (".dvc", "tmp", "exps"):
-            return parent.parents[2]
-    return root
-
-
-def resolve(path: str) -> Path:
-    """A path given by the user: absolute, or relative to the original repository's root."""
-    return project_root() / Path(path).expanduser()
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        sys.exit(130)

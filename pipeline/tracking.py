@@ -1,4 +1,4 @@
-"""The MLflow run of this experiment: found, opened, adopted or replayed, but never twice.
+"""MLflow's store: the experiment that this project's runs are in, and what is logged to them.
 
 A run's life is in its tag `pipeline.state`: `training` while `train` reports to it, `trained`
 until `register` takes it up, `publishing` while that logs results, then `published`.
@@ -7,22 +7,28 @@ until `register` takes it up, `publishing` while that logs results, then `publis
 import json
 import math
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
 
 from filelock import FileLock
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Metric, Param, Run, RunStatus, RunTag
+from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from pipeline import identity
-from pipeline.params import Params
-from pipeline.stage import StageError, project_root
+from pipeline import identity, owner
+from pipeline.project import StageError, project_root
+from srcnn.model_files import masked
 
-STATE, OWNER = "pipeline.state", "pipeline.owner"
+STATE, OWNER, HEARTBEAT = "pipeline.state", "pipeline.owner", "pipeline.heartbeat"
 TRAINING_KEY, CONTENT_KEY = "pipeline.training_key", "pipeline.content_key"
 EXPERIMENTS, TRAINING_RUN = "pipeline.experiments", "pipeline.training_run"
+
+BEAT = 15.0  # seconds between two heartbeats
+LEASE = 60.0  # seconds without one after which a process that cannot be looked at counts as dead
 
 # MLflow's pages then show runs and curves first, not chats with language models.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -30,15 +36,36 @@ _KIND = {"mlflow.experimentKind": "custom_model_development"}
 # log_batch takes no more at once
 METRICS_AT_ONCE, PARAMS_AT_ONCE = 1000, 100
 
+_SQLITE = "sqlite:///"
+
+Life = Literal["mine", "alive", "dead", "unknown"]
+
 
 def tracking_uri() -> str:
-    """MLFLOW_TRACKING_URI, else a database in the original repository."""
-    named = os.environ.get("MLFLOW_TRACKING_URI")
-    return named or f"sqlite:///{project_root() / 'mlflow.db'}"
+    """MLFLOW_TRACKING_URI, else a database in the original repository.
+
+    A relative SQLite path is below the original repository, not below an experiment's copy of it,
+    which DVC deletes.
+    """
+    named = os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}mlflow.db"
+    if not named.startswith(_SQLITE):
+        return named
+    return f"{_SQLITE}{project_root() / named.removeprefix(_SQLITE)}"
+
+
+def database_file(uri: str) -> Path | None:
+    """The file of a SQLite store; None of any other."""
+    return Path(uri.removeprefix(_SQLITE).partition("?")[0]) if uri.startswith(_SQLITE) else None
 
 
 class Store:
     """The MLflow experiment that this project's runs are in.
+
+    Attributes:
+        uri: of the store.
+        lock: held while somebody decides which run an experiment is published in. It lies beside
+            a SQLite database, so that all who use the database share it; for a server it is the
+            project's own.
 
     Args:
         experiment: its name; it is created where it is missing.
@@ -48,45 +75,110 @@ class Store:
     """
 
     def __init__(self, experiment: str) -> None:
-        root = project_root()
         self.uri = tracking_uri()
-        folder = root / ".checkpoints"
-        folder.mkdir(exist_ok=True)
-        # Several processes that create the database at once destroy it.
-        self.lock = FileLock(folder / "mlflow.lock")
+        database = database_file(self.uri)
+        self.lock = FileLock(_lock_file(database))
         try:
-            with self.lock:
-                self.client = MlflowClient(self.uri, registry_uri=self.uri)
-                found = self.client.get_experiment_by_name(experiment)
-                if found is None:
-                    # The default location is this process's folder: a copy that DVC deletes.
-                    remote = self.uri.startswith(("http://", "https://", "databricks"))
-                    location = None if remote else str(root / "mlartifacts")
-                    created = self.client.create_experiment(experiment, location, _KIND)
-                    found = self.client.get_experiment(created)
-        except MlflowException as error:
-            raise StageError(f"the MLflow store {self.uri} cannot be used: {error}") from None
+            if database:
+                with self.lock:
+                    _create(database)
+            self.client = MlflowClient(self.uri, registry_uri=self.uri)
+            found = self._find_or_create(experiment)
+        except TROUBLE as error:
+            raise StageError(
+                f"the MLflow store {self.name} cannot be used: {brief(error)}"
+            ) from None
         _check_active(found)
         self.experiment_id = found.experiment_id
 
+    @property
+    def name(self) -> str:
+        """The store's URI, to be shown: without a password."""
+        return masked(self.uri)
+
+    def _find_or_create(self, name: str) -> Experiment:
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            # The default location is this process's folder: a copy that DVC deletes.
+            remote = self.uri.startswith(("http://", "https://", "databricks"))
+            location = None if remote else str(project_root() / "mlartifacts")
+            try:
+                found = self.client.get_experiment(
+                    self.client.create_experiment(name, location, _KIND)
+                )
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                found = self.client.get_experiment_by_name(name)
+        return found
+
     def runs(self, tag: str, value: str) -> list[Run]:
-        """The runs, newest first, that have this value in a tag."""
+        """The runs, oldest first, that have this value in a tag."""
         wanted = f"tags.`{tag}` = '{value}'"
-        return list(self.client.search_runs([self.experiment_id], wanted))
+        return list(
+            self.client.search_runs([self.experiment_id], wanted, order_by=["start_time ASC"])
+        )
+
+    def life(self, run: Run) -> Life:
+        """Whether the process that works on a run is this one, or another, dead or alive.
+
+        "unknown": of another host or pid namespace, which only its heartbeat can tell.
+        """
+        working = run.data.tags.get(OWNER, "")
+        if working == owner.current():
+            return "mine"
+        if run.info.status != "RUNNING":
+            return "dead"
+        dead = owner.is_dead(working)
+        return "unknown" if dead is None else "dead" if dead else "alive"
 
     def bury_the_dead(self) -> None:
         """Mark as FAILED what a process of this host was running when it died."""
-        for run in self.client.search_runs([self.experiment_id], "status = 'RUNNING'"):
-            if identity.is_dead(run.data.tags.get(OWNER, "")):
+        for run in self._running():
+            if OWNER in run.data.tags and self.life(run) == "dead":
                 self.client.set_terminated(run.info.run_id, "FAILED")
+
+    def suspects(self) -> dict[str, str]:
+        """Runs under way whose process cannot be looked at from here, with their heartbeats."""
+        return {
+            run.info.run_id: run.data.tags.get(HEARTBEAT, "")
+            for run in self._running()
+            # Between train and register nothing beats.
+            if run.data.tags.get(STATE) in ("training", "publishing")
+            and self.life(run) == "unknown"
+        }
+
+    def bury(self, suspects: Mapping[str, str]) -> None:
+        """Mark as FAILED those of the suspects whose heartbeats have not changed since."""
+        now = self.suspects()
+        for run_id, heartbeat in suspects.items():
+            if now.get(run_id) == heartbeat:
+                self.client.set_terminated(run_id, "FAILED")
+
+    def _running(self) -> list[Run]:
+        return list(self.client.search_runs([self.experiment_id], "status = 'RUNNING'"))
+
+    def beat(self, run_id: str) -> None:
+        """Show that the process that works on a run is alive."""
+        self.tag(run_id, {HEARTBEAT: time.strftime("%Y-%m-%dT%H:%M:%S") + f"+{time.monotonic()}"})
 
     def create(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
         """A new run, named after the experiment, with its parameters and where it comes from."""
         name = identity.experiment_name()
-        own = {OWNER: identity.owner(), EXPERIMENTS: name, **identity.provenance(), **tags}
+        own = {OWNER: owner.current(), EXPERIMENTS: name, **identity.provenance(), **tags}
         run = self.client.create_run(self.experiment_id, tags=own, run_name=name)
         self.log_params(run.info.run_id, params)
         return run
+
+    def take_over(self, run: Run, tags: Mapping[str, str]) -> None:
+        """Make a run that was left unfinished this experiment's own; it is under way again."""
+        own: dict[str, str] = {}
+        name = identity.experiment_name()
+        if self.life(run) != "mine":
+            own = {OWNER: owner.current(), EXPERIMENTS: name, **identity.provenance()}
+        if own or run.info.status != "RUNNING":
+            self.client.update_run(run.info.run_id, "RUNNING", name)
+        self.tag(run.info.run_id, own | dict(tags))
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Log parameters under their names in params.yaml."""
@@ -94,42 +186,56 @@ class Store:
         for i in range(0, len(entities), PARAMS_AT_ONCE):
             self.client.log_batch(run_id, params=entities[i : i + PARAMS_AT_ONCE])
 
-    def last_step(self, run_id: str) -> int:
-        """The last step of the training curve that a run holds; -1 without any."""
-        # train/psnr is in the row of step 0, train/loss in all others
-        names = ("train/psnr", "train/loss")
-        points = [p for name in names for p in self.client.get_metric_history(run_id, name)]
-        return max((point.step for point in points), default=-1)
+    def points(self, run: Run) -> set[tuple[str, int]]:
+        """Which points of its metrics a run holds, as (metric, step)."""
+        return {
+            (metric, point.step)
+            for metric in run.data.metrics
+            for point in self.client.get_metric_history(run.info.run_id, metric)
+        }
 
-    def log_curve(self, run_id: str, rows: Iterable[Mapping[str, Any]], after: int = -1) -> None:
-        """Log the rows of the training curve that come after a step."""
-        now = int(time.time() * 1000)
+    def log_curve(
+        self,
+        run_id: str,
+        rows: Iterable[Mapping[str, Any]],
+        there: Collection[tuple[str, int]] = (),
+    ) -> None:
+        """Log rows of the training curve, without the points that are there.
+
+        Args:
+            run_id: the run.
+            rows: of training.csv; "time", in seconds, is when a row was measured, if known. A row
+                that is logged twice with its time is there once.
+            there: see `points`.
+        """
+        now = time.time()
         points = [
-            Metric(curve_name(column), float(value), now, int(row["step"]))
+            Metric(
+                curve_name(column), float(value), int(row.get("time", now) * 1000), int(row["step"])
+            )
             for row in rows
-            if row["step"] > after
             for column, value in row.items()
-            if column != "step" and not math.isnan(value)
+            if column not in ("step", "time")
+            and not math.isnan(value)
+            and (curve_name(column), row["step"]) not in there
         ]
         for i in range(0, len(points), METRICS_AT_ONCE):
             self.client.log_batch(run_id, points[i : i + METRICS_AT_ONCE])
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log final figures."""
+        """Log final figures; those that are there already stay as they are."""
+        there = self.client.get_run(run_id).data.metrics
         now = int(time.time() * 1000)
-        points = [Metric(name, float(value), now, step) for name, value in metrics.items()]
+        points = [
+            Metric(name, float(value), now, step)
+            for name, value in metrics.items()
+            if there.get(name) != value
+        ]
         self.client.log_batch(run_id, points)
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags."""
         self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
-
-    def take_over(self, run: Run, tags: Mapping[str, str]) -> None:
-        """Make a run that was left unfinished this experiment's own; it is under way again."""
-        name = identity.experiment_name()
-        self.client.update_run(run.info.run_id, "RUNNING", name)
-        own = {OWNER: identity.owner(), EXPERIMENTS: name, **identity.provenance()}
-        self.tag(run.info.run_id, own | dict(tags))
 
     def add_name(self, run: Run) -> None:
         """Note on a run that this experiment gave the same."""
@@ -137,18 +243,6 @@ class Store:
         name = identity.experiment_name()
         if name not in names:
             self.tag(run.info.run_id, {EXPERIMENTS: ", ".join([*names, name])})
-
-
-def is_active(run: Run) -> bool:
-    """Whether a process that may still be alive is working on a run."""
-    status = RunStatus.from_string(run.info.status)
-    return status == RunStatus.RUNNING and not identity.is_dead(run.data.tags.get(OWNER, ""))
-
-
-def trained_params(params: Params) -> dict[str, Any]:
-    """The parameters that `train` logs: those which are settled when it starts."""
-    later = ("evaluate.", "tracking.")
-    return {name: value for name, value in params.flat().items() if not name.startswith(later)}
 
 
 def as_texts(params: Mapping[str, Any]) -> dict[str, str]:
@@ -162,9 +256,44 @@ def curve_name(column: str) -> str:
     return f"{group}/{name}" if name else f"train/{column}"
 
 
+def brief(error: Exception) -> str:
+    """The first line of an error, without passwords."""
+    return masked((str(error) or type(error).__name__).splitlines()[0]).rstrip(".")
+
+
+def _lock_file(database: Path | None) -> Path:
+    if database:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        return database.with_name(f"{database.name}.lock")
+    folder = project_root() / ".checkpoints"
+    folder.mkdir(exist_ok=True)
+    return folder / "mlflow.lock"
+
+
+def _create(database: Path) -> None:
+    """Make a SQLite database with MLflow's tables, unless it is there.
+
+    In a process of its own and under another name, because a process that dies while it makes the
+    tables, as any may, leaves a database that MLflow can never use.
+    """
+    if database.exists():
+        return
+    partial = database.with_name(f".{database.name}.partial")
+    partial.unlink(missing_ok=True)
+    code = f"import mlflow; mlflow.MlflowClient({_SQLITE + str(partial)!r}).search_experiments()"
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise OSError(f"it cannot be created: {(made.stderr.strip() or 'killed').splitlines()[-1]}")
+    partial.replace(database)
+
+
 def _check_active(experiment: Experiment) -> None:
     if experiment.lifecycle_stage != "active":
         raise StageError(
             f"tracking.experiment is {experiment.name!r}, which was deleted in MLflow; restore it "
             f"(mlflow experiments restore -x {experiment.experiment_id}) or choose another name"
         )
+
+
+# What a store that cannot be used raises: MLflow's own, of sockets and files, of a missing driver.
+TROUBLE = (MlflowException, OSError, ImportError)

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from pipeline import artifacts, checkpoints, identity, live, paths, perceptual, stage, testsets
+from pipeline import artifacts, checkpoints, live, paths, perceptual, stage, testsets
+from pipeline.inputs import Inputs, digest
 from pipeline.params import Params
+from pipeline.record import Degraded, Trained
 from srcnn.hardware import (
     choose_device,
     choose_precision,
@@ -23,6 +25,7 @@ from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training
 
 def main(params: Params) -> None:
     """Train, or continue a training of the same parameters, data and code that was interrupted."""
+    given = Inputs.of("train", params)
     try:
         device = choose_device(params.train.device)
     except ValueError as error:
@@ -31,27 +34,51 @@ def main(params: Params) -> None:
     make_deterministic(params.train.threads)
     keep_freed_memory()
     testsets.find(params)  # a wrong folder is not to show only after the training
-    loss = perceptual.build_loss(params, device, precision)
-    key = identity.stage_key("train", params)
-    with checkpoints.of(f"{key}-{device.type}-{precision}-torch{torch.__version__}") as checkpoint:
-        training = _prepare(params, device, precision, loss)
+    pairs = _open_pairs()
+    loss = perceptual.build_loss(params.loss, device, precision)
+    surroundings = {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "precision": precision,
+        "torch": torch.__version__,
+    }
+    key = given.key(*surroundings.values())
+    made_from = {"params": given.params, "key": key, **surroundings}
+    shown = Degraded.read(paths.DEGRADED).params | given.params
+    with checkpoints.of(key) as checkpoint:
+        training = _prepare(params, device, precision, loss, pairs)
         state = checkpoint.load()
         if state is not None:
             training.load_state_dict(state)
             print(f"Continuing at step {training.step} of {params.train.steps}.", flush=True)
-        with live.reporting(params, key) as report:
+        with live.reporting(params.tracking.experiment, shown, key) as report:
             try:
                 training.fit(report, checkpoint.save, params.train.checkpoint_every)
             except DivergedError as error:
                 raise stage.StageError(f"{error} (train.lr, train.muon_lr)") from None
-        _write(training)
+            try:
+                given.check_unchanged()
+            except stage.StageError:
+                checkpoint.save(training.state_dict())
+                raise
+        _write(training, pairs, made_from)
         checkpoint.remove()
 
 
+def _open_pairs() -> Pairs:
+    try:
+        return Pairs.open(paths.PAIRS, verify=True)
+    except ValueError as error:
+        raise stage.StageError(f"{error}; `dvc repro` makes it") from None
+
+
 def _prepare(
-    params: Params, device: torch.device, precision: str, loss: ReconstructionLoss
+    params: Params,
+    device: torch.device,
+    precision: str,
+    loss: ReconstructionLoss,
+    pairs: Pairs,
 ) -> Training:
-    pairs = Pairs.open(paths.PAIRS)
     # The initial weights and the patches come from generators of their own, so that two networks
     # of different size see the same patches.
     generator = torch.Generator().manual_seed(params.seed)
@@ -64,10 +91,17 @@ def _prepare(
         raise stage.StageError(f"train.{error}") from None
 
 
-def _write(training: Training) -> None:
+def _write(training: Training, pairs: Pairs, made_from: dict[str, Any]) -> None:
     artifacts.write_bytes(paths.WEIGHTS, training.best().to_bytes())
     artifacts.write_bytes(paths.SNAPSHOTS, save(training.film()))
     artifacts.write_text(paths.TRAINING_CURVE, _as_csv(training.curve))
+    Trained(
+        **made_from,
+        pairs=pairs.digest,
+        weights=digest(paths.WEIGHTS),
+        curve=digest(paths.TRAINING_CURVE),
+        kept=training.kept,
+    ).write(paths.TRAINED)
 
 
 def _as_csv(curve: list[dict[str, Any]]) -> str:

@@ -1,6 +1,7 @@
 """Trained models where people keep them: a file, an MLflow run or MLflow's registry."""
 
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,3 +150,8 @@ def _device(name: str) -> str:
         usable = ", ".join(kind for kind, there in available.items() if there)
         raise NoModel(f"device is {name!r}; on this machine there is: {usable}")
     return name
+
+
+def masked(text: str) -> str:
+    """A text without the passwords of the URIs in it."""
+    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)

@@ -9,11 +9,11 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
@@ -56,11 +56,15 @@ class Pairs:
     lr_data: np.ndarray
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, verify: bool = False) -> Self:
         """Open a folder that `PairsWriter` wrote.
 
+        Args:
+            folder: the folder.
+            verify: also read every pixel and compare the checksum.
+
         Raises:
-            ValueError: a file is missing, cut short, or does not agree with the others.
+            ValueError: a file is missing, cut short, damaged, or does not agree with the others.
         """
         try:
             meta = json.loads((folder / _META).read_text(encoding="utf-8"))
@@ -89,6 +93,8 @@ class Pairs:
             problem = f"{type(error).__name__}: {error}"
             raise ValueError(f"{folder} holds no whole set of LR/HR pairs: {problem}") from error
         pairs._check(folder)
+        if verify:
+            pairs._verify(folder)
         return pairs
 
     def _check(self, folder: Path) -> None:
@@ -109,6 +115,16 @@ class Pairs:
                 )
             if not np.array_equal(offsets, np.cumsum(lengths) - lengths):
                 raise ValueError(f"{folder / _INDEX} has wrong offsets into {name}")
+
+    def _verify(self, folder: Path) -> None:
+        """Raise a ValueError unless the folder holds what was written, bit for bit."""
+        hr, lr = (hashlib.sha256(data.data).digest() for data in (self.hr_data, self.lr_data))
+        index = (folder / _INDEX).read_bytes()
+        if _digest({"scale": self.scale, "luma": self.luma}, hr, lr, index) != self.digest:
+            raise ValueError(
+                f"{folder} is damaged: its pictures or their index do not have the checksum in "
+                f"{_META}"
+            )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -146,6 +162,11 @@ class Pairs:
             hr_offsets=self.hr_offsets[where],
             lr_offsets=self.lr_offsets[where],
         )
+
+
+def _digest(meta: Mapping[str, Any], hr: bytes, lr: bytes, index: bytes) -> str:
+    """Checksum of a whole folder from those of its pixels."""
+    return hashlib.sha256(json.dumps(meta).encode() + hr + lr + index).hexdigest()
 
 
 def _view(data: np.ndarray, offset: int, height: int, width: int) -> np.ndarray:
@@ -206,8 +227,8 @@ class PairsWriter:
         index = self._index()
         (self._folder / _INDEX).write_bytes(index)
         meta = {"scale": self._scale, "luma": self._luma}
-        whole = hashlib.sha256(json.dumps(meta).encode() + hr_digest + lr_digest + index)
-        text = json.dumps(meta | {"sha256": whole.hexdigest()}, indent=2)
+        whole = _digest(meta, hr_digest, lr_digest, index)
+        text = json.dumps(meta | {"sha256": whole}, indent=2)
         (self._folder / _META).write_text(text + "\n", encoding="utf-8")
 
     def _index(self) -> bytes:

@@ -177,6 +177,11 @@ class Training:
         model.load_state_dict(self._best)
         return replace(self._resolver, model=model)
 
+    @property
+    def kept(self) -> Row:
+        """The row of the curve, the first of equals, that the best weights so far are from."""
+        return max((row for row in self.curve if "val_psnr" in row), key=selection.score)
+
     def film(self) -> dict[str, torch.Tensor]:
         """Validation pictures as they were reconstructed along the way: see `Validation.film`."""
         return self._validation.film(self._frames)

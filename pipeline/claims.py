@@ -1,0 +1,145 @@
+"""Which run an experiment is published in: one, whoever publishes the same at the same time."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from mlflow.entities import Run
+
+from pipeline import tracking
+from pipeline.tracking import (
+    BEAT,
+    CONTENT_KEY,
+    HEARTBEAT,
+    LEASE,
+    STATE,
+    TRAINING_KEY,
+    TRAINING_RUN,
+    Store,
+)
+
+
+class _Undecided(Exception):
+    """Somebody on another host may be publishing this, or died at it."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run.info.run_id)
+        self.run = run
+
+
+def claim(
+    store: Store, key: str, params: Mapping[str, Any], content: str
+) -> tuple[Run, bool]:
+    """The run of this experiment, and whether it is this process's to publish.
+
+    It is not if the same content is published already, or is being published by another process
+    that is alive. Then the experiment's name is added to that run.
+
+    Args:
+        store: where.
+        key: of the training.
+        params: of data and training.
+        content: key of all that is published.
+    """
+    while True:
+        try:
+            with store.lock:
+                store.bury_the_dead()
+                return _decide(store, key, params, content)
+        except _Undecided as undecided:
+            if _is_alive(store, undecided.run):
+                store.add_name(undecided.run)
+                return undecided.run, False
+            store.bury({undecided.run.info.run_id: undecided.run.data.tags.get(HEARTBEAT, "")})
+
+
+def _decide(
+    store: Store, key: str, params: Mapping[str, Any], content: str
+) -> tuple[Run, bool]:
+    of_training = store.runs(TRAINING_KEY, key)
+    same = store.runs(CONTENT_KEY, content)
+    reported = [r for r in of_training if _is_free(store, r, params)]
+    finished = [run for run in same if run.data.tags[STATE] == "published"]
+    if finished:
+        store.add_name(finished[0])
+        for run in reported:  # trained again, by changed code, to the same result
+            store.client.delete_run(run.info.run_id)
+        return finished[0], False
+    for run in same:
+        life = store.life(run)
+        if life == "unknown":
+            raise _Undecided(run)
+        if life == "alive":
+            store.add_name(run)
+            return run, False
+    tags = {CONTENT_KEY: content, TRAINING_KEY: key, STATE: "publishing"}
+    if same or reported:
+        run = (same or reported)[0]
+        store.take_over(run, tags)
+        return run, True
+    if of_training:
+        tags[TRAINING_RUN] = of_training[0].data.tags.get(TRAINING_RUN, of_training[0].info.run_id)
+    return store.create(params, tags), True
+
+
+def _is_free(store: Store, run: Run, params: Mapping[str, Any]) -> bool:
+    """Whether `train` reported to a run which now waits for this, or for nobody any more."""
+    state = run.data.tags[STATE]
+    return run.data.params == tracking.as_texts(params) and (
+        state == "trained" or (state == "training" and store.life(run) in ("mine", "dead"))
+    )
+
+
+def _is_alive(store: Store, run: Run) -> bool:
+    """Whether a run's heartbeat goes on, or the run comes to its end; watched for LEASE seconds."""
+    before = run.data.tags.get(HEARTBEAT)
+    until = time.monotonic() + LEASE
+    while time.monotonic() < until:
+        time.sleep(min(BEAT / 3, LEASE))
+        now = store.client.get_run(run.info.run_id)
+        if now.data.tags.get(HEARTBEAT) != before or now.data.tags[STATE] == "published":
+            return True
+        if now.info.status != "RUNNING":
+            return False
+    return False
+
+
+def settle(store: Store, content: str) -> Run:
+    """Of several runs that published the same at once, keep the first, with its model versions.
+
+    The lock prevents that on one host; hosts that share a server have no lock in common. All of
+    them come to the same choice, whoever is the last.
+
+    Returns:
+        The run that stays.
+    """
+    published = [r for r in store.runs(CONTENT_KEY, content) if r.data.tags[STATE] == "published"]
+    first, *others = sorted(published, key=lambda run: (run.info.start_time, run.info.run_id))
+    for run in others:
+        for version in store.client.search_model_versions(f"run_id = '{run.info.run_id}'"):
+            store.client.delete_model_version(version.name, version.version)
+        store.client.delete_run(run.info.run_id)
+        store.add_name(first)
+    return first
+
+
+@contextmanager
+def beating(store: Store, run_id: str) -> Iterator[None]:
+    """While the block runs, show other hosts that this process is alive."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.is_set():
+            with suppress(*tracking.TROUBLE):  # the block itself will meet it and say so
+                store.beat(run_id)
+            ended.wait(BEAT)
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(BEAT)
