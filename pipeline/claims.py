@@ -29,9 +29,7 @@ class _Undecided(Exception):
         self.run = run
 
 
-def claim(
-    store: Store, key: str, params: Mapping[str, Any], content: str
-) -> tuple[Run, bool]:
+def claim(store: Store, key: str, params: Mapping[str, Any], content: str) -> tuple[Run, bool]:
     """The run of this experiment, and whether it is this process's to publish.
 
     It is not if the same content is published already, or is being published by another process
@@ -55,9 +53,7 @@ def claim(
             store.bury({undecided.run.info.run_id: undecided.run.data.tags.get(HEARTBEAT, "")})
 
 
-def _decide(
-    store: Store, key: str, params: Mapping[str, Any], content: str
-) -> tuple[Run, bool]:
+def _decide(store: Store, key: str, params: Mapping[str, Any], content: str) -> tuple[Run, bool]:
     of_training = store.runs(TRAINING_KEY, key)
     same = store.runs(CONTENT_KEY, content)
     reported = [r for r in of_training if _is_free(store, r, params)]

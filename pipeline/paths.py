@@ -3,7 +3,7 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
-DVC_YAML = Path("dvc.yaml")
+DVC_YAML = Path(__file__).resolve().parent.parent / "dvc.yaml"
 
 RAW = Path("data/raw")  # encoded pictures as they came: a few Parquet shards and an index
 RAW_INDEX = RAW / "index.csv"  # names, sizes and sha256 of all of them

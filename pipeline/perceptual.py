@@ -107,9 +107,7 @@ def _find_vgg19(loss: Loss, device: torch.device, judges: Judges) -> None:
         judges.notes["vgg19"] = str(error)
 
 
-def _find_lpips(
-    wanted: bool | Literal["auto"], device: torch.device, judges: Judges
-) -> None:
+def _find_lpips(wanted: bool | Literal["auto"], device: torch.device, judges: Judges) -> None:
     if wanted is False:
         judges.notes["lpips"] = "evaluate.lpips is false"
         return

@@ -110,9 +110,7 @@ def _read() -> Experiment:
 
 def _publish(experiment: Experiment, params: Params) -> None:
     store = Store(params.tracking.experiment)
-    run, ours = claim(
-        store, experiment.trained.key, experiment.training_params, experiment.content
-    )
+    run, ours = claim(store, experiment.trained.key, experiment.training_params, experiment.content)
     run_id, name = run.info.run_id, params.tracking.model_name
     if not ours and run.data.tags[STATE] != "published":
         print(f"Another process is publishing this experiment: run {run_id}")

@@ -90,6 +90,7 @@ def model_arguments(weights: Path) -> dict[str, Any]:
 def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
     mlflow.set_tracking_uri(store.uri)
     mlflow.set_registry_uri(store.uri)
+    mlflow.set_experiment(experiment_id=store.experiment_id)  # the model's; else it is "Default"
     with warnings.catch_warnings():
         # An example would have MLflow run the model to infer the signature that is given here.
         warnings.filterwarnings("ignore", message=".*input example")

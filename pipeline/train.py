@@ -34,8 +34,8 @@ def main(params: Params) -> None:
     make_deterministic(params.train.threads)
     keep_freed_memory()
     testsets.find(params)  # a wrong folder is not to show only after the training
-    pairs = _open_pairs()
     loss = perceptual.build_loss(params.loss, device, precision)
+    pairs = _open_pairs()
     surroundings = {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "instructions": torch.backends.cpu.get_cpu_capability(),

@@ -105,7 +105,10 @@ class Project:
 
 
 def clone(folder: Path) -> Project:
-    """The working tree's files, committed to a new repository with tiny parameters."""
+    """The working tree's files, committed to a new repository with tiny parameters.
+
+    dvc.lock and metrics/ come along, as in every clone: DVC skips what they say is done.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"],
         cwd=ROOT,
@@ -114,7 +117,7 @@ def clone(folder: Path) -> Project:
         check=True,
     )
     for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file() and not name.startswith(("metrics/", "dvc.lock", "docs/")):
+        if (ROOT / name).is_file() and not name.startswith("docs/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     project = Project(folder)

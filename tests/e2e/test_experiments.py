@@ -32,10 +32,11 @@ def test_repro_runs_every_stage_and_writes_every_result(project):
         assert project.read(f"figures/{figure}.png").startswith(b"\x89PNG")
 
 
-def test_second_repro_runs_nothing(project):
+def test_second_repro_computes_nothing_and_adds_nothing(project):
     output = project.run("dvc", "repro")
-    assert project.ran(output) == []
+    assert project.ran(output) == ["register"]
     assert len(project.runs()) == 1
+    assert len(project.client.search_model_versions("name = 'srcnn'")) == 1
 
 
 def test_run_holds_parameters_curves_results_figures_data_and_model(project):

@@ -9,14 +9,17 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pipeline import paths
+from pipeline.inputs import Inputs, digest
 from pipeline.params import Params
+from pipeline.record import Degraded, Trained
 from srcnn.degradation import downscale
 from srcnn.inference import SuperResolver
 from srcnn.models import SRCNN
-from srcnn.pairs import PairsWriter
+from srcnn.pairs import Pairs, PairsWriter
 
 PROJECT = Path(__file__).parents[2]
 SCALE = 2
+DATA_STAGES = ("fetch", "grayscale-and-degrade")
 KERNELS, CHANNELS = [3, 1, 3], [4, 3]
 
 
@@ -43,8 +46,13 @@ def write_picture(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def write_experiment(test_pictures: int = 5) -> None:
-    """Pairs, an untrained model, its curve and its film, in the current folder."""
+def write_experiment(test_pictures: int = 5, params: Params | None = None) -> None:
+    """Pairs, an untrained model, its curve and its film, in the current folder.
+
+    Args:
+        test_pictures: how many there are.
+        params: what it was trained with; by default `load_params()`.
+    """
     paths.PAIRS.mkdir(parents=True)
     with PairsWriter(paths.PAIRS, SCALE, "full") as writer:
         for i in range(test_pictures + 2):
@@ -72,3 +80,22 @@ def write_experiment(test_pictures: int = 5) -> None:
         "5,0.001,0.0018,0.0018,,,,,,\n"
         "10,0.001,0.0015,0.0015,,0.0016,30.5,30.0,30.1,29.5\n"
     )
+    _write_records(params or load_params())
+
+
+def _write_records(params: Params) -> None:
+    made = {stage: Inputs.of(stage, params).params for stage in DATA_STAGES}
+    pairs = Pairs.open(paths.PAIRS).digest
+    Degraded({**made["fetch"], **made["grayscale-and-degrade"]}, pairs).write(paths.DEGRADED)
+    Trained(
+        params=Inputs.of("train", params).params,
+        key="key",
+        device="cpu",
+        instructions="AVX2",
+        precision="float32",
+        torch=torch.__version__,
+        pairs=pairs,
+        weights=digest(paths.WEIGHTS),
+        curve=digest(paths.TRAINING_CURVE),
+        kept={"step": 10, "val_loss": 0.0016, "val_psnr": 30.1, "val_psnr_bicubic": 29.5},
+    ).write(paths.TRAINED)

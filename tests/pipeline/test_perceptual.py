@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline import evaluate, identity, paths, train
+from pipeline import evaluate, paths, train
+from pipeline.inputs import Inputs
 from pipeline.perceptual import build_loss, find_judges
 from pipeline.stage import StageError
 from srcnn.perceptual import vgg19
@@ -58,7 +59,7 @@ def test_without_a_perceptual_weight_vgg19_is_never_imported():
     code = (
         "import sys; from pathlib import Path; from pipeline import params, train, perceptual\n"
         "import torch\n"
-        "loss = perceptual.build_loss(params.load(Path('params.yaml')), torch.device('cpu'))\n"
+        "loss = perceptual.build_loss(params.load(Path('params.yaml')).loss, torch.device('cpu'))\n"
         "assert set(loss(torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8))) == {'pixel', 'loss'}\n"
         "print([m for m in ('torchvision', 'torchmetrics', 'srcnn.perceptual') "
         "if m in sys.modules])"
@@ -77,7 +78,7 @@ def test_the_loss_is_the_one_of_the_parameters():
             perceptual_distance="l1",
             perceptual_feature_scale=0.5,
             vgg19_weights="random",
-        ),
+        ).loss,
         CPU,
     )(SR, HR)
     single = [
@@ -87,7 +88,7 @@ def test_the_loss_is_the_one_of_the_parameters():
                 perceptual_layers={layer: 1.0},
                 perceptual_distance="l1",
                 vgg19_weights="random",
-            ),
+            ).loss,
             CPU,
         )(SR, HR)["perceptual"]
         for layer in layers
@@ -104,7 +105,7 @@ def test_random_is_the_same_network_whatever_the_seed():
     }
     params = load(**settings)
     other = params.model_copy(update={"seed": params.seed + 1})
-    first, second = (build_loss(each, CPU)(SR, HR)["perceptual"] for each in (params, other))
+    first, second = (build_loss(each.loss, CPU)(SR, HR)["perceptual"] for each in (params, other))
     assert float(first) == float(second) > 0
 
 
@@ -133,19 +134,18 @@ def test_a_file_that_is_not_there_is_named_before_the_training(weight):
 
 
 def test_the_training_key_knows_the_content_of_the_weights_file_where_it_matters():
-    Path("dvc.yaml").write_text("stages: {train: {params: [loss], deps: []}}")
     keys = {}
     for content in ("one", "other"):
         Path("vgg.pth").write_text(content)
         for weight in (0.0, 0.01):
             params = load(perceptual_weight=weight, vgg19_weights="vgg.pth")
-            keys[content, weight] = identity.stage_key("train", params)
+            keys[content, weight] = Inputs.of("train", params).key()
     assert keys["one", 0.01] != keys["other", 0.01]
     assert keys["one", 0.0] == keys["other", 0.0]
 
 
 def test_without_weights_nothing_judges_and_the_notes_say_why():
-    judges = find_judges(load(), CPU)
+    judges = find_judges(load().loss, "auto", CPU)
     assert judges.measures == {}
     assert judges.vgg19_weights is None
     assert "not in torch's cache" in judges.notes["vgg19"]
@@ -153,19 +153,19 @@ def test_without_weights_nothing_judges_and_the_notes_say_why():
 
 
 def test_an_untrained_vgg19_does_not_judge():
-    assert "vgg19" not in find_judges(load(vgg19_weights="random"), CPU).measures
+    assert "vgg19" not in find_judges(load(vgg19_weights="random").loss, "auto", CPU).measures
 
 
 def test_lpips_can_be_turned_off_or_insisted_on():
-    judges = find_judges(load({"lpips": False}), CPU)
+    judges = find_judges(load().loss, False, CPU)
     assert judges.notes["lpips"] == "evaluate.lpips is false"
     with pytest.raises(StageError, match=r"evaluate\.lpips is true: .*AlexNet.*refused"):
-        find_judges(load({"lpips": True}), CPU)
+        find_judges(load().loss, True, CPU)
 
 
 def test_without_torchmetrics_lpips_is_not_measured(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchmetrics.image", None)
-    assert "torchmetrics" in find_judges(load(), CPU).notes["lpips"]
+    assert "torchmetrics" in find_judges(load().loss, "auto", CPU).notes["lpips"]
 
 
 def read_results():
@@ -174,8 +174,9 @@ def read_results():
 
 
 def test_the_vgg19_distance_of_both_is_in_the_table_and_the_summary(weights):
-    write_experiment()
-    evaluate.main(load({"perceptual_pictures": 3}, vgg19_weights=str(weights)))
+    params = load({"perceptual_pictures": 3}, vgg19_weights=str(weights))
+    write_experiment(params=params)
+    evaluate.main(params)
 
     rows, figures = read_results()
     assert figures["vgg19_weights"].startswith("vgg.pth (sha256 ")
@@ -195,8 +196,9 @@ def test_the_vgg19_distance_of_both_is_in_the_table_and_the_summary(weights):
 
 def test_pictures_too_small_for_vgg19_are_left_out_and_that_is_said(weights, monkeypatch):
     monkeypatch.setattr(VGGDistance, "smallest", 64)
-    write_experiment()
-    evaluate.main(load(vgg19_weights=str(weights)))
+    params = load(vgg19_weights=str(weights))
+    write_experiment(params=params)
+    evaluate.main(params)
 
     _, figures = read_results()
     assert (figures["vgg19"], figures["vgg19_pictures"]) == (None, 0)
@@ -217,6 +219,6 @@ def test_pictures_too_small_for_vgg19_are_left_out_and_that_is_said(weights, mon
     ],
 )
 def test_the_results_say_what_the_network_was_trained_with(loss, said):
-    write_experiment()
-    evaluate.main(load(**loss))
+    write_experiment(params=load(**loss))
+    evaluate.main(load())  # params.yaml was changed since
     assert read_results()[1]["loss"] == said

@@ -129,10 +129,10 @@ def test_the_page_of_dvc_plots_is_up_to_date_and_needs_no_network():
 
 
 def test_every_figure_says_what_the_network_was_trained_with(workspace, monkeypatch):
-    write_experiment()
     params = load_params()
     loss = params.loss.model_copy(update={"perceptual_weight": 0.01, "vgg19_weights": "random"})
     params = params.model_copy(update={"loss": loss})
+    write_experiment(params=params)
     evaluate.main(params)
     drawn = []
     png = plot.figures.png
