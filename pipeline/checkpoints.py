@@ -70,7 +70,6 @@ def of(key: str) -> Iterator[Checkpoints]:
     """The checkpoints under a key, locked: a twin of this experiment waits until it is done."""
     root = project_root() / ".checkpoints"
     root.mkdir(exist_ok=True)
-    _remove_abandoned(root)
     lock = FileLock(root / f"{key}.lock")
     try:
         lock.acquire(timeout=0)
@@ -78,6 +77,7 @@ def of(key: str) -> Iterator[Checkpoints]:
         print("The same training is under way in another experiment; waiting for it.", flush=True)
         lock.acquire()
     try:
+        _remove_abandoned(root)
         yield Checkpoints(root / key)
     finally:
         lock.release()

@@ -73,7 +73,7 @@ def _decide(store: Store, key: str, params: Mapping[str, Any], content: str) -> 
     tags = {CONTENT_KEY: content, TRAINING_KEY: key, STATE: "publishing"}
     if same or reported:
         run = (same or reported)[0]
-        store.take_over(run, tags)
+        store.take_over(run, params, tags)
         return run, True
     if of_training:
         tags[TRAINING_RUN] = of_training[0].data.tags.get(TRAINING_RUN, of_training[0].info.run_id)
@@ -83,13 +83,18 @@ def _decide(store: Store, key: str, params: Mapping[str, Any], content: str) -> 
 def _is_free(store: Store, run: Run, params: Mapping[str, Any]) -> bool:
     """Whether `train` reported to a run which now waits for this, or for nobody any more."""
     state = run.data.tags[STATE]
-    return run.data.params == tracking.as_texts(params) and (
+    return tracking.agrees(run, params) and (
         state == "trained" or (state == "training" and store.life(run) in ("mine", "dead"))
     )
 
 
 def _is_alive(store: Store, run: Run) -> bool:
     """Whether a run's heartbeat goes on, or the run comes to its end; watched for LEASE seconds."""
+    print(
+        f"Run {run.info.run_id} has the same content, and another host may be publishing it. "
+        f"Its heartbeat is watched for up to {LEASE:.0f} s.",
+        flush=True,
+    )
     before = run.data.tags.get(HEARTBEAT)
     until = time.monotonic() + LEASE
     while time.monotonic() < until:

@@ -54,6 +54,7 @@ class _Reporter(threading.Thread):
         self._store: Store | None = None
         self._run_id: str | None = None
         self._done = False
+        self._given_up = threading.Event()
         self._there: set[tuple[str, int]] = set()
         self._suspects: dict[str, str] = {}
         self._opened = self._beaten = 0.0
@@ -71,10 +72,11 @@ class _Reporter(threading.Thread):
             self._end = end
             self._news.notify()
         self.join(GRACE)
+        self._given_up.set()
 
     def run(self) -> None:
         pause = 0.0
-        while not self._done:
+        while not self._done and not self._given_up.is_set():
             try:
                 self._report()
                 pause = 0.0
@@ -85,7 +87,7 @@ class _Reporter(threading.Thread):
 
     def _wait(self, pause: float) -> None:
         """Until there is something to do, but after trouble at least for the pause."""
-        time.sleep(pause)
+        self._given_up.wait(pause)
         with self._news:
             if not (self._rows and self._run_id) and not self._end:
                 self._news.wait(BEAT)
@@ -115,11 +117,10 @@ class _Reporter(threading.Thread):
         if "unknown" in lives:
             return  # until its heartbeat has been watched
         tags = {TRAINING_KEY: self._key, STATE: "training"}
-        texts = tracking.as_texts(self._params)
-        same = [run for run in runs if run.data.params == texts]
+        same = [run for run in runs if tracking.agrees(run, self._params)]
         if same:
             self._there = store.points(same[-1])
-            store.take_over(same[-1], tags)
+            store.take_over(same[-1], self._params, tags)
             self._run_id = same[-1].info.run_id
         else:
             self._run_id = store.create(self._params, tags).info.run_id

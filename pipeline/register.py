@@ -7,6 +7,7 @@ computed, but not what MLflow's store holds. What is there already stays as it i
 import json
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +116,7 @@ def _publish(experiment: Experiment, params: Params) -> None:
     if not ours and run.data.tags[STATE] != "published":
         print(f"Another process is publishing this experiment: run {run_id}")
         return
-    with beating(store, run_id):
+    with beating(store, run_id) if ours else nullcontext():
         if ours:
             store.log_curve(run_id, experiment.curve.to_dict("records"), store.points(run))
             _log_results(store, run_id, experiment)

@@ -55,24 +55,27 @@ def choose_champion(client: MlflowClient, name: str, made: ModelVersion, promote
     Returns:
         The champion's version.
     """
-    versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]
-    aliased = client.get_registered_model(name).aliases.get(CHAMPION)
-    champion = next((v for v in versions if v.version == aliased), None)
-    standard = made if promote or champion is None else champion
-    rivals = [v for v in versions if _validated_on(v) == _validated_on(standard)]
-    # of equals the oldest stays, but with the newest code
-    best = max(rivals, key=lambda v: (float(v.tags[GAIN]), -_first_of_run(versions, v), v.version))
-    if best.version != aliased:
+    while True:
+        versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]
+        aliased = client.get_registered_model(name).aliases.get(CHAMPION)
+        champion = next((v for v in versions if str(v.version) == str(aliased)), None)
+        standard = made if promote or champion is None else champion
+        rivals = [v for v in versions if _validated_on(v) == _validated_on(standard)]
+        best = max(rivals, key=lambda v: _rank(v, versions))
+        if str(best.version) == str(aliased):
+            return str(aliased)
         client.set_registered_model_alias(name, CHAMPION, best.version)
-    return str(best.version)
+        # and look again: another host, with which this one shares no lock, may have chosen, too
 
 
 def _validated_on(model: ModelVersion) -> tuple[str | None, ...]:
     return tuple(model.tags.get(tag) for tag in (DATA, SCALE, PICTURES))
 
 
-def _first_of_run(versions: list[ModelVersion], model: ModelVersion) -> int:
-    return min(int(v.version) for v in versions if v.run_id == model.run_id)
+def _rank(model: ModelVersion, versions: list[ModelVersion]) -> tuple[float, int, int]:
+    """The higher the better: of equals the oldest stays, but with the newest code."""
+    first = min(int(v.version) for v in versions if v.run_id == model.run_id)
+    return float(model.tags[GAIN]), -first, int(model.version)
 
 
 def model_arguments(weights: Path) -> dict[str, Any]:

@@ -170,7 +170,7 @@ class Store:
         self.log_params(run.info.run_id, params)
         return run
 
-    def take_over(self, run: Run, tags: Mapping[str, str]) -> None:
+    def take_over(self, run: Run, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
         """Make a run that was left unfinished this experiment's own; it is under way again."""
         own: dict[str, str] = {}
         name = identity.experiment_name()
@@ -178,6 +178,7 @@ class Store:
             own = {OWNER: owner.current(), EXPERIMENTS: name, **identity.provenance()}
         if own or run.info.status != "RUNNING":
             self.client.update_run(run.info.run_id, "RUNNING", name)
+        self.log_params(run.info.run_id, params)
         self.tag(run.info.run_id, own | dict(tags))
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
@@ -243,6 +244,11 @@ class Store:
         name = identity.experiment_name()
         if name not in names:
             self.tag(run.info.run_id, {EXPERIMENTS: ", ".join([*names, name])})
+
+
+def agrees(run: Run, params: Mapping[str, Any]) -> bool:
+    """Whether a run holds these parameters and no others; of a run that was cut short, some."""
+    return run.data.params.items() <= as_texts(params).items()
 
 
 def as_texts(params: Mapping[str, Any]) -> dict[str, str]:

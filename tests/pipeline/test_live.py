@@ -1,23 +1,48 @@
 """Reporting to MLflow: concurrent creation of the store, and trouble that training survives."""
 
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
-from pipeline import identity, live, tracking
-from tests.pictures import params
+from pipeline import live, owner, tracking
+from pipeline.tracking import HEARTBEAT, OWNER, STATE, TRAINING_KEY, Store
 
 ROOT = Path(__file__).resolve().parents[2]
+PARAMS = {"seed": 0, "train.optimizer": "muon"}
 
 
-@pytest.fixture(scope="module")
-def created(tmp_path_factory):
-    """A project whose store four processes created at once, each with a run of its own."""
-    folder = tmp_path_factory.mktemp("store")
-    (folder / ".dvc").mkdir()
+def rows(*steps):
+    return [{"step": step, "train_loss": 1 / (1 + step)} for step in steps]
+
+
+def train(reported, error=None, key="key"):
+    """A training that reports these rows and ends, with an error if one is given."""
+    with live.reporting("portraits", PARAMS, key) as report:
+        for row in reported:
+            report(row)
+        if error:
+            raise error
+
+
+def reported_steps(store, run):
+    history = store.client.get_metric_history(run.info.run_id, "train/loss")
+    return sorted(point.step for point in history)
+
+
+def foreign():
+    """The owner of a run on a host that cannot be looked at."""
+    return "/".join(["host-b", "boot", "pid", "1", "1"])
+
+
+def test_store_created_by_four_processes_at_once_is_whole(project):
+    """Of two clones that share the database, too: the lock lies beside it."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from pipeline.tracking import Store\n"
@@ -25,19 +50,21 @@ def created(tmp_path_factory):
         "run = store.create({'seed': 0}, {})\n"
         "store.log_curve(run.info.run_id, [{'step': s, 'train_loss': s / 7} for s in range(3000)])"
     )
-    writers = [
-        subprocess.Popen([sys.executable, "-c", code], cwd=folder, stderr=subprocess.PIPE)
-        for _ in range(4)
-    ]
+    clones = [project / "a", project / "b"]
+    for clone in clones:
+        (clone / ".dvc").mkdir(parents=True)
+    uri = f"sqlite:///{project / 'shared/mlflow.db'}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        writers = [
+            subprocess.Popen([sys.executable, "-c", code], cwd=clone, stderr=subprocess.PIPE)
+            for clone in clones * 2
+        ]
     errors = [writer.communicate(timeout=200)[1].decode() for writer in writers]
     assert all(writer.returncode == 0 for writer in writers), errors
-    return folder
-
-
-def test_store_created_by_four_processes_at_once_is_whole(created):
-    client = MlflowClient(f"sqlite:///{created / 'mlflow.db'}")
+    client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("portraits")
-    assert experiment.artifact_location == str(created / "mlartifacts")
+    assert experiment.artifact_location in [str(clone / "mlartifacts") for clone in clones]
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 4
     for run in runs:
@@ -47,57 +74,89 @@ def test_store_created_by_four_processes_at_once_is_whole(created):
         ]
 
 
-def test_failed_training_leaves_a_failed_run_and_goes_on_in_it(created, monkeypatch):
-    monkeypatch.chdir(created)
-    settings = params()
-    store = tracking.Store(settings.tracking.experiment)
-
-    def train(rows, error=None):
-        with live.reporting(settings, "key") as report:
-            for row in rows:
-                report(row)
-            if error:
-                raise error
-
+def test_failed_training_leaves_a_failed_run_and_goes_on_in_it(store):
     with pytest.raises(FloatingPointError):
-        train([{"step": 0, "train_psnr": 1.0}, {"step": 5, "train_loss": 2.0}], FloatingPointError)
-    (failed,) = store.runs(tracking.TRAINING_KEY, "key")
+        train([{"step": 0, "train_psnr": 1.0}, *rows(5)], FloatingPointError)
+    (failed,) = store.runs(TRAINING_KEY, "key")
     assert failed.info.status == "FAILED"
-    assert failed.data.params["train.optimizer"] == settings.train.optimizer
-    assert "evaluate.test_sets" not in failed.data.params
+    assert failed.data.params == {"seed": "0", "train.optimizer": "muon"}
 
-    train([{"step": 5, "train_loss": 2.0}, {"step": 10, "train_loss": 1.0}])
-    (again,) = store.runs(tracking.TRAINING_KEY, "key")
+    train(rows(5, 10))
+    (again,) = store.runs(TRAINING_KEY, "key")
     assert again.info.run_id == failed.info.run_id
-    assert again.data.tags[tracking.STATE] == "trained"
-    points = store.client.get_metric_history(again.info.run_id, "train/loss")
-    assert [point.step for point in points] == [5, 10]
+    assert (again.info.status, again.data.tags[STATE]) == ("RUNNING", "trained")
+    assert reported_steps(store, again) == [5, 10]
 
-    train([{"step": 5, "train_loss": 2.0}])
-    assert len(store.runs(tracking.TRAINING_KEY, "key")) == 1
-
-
-def test_training_goes_on_without_mlflow(project, monkeypatch, capsys):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    done = []
-    with live.reporting(params(), "key") as report:
-        for step in range(3):
-            report({"step": step, "train_loss": 1.0})
-            done.append(step)
-    assert done == [0, 1, 2]
-    warnings = capsys.readouterr().err
-    assert warnings.count("WARNING: MLflow cannot be reached") == 1
+    train(rows(5))
+    assert len(store.runs(TRAINING_KEY, "key")) == 1
 
 
-def test_only_runs_of_dead_processes_are_buried(created, monkeypatch):
-    monkeypatch.chdir(created)
-    store = tracking.Store("graveyard")
-    host, pid, _ = identity.owner().rsplit(":", 2)
-    owners = {"alive": identity.owner(), "dead": f"{host}:{pid}:1", "elsewhere": "host-b:1:1"}
+@pytest.mark.parametrize("failing", ["create_run", "log_batch", "search_runs"])
+def test_reports_that_fail_are_repeated_and_nothing_is_lost_or_double(
+    store, monkeypatch, capsys, failing
+):
+    """A locked database, an expired token: the first request fails, the third after its work."""
+    done, calls = getattr(MlflowClient, failing), []
+
+    def unsteady(self, *args, **kwargs):
+        calls.append(failing)
+        if len(calls) == 1:
+            raise MlflowException("database is locked")
+        result = done(self, *args, **kwargs)
+        if len(calls) == 3:
+            raise MlflowException("the answer was lost")
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, failing, unsteady)
+        patch.setattr(live, "GRACE", 30.0)
+        train(rows(5, 10, 15))
+    (run,) = store.runs(TRAINING_KEY, "key")
+    assert run.data.tags[STATE] == "trained"
+    assert run.data.params == {"seed": "0", "train.optimizer": "muon"}
+    assert reported_steps(store, run) == [5, 10, 15]
+    assert capsys.readouterr().err.count("WARNING: MLflow cannot be reached") == 1
+
+
+def test_a_run_whose_creation_was_cut_short_is_completed(store):
+    store.client.create_run(
+        store.experiment_id, tags={TRAINING_KEY: "key", STATE: "training", OWNER: owner.current()}
+    )
+    train(rows(5))
+    (run,) = store.runs(TRAINING_KEY, "key")
+    assert run.data.params == {"seed": "0", "train.optimizer": "muon"}
+    assert run.data.tags[STATE] == "trained"
+
+
+@pytest.fixture
+def silent_server():
+    """The URI of a server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        kept = []
+        threading.Thread(
+            target=lambda: [kept.append(server.accept()) for _ in range(20)], daemon=True
+        ).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_no_server_holds_training_up(project, monkeypatch, capsys, silent_server):
+    for uri in ("http://127.0.0.1:9", silent_server):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        begin = time.monotonic()
+        with live.reporting("portraits", PARAMS, "key") as report:
+            report({"step": 0, "train_loss": 1.0})
+            assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < live.GRACE + 1
+    assert "WARNING: MLflow cannot be reached, training goes on" in capsys.readouterr().err
+
+
+def test_only_runs_of_dead_processes_are_buried(store):
+    mine = owner.current()
+    dead = mine.rpartition("/")[0] + "/1"
+    owners = {"alive": mine, "dead": dead, "elsewhere": foreign()}
     runs = {
-        name: store.client.create_run(store.experiment_id, tags={tracking.OWNER: owner})
-        for name, owner in owners.items()
+        name: store.client.create_run(store.experiment_id, tags={OWNER: process})
+        for name, process in owners.items()
     }
     runs["somebody's own"] = store.client.create_run(store.experiment_id)
     store.bury_the_dead()
@@ -105,9 +164,39 @@ def test_only_runs_of_dead_processes_are_buried(created, monkeypatch):
     assert status == dict.fromkeys(runs, "RUNNING") | {"dead": "FAILED"}
 
 
-def test_deleted_experiment_is_one_clear_error(created, monkeypatch):
-    monkeypatch.chdir(created)
-    store = tracking.Store("to-delete")
+@pytest.mark.parametrize("beats", [True, False])
+def test_a_run_of_another_host_lives_as_long_as_its_heart_beats(store, monkeypatch, beats):
+    monkeypatch.setattr(live, "LEASE", 1.5)
+    monkeypatch.setattr(live, "BEAT", 0.2)
+    tags = {OWNER: foreign(), STATE: "training", TRAINING_KEY: "key", HEARTBEAT: "first"}
+    other = store.client.create_run(store.experiment_id, tags=tags).info.run_id
+    with live.reporting("portraits", PARAMS, "key") as report:
+        report(rows(5)[0])
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            time.sleep(0.2)
+            if beats:
+                store.tag(other, {HEARTBEAT: f"{time.monotonic()}"})
+    runs = store.runs(TRAINING_KEY, "key")
+    assert len(runs) == 1
+    # The dead one's run is taken over, as that of a training which was interrupted here would be.
+    assert runs[0].data.tags[OWNER] == (foreign() if beats else owner.current())
+    assert runs[0].data.tags[STATE] == ("training" if beats else "trained")
+
+
+def test_deleted_experiment_is_one_clear_error(store):
     store.client.delete_experiment(store.experiment_id)
-    with pytest.raises(tracking.StageError, match=r"to-delete.*was deleted.*restore"):
-        tracking.Store("to-delete")
+    with pytest.raises(tracking.StageError, match=r"portraits.*was deleted.*restore"):
+        Store("portraits")
+
+
+@pytest.mark.parametrize("where", [".", ".dvc/tmp/exps/tmpabc"])
+def test_a_relative_store_is_the_original_projects(project, monkeypatch, where):
+    (project / where / ".dvc").mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(project / where)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///sub/x.db")
+    assert tracking.tracking_uri() == f"sqlite:///{project / 'sub/x.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////elsewhere/x.db")
+    assert tracking.tracking_uri() == "sqlite:////elsewhere/x.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
+    assert tracking.tracking_uri() == "http://host:5000"

@@ -1,0 +1,340 @@
+"""An experiment in MLflow exactly once, whole, and true to what was computed."""
+
+import json
+import os
+import shutil
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from pipeline import claims, evaluate, live, owner, paths, plot, register, registry, stage
+from pipeline.inputs import digest
+from pipeline.record import Evaluated, Trained
+from pipeline.tracking import (
+    CONTENT_KEY,
+    EXPERIMENTS,
+    HEARTBEAT,
+    OWNER,
+    STATE,
+    TRAINING_KEY,
+    TRAINING_RUN,
+    Store,
+)
+from tests.pipeline.experiment import load_params, write_experiment
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A folder with the results of all stages before `register`."""
+    folder = tmp_path_factory.mktemp("results")
+    (folder / ".dvc").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_experiment()
+        paths.DATA_METRICS.write_text("{}")
+        paths.RAW.mkdir()
+        paths.RAW_INDEX.write_text("id,source,width,height,sha256\n")
+        evaluate.main(load_params())
+        plot.main(load_params())
+    return folder
+
+
+@pytest.fixture
+def experiment(store, results, monkeypatch):
+    """These results in a project with an empty store; the store."""
+    shutil.copytree(results, ".", dirs_exist_ok=True)
+    monkeypatch.setattr(register, "_PAUSES", (0.01, 0.01))
+    return Store(load_params().tracking.experiment)
+
+
+def all_runs(store):
+    return list(store.client.search_runs([store.experiment_id]))
+
+
+def versions(store):
+    return list(store.client.search_model_versions("name = 'srcnn'"))
+
+
+def check_whole(store, run):
+    """The run and its model have everything, once."""
+    assert (run.info.status, run.data.tags[STATE]) == ("FINISHED", "published")
+    history = store.client.get_metric_history(run.info.run_id, "val/psnr")
+    assert sorted((p.step, p.value) for p in history) == [(0, 28.5), (10, 30.1)]
+    history = store.client.get_metric_history(run.info.run_id, "train/loss")
+    assert sorted((p.step, p.value) for p in history) == [(5, 0.0018), (10, 0.0015)]
+    evaluation = json.loads(paths.EVALUATION.read_text())
+    for measure in ("psnr", "ssim_bicubic"):
+        (point,) = store.client.get_metric_history(run.info.run_id, f"test/{measure}")
+        assert point.value == evaluation[measure]
+    for name, value in {"train.patch_size": "24", "evaluate.lpips": "auto"}.items():
+        assert run.data.params[name] == value
+    there = [file.path for file in store.client.list_artifacts(run.info.run_id)]
+    assert {"figures", "metrics", "reconstructions", "training.json"} <= set(there)
+    (version,) = versions(store)
+    assert version.run_id == run.info.run_id
+    assert run.data.tags["model.version"] == str(version.version)
+    champion = store.client.get_model_version_by_alias("srcnn", "champion")
+    assert str(champion.version) == str(version.version)
+
+
+def test_published_once_whole(experiment, capsys):
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    check_whole(experiment, run)
+    register.main(load_params())
+    (again,) = all_runs(experiment)
+    assert again.data.tags == run.data.tags
+    check_whole(experiment, again)
+    assert "it was there already" in capsys.readouterr().out
+
+
+def test_an_equal_experiment_adds_its_name(experiment, monkeypatch):
+    register.main(load_params())
+    monkeypatch.setenv("DVC_EXP_NAME", "equal")
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    assert run.data.tags[EXPERIMENTS] == "no-commit, equal"
+    check_whole(experiment, run)
+
+
+def test_the_run_of_the_training_is_completed(experiment):
+    trained = Trained.read(paths.TRAINED)
+    shown = {"seed": 0, "train.patch_size": 24}
+    with live.reporting("portrait-srcnn", shown, trained.key) as report:
+        report({"step": 5, "train_loss": 0.0018})  # the rest was not reported
+    (reported,) = all_runs(experiment)
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    assert run.info.run_id == reported.info.run_id
+    check_whole(experiment, run)
+
+
+def test_params_yaml_edited_since_does_not_change_what_is_published(experiment):
+    register.main(load_params())
+    edited = load_params()
+    edited = edited.model_copy(
+        update={"train": edited.train.model_copy(update={"patch_size": 48, "lr": 7.0}), "seed": 9}
+    )
+    register.main(edited)
+    (run,) = all_runs(experiment)
+    check_whole(experiment, run)
+    assert run.data.params["train.lr"] == str(load_params().train.lr)
+    assert run.data.params["seed"] == "0"
+
+
+def _other_weights():
+    paths.WEIGHTS.write_bytes(paths.WEIGHTS.read_bytes()[:-4] + b"\0\0\0\1")
+
+
+def _other_curve():
+    paths.TRAINING_CURVE.write_text(paths.TRAINING_CURVE.read_text() + "15,,,,,,,,,\n")
+
+
+def _evaluated_with_another_seed():
+    given = Evaluated.read(paths.EVALUATED)
+    given.params["seed"] = 5
+    given.write(paths.EVALUATED)
+
+
+def _evaluated_another_model():
+    trained = Trained.read(paths.TRAINED)
+    _other_weights()
+    values = {**vars(trained), "weights": digest(paths.WEIGHTS)}
+    Trained(**values).write(paths.TRAINED)
+
+
+@pytest.mark.parametrize(
+    ("mix", "message"),
+    [
+        (_other_weights, "srcnn.safetensors is not what train wrote"),
+        (_other_curve, "they differ in the training curve"),
+        (_evaluated_with_another_seed, "they differ in seed"),
+        (_evaluated_another_model, "they differ in the model"),
+        (lambda: paths.TRAINED.write_text("{}"), "training.json cannot be read"),
+        (lambda: paths.EVALUATED.unlink(), "provenance.json cannot be read"),
+    ],
+)
+def test_results_that_do_not_belong_together_are_refused(experiment, mix, message):
+    mix()
+    with pytest.raises(stage.StageError, match=message):
+        register.main(load_params())
+    assert all_runs(experiment) == []
+
+
+# Every step that publishing takes, in a place where it can be cut short.
+STEPS = [
+    (MlflowClient, "create_run"),
+    (MlflowClient, "log_batch"),
+    (MlflowClient, "log_inputs"),
+    (MlflowClient, "log_artifacts"),
+    (MlflowClient, "create_registered_model"),
+    (MlflowClient, "create_model_version"),
+    (MlflowClient, "set_terminated"),
+    (MlflowClient, "set_registered_model_alias"),
+    (registry.Model, "log"),
+    (register, "_describe"),
+    (register, "settle"),
+]
+
+
+@pytest.mark.parametrize(("place", "step"), STEPS, ids=[step for _, step in STEPS])
+def test_publishing_killed_after_any_step_is_completed_by_the_next(
+    experiment, monkeypatch, place, step
+):
+    done = getattr(place, step)
+
+    def kill(*args, **kwargs):
+        done(*args, **kwargs)
+        raise Killed
+
+    mine = owner.current()
+    with monkeypatch.context() as patch:
+        patch.setattr(place, step, kill)
+        patch.setattr(owner, "current", lambda: mine.rpartition("/")[0] + "/1")  # dead by then
+        with pytest.raises(Killed):
+            register.main(load_params())
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    check_whole(experiment, run)
+
+
+@pytest.mark.parametrize(("place", "step"), STEPS, ids=[step for _, step in STEPS])
+def test_a_request_whose_answer_is_lost_is_repeated_without_doubling(
+    experiment, monkeypatch, place, step
+):
+    done, calls = getattr(place, step), []
+
+    def unsteady(*args, **kwargs):
+        calls.append(step)
+        result = done(*args, **kwargs)
+        if len(calls) == 1:
+            raise MlflowException("the connection broke")
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, step, unsteady)
+        register.main(load_params())
+    (run,) = all_runs(experiment)
+    check_whole(experiment, run)
+
+
+def test_a_run_is_finished_only_when_all_of_it_is_there(experiment, monkeypatch):
+    done, seen = MlflowClient.set_terminated, []
+
+    def look(client, run_id, *args, **kwargs):
+        run = client.get_run(run_id)
+        seen.append((len(versions(experiment)), "model.version" in run.data.tags))
+        seen.append({file.path for file in client.list_artifacts(run_id)})
+        return done(client, run_id, *args, **kwargs)
+
+    monkeypatch.setattr(MlflowClient, "set_terminated", look)
+    register.main(load_params())
+    assert seen[0] == (1, True)
+    assert {"figures", "metrics", "reconstructions"} <= seen[1]
+
+
+def test_a_server_that_is_away_is_one_clear_error_without_its_password(experiment, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
+    with pytest.raises(stage.StageError, match=r"user:\*\*\*@127.0.0.1:9.*same command") as error:
+        register.main(load_params())
+    assert "secret" not in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_other_evaluation_is_a_run_of_its_own_that_names_the_training_run(experiment):
+    register.main(load_params())
+    (first,) = all_runs(experiment)
+    other = load_params(lpips=False)
+    evaluate.main(other)
+    plot.main(other)
+    register.main(other)
+    second = next(run for run in all_runs(experiment) if run.info.run_id != first.info.run_id)
+    assert second.data.tags[TRAINING_RUN] == first.info.run_id
+    assert second.data.params["evaluate.lpips"] == "false"
+    history = experiment.client.get_metric_history(second.info.run_id, "val/psnr")
+    assert sorted(point.value for point in history) == [28.5, 30.1]
+
+
+def _as_published_by(experiment, process, **tags):
+    """The run of an experiment, as if that process were still publishing it."""
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    (version,) = versions(experiment)
+    experiment.client.delete_model_version("srcnn", version.version)
+    experiment.client.update_run(run.info.run_id, "RUNNING")
+    experiment.tag(run.info.run_id, {STATE: "publishing", OWNER: process} | tags)
+    return run
+
+
+def test_what_a_live_process_is_publishing_is_left_to_it(experiment, capsys):
+    parent = owner.current().split("/")
+    parent[3:] = [str(os.getppid()), owner._start(os.getppid())]
+    run = _as_published_by(experiment, "/".join(parent))
+    capsys.readouterr()
+    register.main(load_params())
+    assert f"Another process is publishing this experiment: run {run.info.run_id}" in (
+        capsys.readouterr().out
+    )
+    assert versions(experiment) == []
+
+
+@pytest.mark.parametrize("beats", [True, False])
+def test_what_another_host_was_publishing_is_taken_up_when_its_heart_stops(
+    experiment, monkeypatch, beats
+):
+    monkeypatch.setattr(claims, "LEASE", 1.0)
+    monkeypatch.setattr(claims, "BEAT", 0.3)
+    run = _as_published_by(experiment, "host-b/boot/pid/1/1", **{HEARTBEAT: "1"})
+    done, seen = MlflowClient.get_run, []
+
+    def beating(client, run_id):
+        experiment.tag(run_id, {HEARTBEAT: str(len(seen))})
+        seen.append(run_id)
+        return done(client, run_id)
+
+    with monkeypatch.context() as patch:
+        if beats:
+            patch.setattr(MlflowClient, "get_run", beating)
+        register.main(load_params())
+    (after,) = all_runs(experiment)
+    assert after.info.run_id == run.info.run_id
+    assert len(versions(experiment)) == (0 if beats else 1)
+    assert after.info.status == ("RUNNING" if beats else "FINISHED")
+
+
+def test_two_hosts_that_published_the_same_keep_the_first(experiment, monkeypatch):
+    register.main(load_params())
+    (first,) = all_runs(experiment)
+    with monkeypatch.context() as patch:  # the other host does not see the first one's run
+        patch.setattr(claims, "_decide", _create_blindly)
+        register.main(load_params())
+    (run,) = all_runs(experiment)
+    assert run.info.run_id == first.info.run_id
+    check_whole(experiment, run)
+
+
+def _create_blindly(store, key, params, content):
+    tags = {CONTENT_KEY: content, TRAINING_KEY: key, STATE: "publishing"}
+    return store.create(params, tags), True
+
+
+def test_a_mended_code_of_the_served_model_is_a_new_version(experiment, monkeypatch):
+    register.main(load_params())
+    monkeypatch.setattr(registry, "_served_code", lambda: "mended")
+    register.main(load_params())
+    assert len(all_runs(experiment)) == 1
+    assert sorted(int(version.version) for version in versions(experiment)) == [1, 2]
+    champion = experiment.client.get_model_version_by_alias("srcnn", "champion")
+    assert str(champion.version) == "2"
+
+
+def test_an_emptied_registry_is_filled_again(experiment):
+    register.main(load_params())
+    experiment.client.delete_registered_model("srcnn")
+    register.main(load_params())
+    assert len(all_runs(experiment)) == len(versions(experiment)) == 1
