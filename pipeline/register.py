@@ -132,8 +132,13 @@ def _publish(experiment: Experiment, params: Params) -> None:
     known = "" if ours else " (it was there already)"
     print(
         f"MLflow run {run_id}{known}, model {name} version {version.version}, "
-        f"champion version {champion}: {store.name}"
+        f"champion version {champion.version}: {store.name}"
     )
+    if registry.validated_on(champion) != registry.validated_on(version):
+        print(
+            "The champion was validated on other pictures or at another scale, so the two were not "
+            "compared. `dvc repro` with tracking.promote: true makes this experiment's the standard"
+        )
 
 
 def _log_results(store: Store, run_id: str, experiment: Experiment) -> None:

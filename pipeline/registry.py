@@ -39,7 +39,9 @@ def register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> Mode
     return _log_and_register(store, run_id, name, tags)
 
 
-def choose_champion(client: MlflowClient, name: str, made: ModelVersion, promote: bool) -> str:
+def choose_champion(
+    client: MlflowClient, name: str, made: ModelVersion, promote: bool
+) -> ModelVersion:
     """Point the alias `champion` to the best model.
 
     The champion is the version with the highest validation gain in PSNR among those that were
@@ -53,22 +55,23 @@ def choose_champion(client: MlflowClient, name: str, made: ModelVersion, promote
         promote: compete among those that were validated as this version was instead.
 
     Returns:
-        The champion's version.
+        The champion.
     """
     while True:
         versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]
         aliased = client.get_registered_model(name).aliases.get(CHAMPION)
         champion = next((v for v in versions if str(v.version) == str(aliased)), None)
         standard = made if promote or champion is None else champion
-        rivals = [v for v in versions if _validated_on(v) == _validated_on(standard)]
+        rivals = [v for v in versions if validated_on(v) == validated_on(standard)]
         best = max(rivals, key=lambda v: _rank(v, versions))
         if str(best.version) == str(aliased):
-            return str(aliased)
+            return best
         client.set_registered_model_alias(name, CHAMPION, best.version)
         # and look again: another host, with which this one shares no lock, may have chosen, too
 
 
-def _validated_on(model: ModelVersion) -> tuple[str | None, ...]:
+def validated_on(model: ModelVersion) -> tuple[str | None, ...]:
+    """What a gain was measured on; gains over different pictures or scales cannot be compared."""
     return tuple(model.tags.get(tag) for tag in (DATA, SCALE, PICTURES))
 
 

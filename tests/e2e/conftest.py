@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -32,10 +32,17 @@ TINY = {
 
 @dataclass
 class Project:
-    """A checkout on disk."""
+    """A checkout on disk.
+
+    Attributes:
+        folder: where it is.
+        first_output: of the `dvc repro` that it began with.
+        settings: environment variables of its commands.
+    """
 
     folder: Path
     first_output: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -45,11 +52,15 @@ class Project:
             if not name.startswith(("DVC_", "MLFLOW_", "PYTEST_", "GIT_", "PYTHONPATH"))
         }
         binaries = str(Path(sys.executable).parent)
-        return inherited | {
-            "PATH": f"{binaries}{os.pathsep}{inherited['PATH']}",
-            "DVC_NO_ANALYTICS": "true",
-            "DVC_STUDIO_OFFLINE": "true",
-        }
+        return (
+            inherited
+            | self.settings
+            | {
+                "PATH": f"{binaries}{os.pathsep}{inherited['PATH']}",
+                "DVC_NO_ANALYTICS": "true",
+                "DVC_STUDIO_OFFLINE": "true",
+            }
+        )
 
     def start(self, *command: str) -> subprocess.Popen:
         """Start a command in the checkout, in a process group of its own."""

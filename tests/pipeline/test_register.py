@@ -333,6 +333,23 @@ def test_a_mended_code_of_the_served_model_is_a_new_version(experiment, monkeypa
     assert str(champion.version) == "2"
 
 
+def test_a_champion_of_other_data_stays_and_that_is_said(experiment, capsys):
+    register.main(load_params())
+    (version,) = versions(experiment)
+    experiment.client.set_model_version_tag("srcnn", version.version, registry.DATA, "other")
+    experiment.client.delete_run(version.run_id)  # so that this is published anew
+    capsys.readouterr()
+    register.main(load_params())
+    assert "champion version 1" in (said := capsys.readouterr().out)
+    assert "validated on other pictures or at another scale" in said
+
+    tree = load_params()
+    promoting = tree.tracking.model_copy(update={"promote": True})
+    register.main(tree.model_copy(update={"tracking": promoting}))
+    assert "champion version 2" in (said := capsys.readouterr().out)
+    assert "other pictures" not in said
+
+
 def test_an_emptied_registry_is_filled_again(experiment):
     register.main(load_params())
     experiment.client.delete_registered_model("srcnn")

@@ -20,7 +20,7 @@ def register(client, gain, data="portraits", scale=4, pictures=8, promote=False)
     experiment = client.get_experiment_by_name("portraits")
     run = client.create_run(experiment.experiment_id)
     made = client.create_model_version(NAME, "file:///nowhere", run.info.run_id, tags=tags)
-    return registry.choose_champion(client, NAME, made, promote)
+    return str(registry.choose_champion(client, NAME, made, promote).version)
 
 
 def test_the_best_gain_wins(client):

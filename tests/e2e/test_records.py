@@ -1,0 +1,116 @@
+"""Another clone, another store, files edited meanwhile: MLflow holds what was computed, once."""
+
+import time
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.e2e.test_interruptions import checkpoints, digests
+
+RECORDED = ("metrics/evaluation.json", "metrics/training.csv", "metrics/per_image.csv")
+
+
+def check_published(project, uri=None, names=("main",)):
+    """The store holds one finished run with these names, its model and the champion."""
+    uri = uri or f"sqlite:///{project.folder / 'mlflow.db'}"
+    client = MlflowClient(uri, registry_uri=uri)
+    experiment = client.get_experiment_by_name("portrait-srcnn")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    found = run.data.tags["pipeline.experiments"].split(", ")
+    assert [name.split("-")[0] for name in found] == list(names)
+    history = client.get_metric_history(run.info.run_id, "train/loss")
+    assert [point.step for point in history] == list(range(5, 41, 5))
+    (version,) = client.search_model_versions("name = 'srcnn'")
+    assert version.run_id == run.info.run_id
+    assert client.get_model_version_by_alias("srcnn", "champion").version == version.version
+    return run
+
+
+@pytest.fixture(scope="module")
+def fresh(project, tmp_path_factory):
+    """A clone of the project with dvc.lock and metrics/, but without data and MLflow's store."""
+    folder = tmp_path_factory.mktemp("fresh")
+    project.run("git", "clone", "-q", ".", str(folder))
+    clone = type(project)(folder)
+    clone.run("git", "config", "user.email", "test@example.org")
+    clone.run("git", "config", "user.name", "Test")
+    clone.first_output = clone.run("dvc", "repro")
+    return clone
+
+
+def test_first_command_in_a_fresh_clone_publishes_run_and_model(project, fresh):
+    # Here, where the bits are those of dvc.lock, DVC takes the committed figures as they are.
+    assert fresh.ran(fresh.first_output) == [
+        "fetch",
+        "grayscale-and-degrade",
+        "train",
+        "plot",
+        "register",
+    ]
+    assert all(fresh.read(path) == project.read(path) for path in RECORDED)
+    check_published(fresh)
+    assert not fresh.run("git", "status", "--porcelain", "metrics", "dvc.lock").strip()
+
+
+def test_queued_experiment_equal_to_the_first_is_there_under_its_name(fresh):
+    fresh.run("dvc", "exp", "run", "--queue", "-n", "equal")
+    fresh.run("dvc", "queue", "start")
+    fresh.wait_for_queue()
+    check_published(fresh, names=("main", "equal"))
+
+
+@pytest.mark.parametrize("how", ["repro", "queue"])
+def test_another_store_gets_all_of_it(fresh, monkeypatch, how):
+    monkeypatch.setitem(fresh.settings, "MLFLOW_TRACKING_URI", f"sqlite:///stores/{how}.db")
+    if how == "repro":
+        assert fresh.ran(fresh.run("dvc", "repro")) == ["register"]
+    else:
+        fresh.run("dvc", "exp", "run", "--temp", "-n", "elsewhere")
+    names = ("main",) if how == "repro" else ("elsewhere",)
+    uri = f"sqlite:///{fresh.folder / 'stores' / how}.db"
+    run = check_published(fresh, uri, names)
+    assert run.info.artifact_uri.startswith(str(fresh.folder / "mlartifacts"))
+
+
+def test_a_deleted_store_is_filled_again(fresh):
+    (fresh.folder / "mlflow.db").unlink()
+    assert fresh.ran(fresh.run("dvc", "repro")) == ["register"]
+    check_published(fresh)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "named"),
+    [
+        ("params.yaml", "lr: 0.001", "lr: 0.002", "train.lr was 0.001 and is 0.002"),
+        ("src/srcnn/losses.py", '"mse": F.mse_loss', '"mse": F.l1_loss', "losses.py was edited"),
+    ],
+)
+def test_what_is_edited_during_the_training_is_not_taken_for_its_input(
+    fresh, file, old, new, named
+):
+    reference, runs = digests(fresh), len(fresh.runs())
+    parameters, edited = fresh.folder / "params.yaml", fresh.folder / file
+    as_it_was = parameters.read_text()
+    longer = as_it_was.replace("steps: 40", "steps: 1500")
+    parameters.write_text(longer)
+    before = edited.read_text()
+    assert old in before
+    process = fresh.start("dvc", "repro")
+    while not checkpoints(fresh) and process.poll() is None:
+        time.sleep(0.01)
+    edited.write_text(before.replace(old, new))
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode != 0
+    assert named in output
+    assert "Traceback" not in output
+    assert len(checkpoints(fresh)) == 1  # the old state can be put back, and nothing is lost
+    edited.write_text(before)
+    parameters.write_text(as_it_was)
+    fresh.run("dvc", "repro")
+    assert digests(fresh) == reference
+    published = [run for run in fresh.runs() if run.info.status == "FINISHED"]
+    assert len(published) == 1
+    assert len(fresh.runs()) <= runs + 1
+    for checkpoint in checkpoints(fresh):
+        checkpoint.unlink()
