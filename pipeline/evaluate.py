@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pipeline import artifacts, paths, perceptual, stage, testsets
+from pipeline import artifacts, paths, stage, testsets
 from pipeline.inputs import Inputs
+from pipeline.judges import Judges, find_judges
 from pipeline.params import Loss, Params, nested
 from pipeline.record import Evaluated, Trained, check_weights
 from pipeline.testsets import HELD_OUT
@@ -23,7 +24,6 @@ from srcnn.evaluation import (
     PERCEPTUAL_MEASURES,
     TEST_SET_LUMA,
     Score,
-    evenly_spaced,
     megapixels_per_second,
     score_pairs,
     score_test_set,
@@ -33,6 +33,7 @@ from srcnn.hardware import choose_device, make_deterministic
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs
 from srcnn.pictures import images
+from srcnn.splits import evenly_spaced
 
 _DECIMALS = 6
 
@@ -61,7 +62,7 @@ def main(params: Params) -> None:
         raise stage.StageError(f"{error}; `dvc repro` makes what is missing") from None
 
     test, most = pairs.split(HELD_OUT), params.evaluate.perceptual_pictures
-    judges = perceptual.find_judges(loss, params.evaluate.lpips, device)
+    judges = find_judges(loss, params.evaluate.lpips, device)
     judging = judges.measures, evenly_spaced(len(test), most)
     scores = {HELD_OUT: _all(score_pairs(resolver, test, *judging), HELD_OUT, len(test))}
     for name, files in found.items():
@@ -95,7 +96,7 @@ def _all(scores: Iterator[Score], name: str, count: int) -> list[Score]:
 def _evaluation(
     scores: Mapping[str, Sequence[Score]],
     resolver: SuperResolver,
-    judges: perceptual.Judges,
+    judges: Judges,
     loss: Loss,
     seed: int,
 ) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def _evaluation(
     }
     return {
         **summaries.pop(HELD_OUT),
-        "loss": loss.describe(),
+        "loss": _describe(loss),
         "vgg19_weights": judges.vgg19_weights,
         "trained_in": resolver.precision,
         "parameters": sum(parameter.numel() for parameter in resolver.model.parameters()),
@@ -121,7 +122,7 @@ def _evaluation(
     }
 
 
-def _with_notes(summary: dict[str, Any], judges: perceptual.Judges) -> dict[str, Any]:
+def _with_notes(summary: dict[str, Any], judges: Judges) -> dict[str, Any]:
     """Say of each perceptual measure that was not taken why it was not."""
     notes = {}
     for measure in PERCEPTUAL_MEASURES:
@@ -132,6 +133,20 @@ def _with_notes(summary: dict[str, Any], judges: perceptual.Judges) -> dict[str,
                 why = f"without its border no picture is as large as {side}x{side}"
             notes[f"{measure}_note"] = f"not measured ({why})"
     return summary | notes
+
+
+def _describe(loss: Loss) -> str:
+    """The loss in words, with the warning that features of a random VGG19 are untrained."""
+    if not loss.perceptual_weight:
+        return loss.pixel
+    layers = " + ".join(
+        layer if weight == 1 else f"{weight:g} {layer}"
+        for layer, weight in loss.perceptual_layers.items()
+    )
+    network = "random (untrained) VGG19" if loss.vgg19_weights == "random" else "VGG19"
+    return (
+        f"{loss.pixel} + {loss.perceptual_weight:g} {network} {loss.perceptual_distance} ({layers})"
+    )
 
 
 def _as_csv(scores: Mapping[str, Sequence[Score]]) -> str:

@@ -126,20 +126,6 @@ class Loss(Section):
             return 1
         return 2 ** (max(int(layer[4]) for layer in self.perceptual_layers) - 1)
 
-    def describe(self) -> str:
-        """The loss in words, with the warning that features of a random VGG19 are untrained."""
-        if not self.perceptual_weight:
-            return self.pixel
-        layers = " + ".join(
-            layer if weight == 1 else f"{weight:g} {layer}"
-            for layer, weight in self.perceptual_layers.items()
-        )
-        network = "random (untrained) VGG19" if self.vgg19_weights == "random" else "VGG19"
-        return (
-            f"{self.pixel} + {self.perceptual_weight:g} {network} {self.perceptual_distance} "
-            f"({layers})"
-        )
-
 
 class Train(Section):
     device: Literal["auto", "cpu", "cuda", "mps"]

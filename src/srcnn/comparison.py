@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import wilcoxon
 
-from srcnn.evaluation import bootstrap_interval
+from srcnn.bootstrap import bootstrap_interval
 
 HIGHER_IS_BETTER = frozenset({"psnr", "ssim"})  # of all other measures lower is better
 FEWEST_SOURCES = 6  # of five that all agree the Wilcoxon test still gives p = 0.06

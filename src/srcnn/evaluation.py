@@ -5,7 +5,6 @@ network and the bicubic see there depends on how the picture is continued beyond
 measure is taken per picture and then averaged; errors are never pooled over pictures.
 """
 
-import math
 import statistics
 import sys
 import time
@@ -15,10 +14,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from srcnn.bootstrap import bootstrap_interval
 from srcnn.color import luma
 from srcnn.degradation import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver, bicubic
-from srcnn.metrics import gmsd, psnr, shave, ssim
+from srcnn.metrics import finite_psnr, gmsd, shave, ssim
 from srcnn.pairs import Pairs
 
 MEASURES = ("psnr", "ssim", "gmsd")
@@ -26,8 +26,6 @@ PERCEPTUAL_MEASURES = ("vgg19", "lpips")
 TEST_SET_LUMA = "studio"
 
 _SSIM_WINDOW = 11
-_BOOTSTRAP_DRAWS = 10_000
-_CONFIDENCE = 0.95
 
 
 class Judge(Protocol):
@@ -118,15 +116,6 @@ def score_picture(
     )
 
 
-def finite_psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """PSNR in dB that has a mean and fits in JSON: identical pictures do not give infinity.
-
-    They count as if one pixel were one gray level off, the highest PSNR that two different pictures
-    of their size can have (96 dB at 256x256).
-    """
-    return min(psnr(a, b), 10 * math.log10(255**2 * a.size))
-
-
 def score_pairs(
     resolver: SuperResolver,
     pairs: Pairs,
@@ -173,12 +162,6 @@ def score_test_set(
         yield score_picture(name, name, resolver(lr), baseline, hr, scale, judging)
 
 
-def evenly_spaced(total: int, most: int | None) -> set[int]:
-    """Places of at most so many of `total` pictures, evenly spaced; None: of all."""
-    count = total if most is None else min(total, most)
-    return {i * total // count for i in range(count)}
-
-
 def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
     """Mean figures over pictures, ready for JSON.
 
@@ -220,39 +203,6 @@ def _summarise(scores: Sequence[Score], measures: Sequence[str], seed: int) -> d
             f"{measure}_gain_ci95": None if intervals is None else intervals[:, k].tolist(),
         }
     return summary
-
-
-def bootstrap_interval(
-    values: np.ndarray, sources: Sequence[str], seed: int, draws: int = _BOOTSTRAP_DRAWS
-) -> np.ndarray | None:
-    """95 % percentile bootstrap interval of the mean over pictures (Efron, 1979).
-
-    Whole source pictures are drawn, each with all pictures cut from it: tiles of one photograph
-    resemble each other, and drawing them one by one would make the interval too narrow (Davison
-    and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8).
-
-    Args:
-        values: (pictures, K), K columns that get one interval each.
-        sources: the source of each picture.
-        seed: of the draws.
-        draws: bootstrap samples.
-
-    Returns:
-        (2, K), the lower and the upper ends; None if there is only one source.
-    """
-    names, owner = np.unique(np.asarray(sources), return_inverse=True)
-    if len(names) < 2:
-        return None
-    sums = np.zeros((len(names), values.shape[1]))
-    np.add.at(sums, owner, values)
-    counts = np.bincount(owner)
-    rng = np.random.default_rng(seed)
-    means = np.empty((draws, values.shape[1]))
-    for draw in range(draws):
-        drawn = rng.integers(len(names), size=len(names))
-        means[draw] = sums[drawn].sum(axis=0) / counts[drawn].sum()
-    tail = (1 - _CONFIDENCE) / 2
-    return np.quantile(means, [tail, 1 - tail], axis=0)
 
 
 def megapixels_per_second(resolver: SuperResolver, lr: np.ndarray, repeats: int = 9) -> float:

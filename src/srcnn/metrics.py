@@ -45,6 +45,15 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return 10 * math.log10(_DATA_RANGE**2 / mse) if mse else math.inf
 
 
+def finite_psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """PSNR in dB that has a mean and fits in JSON: identical pictures do not give infinity.
+
+    They count as if one pixel were one gray level off, the highest PSNR that two different pictures
+    of their size can have (96 dB at 256x256).
+    """
+    return min(psnr(a, b), 10 * math.log10(_DATA_RANGE**2 * a.size))
+
+
 def ssim(a: np.ndarray, b: np.ndarray) -> float:
     """Structural similarity, mean over the picture; 1 for identical pictures, higher is better.
 

@@ -1,4 +1,4 @@
-"""Which split a source picture belongs to: decided by its name alone."""
+"""Which pictures serve for what: the split of a source picture, and some of many."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,3 +23,9 @@ def split_of(source: str, shares: Mapping[str, float], salt: int) -> str:
     if position < shares["train"]:
         return "train"
     return "val" if position < shares["train"] + shares["val"] else "test"
+
+
+def evenly_spaced(total: int, most: int | None) -> list[int]:
+    """Places of at most so many of `total` things, evenly spaced, in order; None: of all."""
+    count = total if most is None else min(total, most)
+    return [i * total // count for i in range(count)]

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from srcnn.evaluation import finite_psnr
 from srcnn.inference import SuperResolver, bicubic
-from srcnn.metrics import psnr, shave, ssim
+from srcnn.metrics import finite_psnr, psnr, shave, ssim
 from srcnn.pairs import Pairs
+from srcnn.splits import evenly_spaced
 
 FILM_PICTURES = 4
 FILM_SIZE = 128  # HR pixels
@@ -79,8 +79,7 @@ class Validation:
 
 
 def _evenly_spaced(pairs: Pairs, count: int) -> Pairs:
-    count = min(count, len(pairs))
-    return pairs.select([i * len(pairs) // count for i in range(count)])
+    return pairs.select(evenly_spaced(len(pairs), count))
 
 
 def _hardest(pairs: Pairs, count: int) -> Pairs:

@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from pipeline import evaluate, paths, train
 from pipeline.inputs import Inputs
-from pipeline.perceptual import build_loss, find_judges
+from pipeline.judges import find_judges
+from pipeline.perceptual import build_loss
 from pipeline.stage import StageError
 from srcnn.perceptual import vgg19
 from srcnn.perceptual.measures import VGGDistance

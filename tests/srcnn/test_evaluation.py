@@ -9,8 +9,6 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srcnn.evaluation import (
     Score,
-    bootstrap_interval,
-    finite_psnr,
     megapixels_per_second,
     score_pairs,
     score_picture,
@@ -74,14 +72,6 @@ def test_a_lower_gmsd_is_a_gain():
     assert score(gmsd=0.05, gmsd_bicubic=0.09).gain("gmsd") == pytest.approx(0.04)
 
 
-def test_psnr_of_identical_pictures_is_the_highest_of_different_ones():
-    almost = flat(100)
-    almost[3, 4] += 1
-
-    assert finite_psnr(flat(100), flat(100)) == finite_psnr(almost, flat(100))
-    assert finite_psnr(flat(100), flat(100)) == pytest.approx(10 * math.log10(255**2 * 24**2))
-
-
 def test_summary_of_three_pictures():
     scores = [score("a", "x", 30.0), score("b", "x", 31.0), score("c", "y", 35.0)]
 
@@ -118,40 +108,6 @@ def test_perfect_pictures_give_strict_json():
 def test_no_scores_is_an_error():
     with pytest.raises(ValueError, match="no scores"):
         summarise([], seed=0)
-
-
-def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    names = [str(i) for i in range(40)]
-
-    covered = 0
-    for trial in range(200):
-        values = rng.normal(1.0, 0.5, (40, 1))
-        (low,), (high,) = bootstrap_interval(values, names, seed=trial, draws=400)
-        covered += low <= 1.0 <= high
-
-    assert 0.88 <= covered / 200 <= 0.99
-
-
-def test_the_interval_depends_on_nothing_but_values_and_seed():
-    values = np.random.default_rng(1).normal(size=(20, 2))
-    names = [str(i) for i in range(20)]
-
-    first = bootstrap_interval(values, names, seed=5)
-
-    assert np.array_equal(first, bootstrap_interval(values, names, seed=5))
-    assert not np.array_equal(first, bootstrap_interval(values, names, seed=6))
-    assert first.shape == (2, 2)
-
-
-def test_more_tiles_of_the_same_photographs_do_not_narrow_the_interval():
-    values = np.random.default_rng(1).normal(size=(12, 1))
-    names = [str(i) for i in range(12)]
-
-    once = bootstrap_interval(values, names, seed=0)
-    tiled = bootstrap_interval(np.tile(values, (9, 1)), names * 9, seed=0)
-
-    assert tiled == pytest.approx(once)
 
 
 def test_pairs_are_scored_in_order_with_their_sources(tmp_path):

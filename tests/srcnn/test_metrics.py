@@ -6,7 +6,7 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srcnn.degradation import downscale, upscale
-from srcnn.metrics import gmsd, psnr, shave, ssim
+from srcnn.metrics import finite_psnr, gmsd, psnr, shave, ssim
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,15 @@ def test_psnr_by_hand():
 
 def test_psnr_is_scikit_images(photo):
     assert psnr(*photo) == pytest.approx(peak_signal_noise_ratio(*photo), abs=1e-10)
+
+
+def test_psnr_of_identical_pictures_is_the_highest_of_different_ones():
+    flat = np.full((24, 24), 100, np.uint8)
+    almost = flat.copy()
+    almost[3, 4] += 1
+
+    assert finite_psnr(flat, flat) == finite_psnr(almost, flat)
+    assert finite_psnr(flat, flat) == pytest.approx(10 * math.log10(255**2 * 24**2))
 
 
 # Reference values: piq 0.8.0 (photosynthesis-team), float64, on this very pair divided by 255:

@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from srcnn.evaluation import Score, finite_psnr
+from srcnn.evaluation import Score
 from srcnn.figures.style import DPI, INK, ORANGE, STYLE
+from srcnn.metrics import finite_psnr
 
 Window = tuple[int, int, int, int]  # top, left, height, width in pixels
 
