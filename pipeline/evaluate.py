@@ -6,6 +6,7 @@ and GMSD are the independent judges.
 
 import csv
 import io
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -22,7 +23,6 @@ from pipeline.record import Evaluated, Trained, check_weights
 from pipeline.testsets import HELD_OUT
 from srcnn.evaluation import (
     PERCEPTUAL_MEASURES,
-    TEST_SET_LUMA,
     Score,
     megapixels_per_second,
     score_pairs,
@@ -63,14 +63,18 @@ def main(params: Params) -> None:
 
     test, most = pairs.split(HELD_OUT), params.evaluate.perceptual_pictures
     judges = find_judges(loss, params.evaluate.lpips, device)
-    judging = judges.measures, evenly_spaced(len(test), most)
+    judging = judges.measures, set(evenly_spaced(len(test), most))
     scores = {HELD_OUT: _all(score_pairs(resolver, test, *judging), HELD_OUT, len(test))}
+    val = pairs.split("val")
+    val = val.select(evenly_spaced(len(val), trained.params["train.val_pictures"]))
+    validation = _all(score_pairs(resolver, val, judges.measures), "val", len(val))
     for name, files in found.items():
-        judging = judges.measures, evenly_spaced(len(files), most)
+        judging = judges.measures, set(evenly_spaced(len(files), most))
         scores[name] = _all(score_test_set(resolver, _read(files), *judging), name, len(files))
 
     artifacts.write_text(paths.PER_IMAGE, _as_csv(scores))
-    artifacts.write_json(paths.EVALUATION, _evaluation(scores, resolver, judges, loss, params.seed))
+    evaluation = _evaluation(scores, validation, resolver, judges, loss, params.seed)
+    artifacts.write_json(paths.EVALUATION, evaluation)
     Evaluated(
         params=Inputs.of("evaluate", params).params, pairs=pairs.digest, weights=trained.weights
     ).write(paths.EVALUATED)
@@ -95,6 +99,7 @@ def _all(scores: Iterator[Score], name: str, count: int) -> list[Score]:
 
 def _evaluation(
     scores: Mapping[str, Sequence[Score]],
+    validation: Sequence[Score],
     resolver: SuperResolver,
     judges: Judges,
     loss: Loss,
@@ -104,7 +109,7 @@ def _evaluation(
     summaries = {
         name: {
             "scale": resolver.scale,
-            "luma": resolver.luma if name == HELD_OUT else TEST_SET_LUMA,
+            **_luma(of_set),
             "model_luma": resolver.luma,
             "shave": resolver.scale,
             **_with_notes(_rounded(summarise(of_set, seed)), judges),
@@ -118,8 +123,27 @@ def _evaluation(
         "trained_in": resolver.precision,
         "parameters": sum(parameter.numel() for parameter in resolver.model.parameters()),
         "macs_per_pixel": resolver.model.macs_per_pixel,
+        "validation": _rounded(_validation(validation)),
         "test_sets": summaries,
     }
+
+
+def _luma(scores: Sequence[Score]) -> dict[str, str]:
+    """In which luma a set was scored; a note where it is not the same for all pictures."""
+    full = sum(score.luma == "full" for score in scores)
+    if full in (0, len(scores)):
+        return {"luma": scores[0].luma}
+    note = f"{full} of {len(scores)} pictures are gray and scored as they are, in full luma"
+    return {"luma": "studio", "luma_note": note}
+
+
+def _validation(scores: Sequence[Score]) -> dict[str, Any]:
+    """Mean perceptual measures of the validation pictures, by which runs are chosen."""
+    means: dict[str, Any] = {"pictures": len(scores)}
+    for measure in ("gmsd", *PERCEPTUAL_MEASURES):
+        taken = [value for score in scores if (value := getattr(score, measure)) is not None]
+        means[measure] = statistics.fmean(taken) if taken else None
+    return means
 
 
 def _with_notes(summary: dict[str, Any], judges: Judges) -> dict[str, Any]:

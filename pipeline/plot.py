@@ -69,11 +69,8 @@ def _read_scores() -> list[Score]:
     """The scores of the held-out pictures, in the order of the test split."""
     with paths.PER_IMAGE.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["set"] == HELD_OUT]
-    measures = [field.name for field in fields(Score) if field.name not in ("id", "source")]
-    return [
-        Score(row["id"], row["source"], **{m: float(row[m]) for m in measures if row[m]})
-        for row in rows
-    ]
+    kinds = {field.name: str if field.type is str else float for field in fields(Score)}
+    return [Score(**{n: kind(row[n]) for n, kind in kinds.items() if row[n]}) for row in rows]
 
 
 def _examples(

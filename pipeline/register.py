@@ -166,6 +166,8 @@ def _final_metrics(experiment: Experiment) -> dict[str, float]:
         "network/megapixels_per_second": speed["megapixels_per_second"],
         **_measures("test", evaluation),
     }
+    validation = evaluation["validation"].items()
+    metrics |= {f"val/{n}": v for n, v in validation if n != "pictures" and v is not None}
     if "val_perceptual" in kept:
         metrics["kept/perceptual"] = kept["val_perceptual"]
     for name, scores in evaluation["test_sets"].items():

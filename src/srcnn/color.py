@@ -3,7 +3,14 @@
 Both ranges are BT.601 and are computed in integers, so they round the same on every machine.
 """
 
+from typing import TYPE_CHECKING, TypeVar
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+Levels = TypeVar("Levels", np.ndarray, "torch.Tensor")
 
 LUMA_RANGES = ("full", "studio")
 
@@ -41,6 +48,19 @@ def luma(picture: np.ndarray, luma_range: str) -> np.ndarray:
         return ((_weighted(picture, _FULL_WEIGHTS) + 2**15) >> 16).astype(np.uint8)
     scaled = _weighted(picture, _STUDIO_WEIGHTS)
     return ((scaled + (16 * _STUDIO_UNIT + _STUDIO_UNIT // 2)) // _STUDIO_UNIT).astype(np.uint8)
+
+
+def full_range(levels: Levels, luma_range: str) -> Levels:
+    """The gray that a luma shows: black is 0 and white 1, as networks for pictures expect them.
+
+    Args:
+        levels: luma divided by 255, floating point of any shape.
+        luma_range: "full", returned as it is, or "studio", whose 16 is black and whose 235 white.
+
+    Returns:
+        The same kind and shape; what is darker than black or brighter than white stays so.
+    """
+    return levels if luma_range == "full" else (levels * 255 - 16) / 219
 
 
 def _weighted(picture: np.ndarray, weights: tuple[int, int, int]) -> np.ndarray:

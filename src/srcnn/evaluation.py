@@ -5,6 +5,7 @@ network and the bicubic see there depends on how the picture is continued beyond
 measure is taken per picture and then averaged; errors are never pooled over pictures.
 """
 
+import hashlib
 import statistics
 import sys
 import time
@@ -23,9 +24,9 @@ from srcnn.pairs import Pairs
 
 MEASURES = ("psnr", "ssim", "gmsd")
 PERCEPTUAL_MEASURES = ("vgg19", "lpips")
-TEST_SET_LUMA = "studio"
 
 _SSIM_WINDOW = 11
+_TEST_SET_LUMA = "studio"
 
 
 class Judge(Protocol):
@@ -33,8 +34,8 @@ class Judge(Protocol):
 
     smallest: int  # pixels on each side that a picture must have
 
-    def __call__(self, a: np.ndarray, b: np.ndarray) -> float:
-        """Distance of two uint8 (H, W) pictures."""
+    def __call__(self, a: np.ndarray, b: np.ndarray, luma_range: str) -> float:
+        """Distance of two uint8 (H, W) lumas, of range "full" or "studio"."""
         ...
 
 
@@ -52,10 +53,14 @@ class Score:
     Attributes:
         id: name of the picture.
         source: the source picture it was cut from; one source's pictures are not independent.
+        luma: the range of the luma that was scored, "full" or "studio".
+        pixels: digest of the HR luma: equal only if size and pixels are.
     """
 
     id: str
     source: str
+    luma: str
+    pixels: str
     psnr: float
     ssim: float
     gmsd: float
@@ -85,6 +90,7 @@ def score_picture(
     baseline: np.ndarray,
     hr: np.ndarray,
     border: int,
+    luma_range: str,
     judges: Mapping[str, Judge] = _NO_JUDGES,
 ) -> Score:
     """Score one SR picture and the bicubic baseline against HR.
@@ -96,16 +102,21 @@ def score_picture(
         baseline: the bicubic enlargement of the same LR picture, uint8 (H, W).
         hr: uint8 (H, W).
         border: pixels left out on each side.
+        luma_range: what they are the luma of, "full" or "studio".
         judges: perceptual measures to take as well, by name, if the picture is large enough.
     """
+    pixels = _digest(hr)
     sr, baseline, hr = (shave(picture, border) for picture in (sr, baseline, hr))
     perceptual = {}
     for name, judge in judges.items():
         if min(hr.shape) >= judge.smallest:
-            perceptual |= {name: judge(sr, hr), f"{name}_bicubic": judge(baseline, hr)}
+            perceptual[name] = judge(sr, hr, luma_range)
+            perceptual[f"{name}_bicubic"] = judge(baseline, hr, luma_range)
     return Score(
         id=picture_id,
         source=source,
+        luma=luma_range,
+        pixels=pixels,
         psnr=finite_psnr(sr, hr),
         ssim=ssim(sr, hr),
         gmsd=gmsd(sr, hr),
@@ -114,6 +125,11 @@ def score_picture(
         gmsd_bicubic=gmsd(baseline, hr),
         **perceptual,
     )
+
+
+def _digest(picture: np.ndarray) -> str:
+    height, width = picture.shape
+    return hashlib.sha256(f"{height}x{width}\n".encode() + picture.tobytes()).hexdigest()[:16]
 
 
 def score_pairs(
@@ -128,12 +144,14 @@ def score_pairs(
         resolver: the model.
         pairs: LR/HR pairs.
         judges: perceptual measures to take as well, by name.
-        judged: the pictures, by their place, to take them of; see `evenly_spaced`.
+        judged: the pictures, by their place, to take them of.
     """
     for i, (picture_id, source) in enumerate(zip(pairs.ids, pairs.sources, strict=True)):
         lr, hr = pairs.lr(i), pairs.hr(i)
         baseline, judging = bicubic(lr, pairs.scale), judges if i in judged else {}
-        yield score_picture(picture_id, source, resolver(lr), baseline, hr, pairs.scale, judging)
+        yield score_picture(
+            picture_id, source, resolver(lr), baseline, hr, pairs.scale, pairs.luma, judging
+        )
 
 
 def score_test_set(
@@ -144,9 +162,10 @@ def score_test_set(
 ) -> Iterator[Score]:
     """Score HR pictures by the literature's protocol, that of the published SRCNN figures.
 
-    Studio luma; cropped to a multiple of the scale; bicubic down and up without rounding in
-    between; SR clamped and rounded; a border of `scale` pixels left out (Dong et al., TPAMI 2016,
-    and their published MATLAB code).
+    Studio luma of colour pictures, gray ones as they are; cropped to a multiple of the scale;
+    bicubic down and up without rounding in between; SR clamped and rounded; a border of `scale`
+    pixels left out (Dong et al., TPAMI 2016, and their published MATLAB code, which converts what
+    has three channels, be they equal or not).
 
     Args:
         resolver: the model; one trained on full-range luma is at a disadvantage here.
@@ -156,10 +175,11 @@ def score_test_set(
     """
     scale = resolver.scale
     for i, (name, picture) in enumerate(pictures):
-        hr = crop_to_multiple(luma(picture, TEST_SET_LUMA), scale)
+        luma_range = "full" if picture.ndim == 2 else _TEST_SET_LUMA
+        hr = crop_to_multiple(luma(picture, luma_range), scale)
         lr = downscale(hr.astype(np.float64), scale)
         baseline, judging = bicubic(lr, scale), judges if i in judged else {}
-        yield score_picture(name, name, resolver(lr), baseline, hr, scale, judging)
+        yield score_picture(name, name, resolver(lr), baseline, hr, scale, luma_range, judging)
 
 
 def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
+from srcnn.color import full_range
+
 Term = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -36,7 +38,8 @@ class ReconstructionLoss:
 
     Args:
         pixel: "mse" | "rmse" | "l1" | "charbonnier".
-        perceptual: a second term, such as a distance between VGG19 features; None: pixel loss only.
+        perceptual: a second term, such as a distance between VGG19 features, of pictures whose
+            black is 0 and whose white 1; None: pixel loss only.
         perceptual_weight: its weight.
     """
 
@@ -47,8 +50,15 @@ class ReconstructionLoss:
         self._perceptual = perceptual
         self._weight = perceptual_weight
 
-    def __call__(self, sr: torch.Tensor, hr: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The terms for (B, 1, H, W) pictures in [0, 1], as scalars.
+    def __call__(
+        self, sr: torch.Tensor, hr: torch.Tensor, luma_range: str = "full"
+    ) -> dict[str, torch.Tensor]:
+        """The terms, as scalars.
+
+        Args:
+            sr: (B, 1, H, W) luma in [0, 1].
+            hr: the same.
+            luma_range: "full" or "studio", see `srcnn.color.luma`.
 
         Returns:
             "pixel", "perceptual" (as it is) and "perceptual_weighted" (times its weight), both
@@ -57,7 +67,7 @@ class ReconstructionLoss:
         pixel = self._pixel(sr, hr)
         if self._perceptual is None:
             return {"pixel": pixel, "loss": pixel}
-        perceptual = self._perceptual(sr, hr)
+        perceptual = self._perceptual(full_range(sr, luma_range), full_range(hr, luma_range))
         weighted = self._weight * perceptual
         return {
             "pixel": pixel,

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from srcnn import DEFAULT_MODEL
+from srcnn.hardware import keep_float32
 from srcnn.inference import SuperResolver
 
 _HOW_TO_TRAIN = "`dvc repro` (or `make repro`) in the project trains and registers one"
@@ -35,7 +36,7 @@ class TrainedModel:
 
 
 def load(reference: str | Path = DEFAULT_MODEL, device: str = "cpu") -> TrainedModel:
-    """Load a trained model.
+    """Load a trained model. It is used in float32: with CUDA this process leaves TF32 alone.
 
     Args:
         reference: a .safetensors file; or, with MLflow installed, `models:/NAME@ALIAS`,
@@ -49,6 +50,8 @@ def load(reference: str | Path = DEFAULT_MODEL, device: str = "cpu") -> TrainedM
     """
     text = str(reference)
     where = _device(device)
+    if where == "cuda":
+        keep_float32()
     if text.startswith(("models:", "runs:")):
         return _from_mlflow(text, where)
     path = Path(text).expanduser()

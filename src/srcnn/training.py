@@ -216,7 +216,7 @@ class Training:
             upsampled.contiguous(memory_format=torch.channels_last),
             bfloat16=self._settings.precision == "bfloat16",
         )
-        return self._loss(sr, crop(hr, self._model.margin))
+        return self._loss(sr, crop(hr, self._model.margin), self._resolver.luma)
 
     def _record(self, bar: tqdm, report: Callable[[Row], None]) -> None:
         row: Row = {"step": self.step}

@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,30 @@ def test_the_figures_say_what_they_are_figures_of():
     assert figures["test_sets"] == {}
 
 
+def test_validation_pictures_are_judged_as_many_as_the_training_looked_at():
+    pairs = Pairs.open(paths.PAIRS)
+    (score,) = score_pairs(SuperResolver.load(paths.WEIGHTS), pairs.split("val"))
+    main(load_params())
+
+    assert evaluation()["validation"] == {
+        "pictures": 1,
+        "gmsd": pytest.approx(score.gmsd, abs=1e-6),
+        "vgg19": None,
+        "lpips": None,
+    }
+    assert "p1" not in {row["id"] for row in per_image()}
+
+
+def test_every_scored_picture_is_identified_by_its_pixels():
+    write_picture(Path("sets/one/a.png"), picture(2, 41, 49))
+    write_picture(Path("sets/two/b.png"), picture(2, 40, 48))
+    main(load_params(test_sets={"One": "sets/one", "Two": "sets/two"}))
+
+    digests = {row["id"]: row["pixels"] for row in per_image()}
+    assert digests["p2"] == digests["b.png"]
+    assert len(set(digests.values())) == 6
+
+
 def test_the_same_experiment_gives_the_same_files_and_speed_is_kept_apart():
     main(load_params())
     first = paths.EVALUATION.read_bytes(), paths.PER_IMAGE.read_bytes()
@@ -98,12 +123,16 @@ def test_test_sets_are_scored_in_studio_luma_beside_the_test_split():
         ("One", "b.png"),
         ("Two", "c.png"),
     ]
-    # Gray and the same picture as RGB are one and the same in studio luma.
-    assert rows[5]["psnr"] == rows[6]["psnr"]
+    # The same errors are larger in a gray picture, which is scored as it is.
+    assert [row["luma"] for row in rows[4:]] == ["full", "studio", "full", "full"]
+    lost = [float(rows[5][name]) - float(rows[6][name]) for name in ("psnr", "psnr_bicubic")]
+    assert lost == pytest.approx([20 * math.log10(255 / 219)] * 2, abs=0.05)
     one, two = figures["test_sets"]["One"], figures["test_sets"]["Two"]
     assert (one["luma"], one["model_luma"], one["pictures"]) == ("studio", "full", 2)
+    assert one["luma_note"] == "1 of 2 pictures are gray and scored as they are, in full luma"
+    assert (two["luma"], "luma_note" in two) == ("full", False)
     assert two["psnr_gain_ci95"] is None
-    assert set(one) < set(figures)
+    assert set(two) < set(figures)
     # The test split's own figures do not change with the sets scored beside it.
     main(load_params())
     assert evaluation()["psnr"] == figures["psnr"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srcnn.color import luma
+from srcnn.color import full_range, luma
 
 
 @pytest.fixture
@@ -53,6 +53,15 @@ def test_gray_is_rgb_with_equal_channels(luma_range):
 def test_gray_stays_as_it_is_in_full():
     gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
     np.testing.assert_array_equal(luma(gray, "full"), gray)
+
+
+def test_full_range_is_the_gray_that_studio_luma_was_made_of():
+    gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    shown = full_range(luma(gray, "studio") / 255, "studio")
+    assert np.abs(255 * shown - gray).max() <= 0.5 * 255 / 219 + 1e-9
+    assert (shown[0, 0], shown[-1, -1]) == (0, 1)
+    assert full_range(np.array(0.0), "studio") == pytest.approx(-16 / 219)
+    assert full_range(gray, "full") is gray
 
 
 def test_unknown_range_is_named():

@@ -42,11 +42,13 @@ def noise(seed, shape):
 
 def score(picture_id="a", source="a", psnr=30.0, **others):
     values = {"ssim": 0.9, "gmsd": 0.05, "psnr_bicubic": 28.0, "ssim_bicubic": 0.8}
-    return Score(picture_id, source, psnr, **({"gmsd_bicubic": 0.09} | values | others))
+    return Score(
+        picture_id, source, "full", "digest", psnr, **({"gmsd_bicubic": 0.09} | values | others)
+    )
 
 
 def test_a_score_is_what_the_definitions_give():
-    result = score_picture("a", "s", flat(110), flat(120), flat(100), border=4)
+    result = score_picture("a", "s", flat(110), flat(120), flat(100), border=4, luma_range="full")
 
     assert (result.id, result.source) == ("a", "s")
     assert result.psnr == pytest.approx(10 * math.log10(255**2 / 100))
@@ -59,13 +61,13 @@ def test_a_score_is_what_the_definitions_give():
 
 def test_the_border_is_left_out_of_every_measure():
     hr, sr, baseline = noise(0, (30, 34)), noise(1, (30, 34)), noise(2, (30, 34))
-    before = score_picture("a", "a", sr, baseline, hr, border=3)
+    before = score_picture("a", "a", sr, baseline, hr, border=3, luma_range="full")
 
     for picture in (hr, sr, baseline):
         picture[:3] = picture[-3:] = 255 - picture[:3]
         picture[:, :3] = picture[:, -3:] = 0
 
-    assert score_picture("a", "a", sr, baseline, hr, border=3) == before
+    assert score_picture("a", "a", sr, baseline, hr, border=3, luma_range="full") == before
 
 
 def test_a_lower_gmsd_is_a_gain():
@@ -97,7 +99,7 @@ def test_one_picture_has_no_deviation_and_no_interval():
 
 
 def test_perfect_pictures_give_strict_json():
-    perfect = score_picture("a", "a", flat(9), flat(9), flat(9), border=2)
+    perfect = score_picture("a", "a", flat(9), flat(9), flat(9), border=2, luma_range="full")
 
     summary = summarise([perfect, replace(perfect, source="b")], seed=0)
 
@@ -157,16 +159,21 @@ def resize(picture, height, width):
     return np.stack([resize_signal(row, width) for row in columns])
 
 
+@pytest.mark.parametrize("kind", ["colour", "gray", "three equal channels"])
 @pytest.mark.parametrize("scale", [2, 3])
-def test_a_test_set_is_scored_by_the_protocol_of_the_literature(scale):
+def test_a_test_set_is_scored_by_the_protocol_of_the_literature(scale, kind):
     smooth = np.linspace(0, 9, 41)[:, None] + np.linspace(0, 7, 44)
     rgb = np.stack([127 + 120 * np.sin(smooth * f) for f in (0.7, 1.1, 1.9)], axis=2)
     rgb = rgb.round().astype(np.uint8)
+    picture = {"colour": rgb, "gray": rgb[..., 0]}.get(kind, rgb[..., [0, 0, 0]])
     resolver = Resolver(scale)
 
-    (result,) = score_test_set(resolver, [("waves.png", rgb)])
+    (result,) = score_test_set(resolver, [("waves.png", picture)])
 
-    luma = 16 + (rgb / 255.0) @ [65.481, 128.553, 24.966]
+    if kind == "gray":
+        luma = picture.astype(float)
+    else:
+        luma = 16 + (picture / 255.0) @ [65.481, 128.553, 24.966]
     height, width = 41 // scale * scale, 44 // scale * scale
     hr = np.floor(luma[:height, :width] + 0.5)
     lr = resize(hr, height // scale, width // scale)
@@ -190,15 +197,49 @@ def test_a_test_set_is_scored_by_the_protocol_of_the_literature(scale):
         )
         assert ssim == pytest.approx(whole[5:-5, 5:-5].mean())
     assert result.id == result.source == "waves.png"
+    assert result.luma == ("full" if kind == "gray" else "studio")
+
+
+def test_digest_is_of_the_pixels_that_are_scored():
+    picture = noise(0, (30, 34, 3))
+
+    def digest(changed, scale=2):
+        (result,) = score_test_set(Resolver(scale), [("a", changed)])
+        return result.pixels
+
+    other = picture.copy()
+    other[20, 9] ^= 255
+    cut_off = np.pad(picture, ((0, 1), (0, 1), (0, 0)))
+    assert digest(picture) == digest(cut_off) != digest(other)
+    square = noise(1, (24, 36))
+    assert digest(square) != digest(square.reshape(36, 24))
+
+
+def test_judges_are_told_which_luma_they_see(tmp_path):
+    told = []
+
+    class Judge:
+        smallest = 1
+
+        def __call__(self, a, b, luma_range):
+            told.append(luma_range)
+            return 0.0
+
+    with PairsWriter(tmp_path, 2, "studio") as writer:
+        writer.add("a", "a", "test", noise(0, (24, 24)), noise(1, (12, 12)))
+    pictures = [("gray", noise(0, (24, 24))), ("colour", noise(0, (24, 24, 3)))]
+    list(score_pairs(Resolver(2), Pairs.open(tmp_path), {"vgg19": Judge()}))
+    list(score_test_set(Resolver(2), pictures, {"vgg19": Judge()}))
+    assert told == ["studio"] * 2 + ["full"] * 2 + ["studio"] * 2
 
 
 @pytest.mark.parametrize("scale", [2, 4])
 def test_the_smallest_side_is_the_smallest_that_can_be_scored(scale):
     side = smallest_side(scale)
-    score_picture("a", "a", *[flat(5, side)] * 3, border=scale)
+    score_picture("a", "a", *[flat(5, side)] * 3, border=scale, luma_range="full")
 
     with pytest.raises(ValueError, match="11"):
-        score_picture("a", "a", *[flat(5, side - 1)] * 3, border=scale)
+        score_picture("a", "a", *[flat(5, side - 1)] * 3, border=scale, luma_range="full")
 
 
 def test_speed_counts_hr_pixels():

@@ -23,7 +23,7 @@ def example(height=96, width=128, scale=4, title="best"):
         baseline=noise(2, (height, width)),
         sr=noise(3, (height, width)),
         hr=hr,
-        score=Score("a", "a", 29.876, 0.81234, 0.05, 28.123, 0.79999, 0.06),
+        score=Score("a", "a", "full", "digest", 29.876, 0.81234, 0.05, 28.123, 0.79999, 0.06),
     )
 
 

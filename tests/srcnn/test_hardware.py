@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from srcnn import hardware
+from srcnn import hardware, model_files
 from srcnn.hardware import choose_device, choose_precision
+from srcnn.model_files import NoModel
 
 
 def test_devices_that_are_not_there_are_named():
@@ -41,3 +42,22 @@ def test_precision_is_float32_on_mps_and_otherwise_what_is_asked_for():
     assert choose_precision("auto", torch.device("mps")) == "float32"
     for name in ("float32", "bfloat16"):
         assert choose_precision(name, torch.device("cpu")) == name
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_float32_is_not_tf32_once_results_must_repeat(before, monkeypatch):
+    for function in ("set_num_threads", "use_deterministic_algorithms"):
+        monkeypatch.setattr(torch, function, lambda _: None)
+    for part in (torch.backends.cudnn, torch.backends.cuda.matmul):
+        monkeypatch.setattr(part, "allow_tf32", before)
+    hardware.make_deterministic(1)
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_model_on_cuda_is_used_without_tf32(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    with pytest.raises(NoModel):
+        model_files.load("missing.safetensors", "cuda")
+    assert not torch.backends.cudnn.allow_tf32

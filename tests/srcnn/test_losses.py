@@ -48,3 +48,14 @@ def test_every_term_is_differentiable():
     loss = ReconstructionLoss("mse", lambda sr, hr: (sr - hr).abs().sum(), perceptual_weight=2.0)
     loss(sr, HR)["loss"].backward()
     torch.testing.assert_close(sr.grad, (SR - HR) / 2 + 2 * (SR - HR).sign())
+
+
+def test_features_see_studio_luma_as_the_gray_it_was_made_of_and_the_pixel_loss_does_not():
+    gray_sr, gray_hr = SR.clone().requires_grad_(), HR
+    squeezed = [(16 + 219 * gray) / 255 for gray in (gray_sr, gray_hr)]
+    loss = ReconstructionLoss("l1", lambda sr, hr: ((sr - hr) ** 2).sum(), perceptual_weight=0.1)
+    terms = loss(*squeezed, "studio")
+    assert float(terms["perceptual"]) == pytest.approx(0.45)
+    assert float(terms["pixel"]) == pytest.approx(0.275 * 219 / 255)
+    terms["perceptual"].backward()
+    torch.testing.assert_close(gray_sr.grad, 2 * (SR - HR))

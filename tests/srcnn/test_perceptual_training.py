@@ -74,6 +74,25 @@ def test_the_perceptual_term_changes_the_network_but_not_where_it_starts(pairs):
     assert weights(with_it) != weights(without)
 
 
+@pytest.mark.parametrize(("luma", "levels"), [("full", (0, 255)), ("studio", (16, 235))])
+def test_features_see_black_and_white_whatever_the_luma(luma, levels, tmp_path):
+    seen = []
+
+    def remember(sr, hr):
+        seen.append(hr.unique().tolist())
+        return ((sr - hr) ** 2).mean()
+
+    with PairsWriter(tmp_path, 2, luma) as writer:
+        for split in ("train", "val"):
+            hr = np.where(np.indices((48, 48))[0] < 24, *levels).astype(np.uint8)
+            writer.add(split, split, split, hr, downscale(hr, 2))
+    settings = Settings(steps=1, batch_size=2, patch_size=48, validate_every=1)
+    loss = ReconstructionLoss("mse", remember, WEIGHT)
+    Training(SRCNN((3, 1, 3), (4, 3)), Pairs.open(tmp_path), loss, settings, seed=1).fit()
+    assert seen
+    assert all(each == [0.0, 1.0] for each in seen)
+
+
 def _saved(state):
     buffer = io.BytesIO()
     torch.save(state, buffer)

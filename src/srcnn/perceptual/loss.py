@@ -88,7 +88,7 @@ class VGG19Features(nn.Module):
         activations = {}
         for name in self.convolutions:
             if name.endswith("_1") and name != "conv1_1":
-                x = F.max_pool2d(x, 2)
+                x = blocks_max(x) if x.device.type == "mps" else F.max_pool2d(x, 2)
             kernel, bias = getattr(self, f"{name}_kernel"), getattr(self, f"{name}_bias")
             x = F.conv2d(x, kernel, bias, padding=1)
             if name in self.layers:
@@ -150,6 +150,24 @@ class PerceptualLoss(nn.Module):
             for layer, activation in self.features(sr).items()
         ]
         return self.factor * torch.stack(distances).sum()
+
+
+def blocks_max(x: Tensor) -> Tensor:
+    """`F.max_pool2d(x, 2)` where its gradient is refused in deterministic mode, which is on MPS.
+
+    The same bits on finite values: of equal ones the first in reading order gets the gradient.
+
+    Args:
+        x: (B, C, H, W), at least 2x2; of odd sides the last row or column is left out.
+
+    Returns:
+        (B, C, H // 2, W // 2).
+    """
+    height, width = x.shape[-2] // 2 * 2, x.shape[-1] // 2 * 2
+    rows = [x[..., row:height:2, :] for row in (0, 1)]
+    left, right = ([row[..., side:width:2] for row in rows] for side in (0, 1))
+    upper, lower = (torch.where(b > a, b, a) for a, b in zip(left, right, strict=True))
+    return torch.where(lower > upper, lower, upper)
 
 
 def _depth(layer: str) -> int:

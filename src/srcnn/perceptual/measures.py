@@ -1,5 +1,6 @@
 """Perceptual measures from trained networks: VGG19 feature distance and LPIPS. Lower is better.
 
+Both see a luma as a screen shows it, black as 0 and white as 1, which the networks were trained on.
 Both are 0 for equal pictures. A network trained with a VGG19 loss is good at the VGG19 distance by
 construction; LPIPS looks through another network (AlexNet) and is the more independent judge.
 """
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from srcnn.color import full_range
 from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.perceptual.pretrained import torchvision_state_dict
 
@@ -38,9 +40,10 @@ class VGGDistance:
         self._device = device
 
     @torch.inference_mode()
-    def __call__(self, a: np.ndarray, b: np.ndarray) -> float:
-        """Distance of two uint8 (H, W) pictures, at least 16x16."""
-        return float(self._loss(_tensor(a).to(self._device), _tensor(b).to(self._device)))
+    def __call__(self, a: np.ndarray, b: np.ndarray, luma_range: str = "full") -> float:
+        """Distance of two uint8 (H, W) lumas, at least 16x16."""
+        pair = (_shown(luma, luma_range).to(self._device) for luma in (a, b))
+        return float(self._loss(*pair))
 
 
 class LPIPS:
@@ -73,8 +76,8 @@ class LPIPS:
         self._device = device
 
     @torch.inference_mode()
-    def __call__(self, a: np.ndarray, b: np.ndarray) -> float:
-        """LPIPS of two uint8 (H, W) pictures, at least 31x31; gray becomes three equal channels.
+    def __call__(self, a: np.ndarray, b: np.ndarray, luma_range: str = "full") -> float:
+        """LPIPS of two uint8 (H, W) lumas, at least 31x31; gray becomes three equal channels.
 
         Raises:
             ValueError: the pictures are smaller.
@@ -85,10 +88,11 @@ class LPIPS:
                 f"{self.smallest}x{self.smallest}"
             )
         self._lpips.reset()
-        pair = (_tensor(picture).expand(1, 3, *picture.shape) for picture in (a, b))
+        pair = (_shown(luma, luma_range).expand(1, 3, *luma.shape) for luma in (a, b))
         return float(self._lpips(*(picture.to(self._device) for picture in pair)))
 
 
-def _tensor(picture: np.ndarray) -> Tensor:
-    """(1, 1, H, W) in [0, 1]."""
-    return torch.from_numpy(np.array(picture, dtype=np.float32) / 255)[None, None]
+def _shown(luma: np.ndarray, luma_range: str) -> Tensor:
+    """A luma as a screen shows it, (1, 1, H, W) in [0, 1]."""
+    levels = torch.from_numpy(np.array(luma, dtype=np.float32) / 255)[None, None]
+    return full_range(levels, luma_range).clamp(0, 1)

@@ -5,7 +5,13 @@ import torch
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from srcnn.perceptual.loss import LAYERS, SRGAN_FEATURE_SCALE, PerceptualLoss, VGG19Features
+from srcnn.perceptual.loss import (
+    LAYERS,
+    SRGAN_FEATURE_SCALE,
+    PerceptualLoss,
+    VGG19Features,
+    blocks_max,
+)
 
 TORCHVISION_INDEX = dict(
     zip(
@@ -200,3 +206,18 @@ def test_bfloat16_features_give_nearly_the_same_loss_and_gradient():
     assert values[0] != values[1]
     assert values[1] == pytest.approx(values[0], rel=0.02)
     assert torch.cosine_similarity(*gradients, dim=0) > 0.9
+
+
+@pytest.mark.parametrize("side", [(8, 12), (7, 9), (2, 3)])
+def test_maximum_of_blocks_is_max_pooling_bit_for_bit_also_among_equals(side):
+    generator = torch.Generator().manual_seed(3)
+    few_levels = torch.randint(-2, 3, (4, 5, *side), generator=generator).float()
+    weights = torch.randn(4, 5, side[0] // 2, side[1] // 2, generator=generator)
+    pooled = []
+    for pool in (lambda x: nn.functional.max_pool2d(x, 2), blocks_max):
+        x = few_levels.clone().requires_grad_()
+        y = pool(x)
+        (y * weights).sum().backward()
+        pooled.append((y.detach(), x.grad))
+    for expected, found in zip(*pooled, strict=True):
+        assert torch.equal(expected, found)

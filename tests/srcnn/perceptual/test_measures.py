@@ -99,6 +99,26 @@ def test_vgg_distance_is_its_definition(picture):
     assert VGGDistance("random", seed=1)(a, b) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("measure", ["lpips", "vgg"])
+def test_studio_luma_is_seen_as_the_gray_it_was_made_of(measure, request):
+    measure = request.getfixturevalue(measure)
+    # 255 / 219 of a gray level is one of luma: these levels are made without rounding.
+    steps = np.random.default_rng(0).integers(0, 4, (48, 48))
+    gray, other = (73 * each * 255 / 219 for each in (steps, steps[::-1]))
+    assert np.array_equal(gray, gray.round())
+    studio = [(16 + 219 * each / 255).astype(np.uint8) for each in (gray, other)]
+    expected = measure(*(each.astype(np.uint8) for each in (gray, other)))
+    assert measure(*studio, "studio") == pytest.approx(expected, rel=1e-4)
+    assert measure(*studio, "full") != pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("measure", ["lpips", "vgg"])
+def test_what_is_darker_than_black_is_seen_as_black(measure, picture, request):
+    measure = request.getfixturevalue(measure)
+    beyond, black = (np.where(picture < 60, level, picture) for level in (3, 16))
+    assert measure(beyond.astype(np.uint8), black.astype(np.uint8), "studio") == 0
+
+
 def test_lpips_is_its_definition(picture, lpips, alexnet_cache):
     heads_file = files("torchmetrics") / "functional" / "image" / "lpips_models" / "alex.pth"
     heads = torch.load(heads_file, map_location="cpu", weights_only=True)
