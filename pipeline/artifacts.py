@@ -35,6 +35,14 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+def way_back(path: Path) -> str:
+    """What to do about a stage's result that is damaged."""
+    return (
+        f"Remove {path} and run `dvc repro`; if the damage comes back it is in DVC's cache, too: "
+        "docs/data.md tells how to clean it"
+    )
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder to fill; it takes the place of `path` only when the block ends without an error."""

@@ -1,5 +1,7 @@
 """Stage fetch: the pictures that data.source names, as they came, to data/raw."""
 
+from dataclasses import asdict
+
 from tqdm import tqdm
 
 from pipeline import artifacts, paths, raw, stage, testsets
@@ -18,21 +20,16 @@ def main(params: Params) -> None:
         progress = tqdm(
             source.pictures, "fetch", total=source.total, unit=" pictures", disable=None
         )
-        count = raw.write(progress, folder, unreadable)
+        grouped = data.source == "folder" and data.group_by is not None
+        count = raw.write(progress, folder, unreadable, grouped)
         if count == 0:
             raise stage.StageError(
                 f"data.source {data.source!r} gave no picture that can be read "
                 f"({len(unreadable.skipped)} skipped)"
             )
-        artifacts.write_json(
-            folder / "meta.json",
-            {
-                "source": data.source,
-                "revision": source.revision,
-                "pictures": count,
-                "params": Inputs.of("fetch", params).params,
-            },
-        )
+        given = Inputs.of("fetch", params).params
+        meta = raw.Meta(data.source, source.revision, count, given)
+        artifacts.write_json(folder / raw.META, asdict(meta))
     print(f"fetch: {count} pictures, {len(unreadable.skipped)} unreadable skipped")
 
 

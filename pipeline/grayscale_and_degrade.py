@@ -1,11 +1,8 @@
 """Stage grayscale-and-degrade: raw pictures to luma, to HR/LR pairs, split by source picture."""
 
-import csv
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tqdm import tqdm
 
@@ -40,33 +37,33 @@ def main(params: Params) -> None:
 
     Raises:
         StageError: a picture is too small for the scale or for the training patches, or a split
-            would be empty. All of this is known from the raw index, before any picture is decoded.
+            would be empty; all of this is known from the raw index, before any picture is decoded.
+            Or what `fetch` wrote is damaged.
     """
+    fetched = raw.meta(paths.RAW)
     planned = _plan(params)
     _check_scale(planned, params.degrade.scale)
     _check_splits(planned, params)
     _check_patch_size(planned, params)
     _write_pairs(planned, params)
-    fetched = json.loads((paths.RAW / "meta.json").read_text(encoding="utf-8"))
     artifacts.write_json(paths.DATA_METRICS, _summary(planned, fetched))
     own = Inputs.of("grayscale-and-degrade", params).params
     pairs = Pairs.open(paths.PAIRS)
-    Degraded(params=fetched["params"] | own, pairs=pairs.digest).write(paths.DEGRADED)
+    Degraded(params=fetched.params | own, pairs=pairs.digest).write(paths.DEGRADED)
 
 
 def _plan(params: Params) -> list[Planned]:
     shares = params.data.split.model_dump()
-    with (paths.RAW / raw.INDEX).open(encoding="utf-8", newline="") as file:
-        return [
-            Planned(
-                id=row["id"],
-                source=row["source"],
-                split=split_of(row["source"], shares, params.data.split_salt),
-                height=int(row["height"]),
-                width=int(row["width"]),
-            )
-            for row in csv.DictReader(file)
-        ]
+    return [
+        Planned(
+            id=entry.id,
+            source=entry.source,
+            split=split_of(entry.source, shares, params.data.split_salt),
+            height=entry.height,
+            width=entry.width,
+        )
+        for entry in raw.index(paths.RAW)
+    ]
 
 
 def _check_scale(planned: Sequence[Planned], scale: int) -> None:
@@ -98,13 +95,14 @@ def _check_splits(planned: Sequence[Planned], params: Params) -> None:
 
 def _check_patch_size(planned: Sequence[Planned], params: Params) -> None:
     patch, scale = params.train.patch_size, params.degrade.scale
-    training = [picture for picture in planned if picture.split == "train"]
-    smallest = min(training, key=lambda picture: min(picture.height, picture.width))
+    used = [picture for picture in planned if picture.split in ("train", "val")]
+    smallest = min(used, key=lambda picture: min(picture.height, picture.width))
     side = min(smallest.height, smallest.width) // scale * scale
     if patch > side:
         raise stage.StageError(
-            f"train.patch_size is {patch}; at most {side} fits the smallest training picture, "
-            f"{smallest.id} ({smallest.width}x{smallest.height}, cropped to a multiple of {scale})"
+            f"train.patch_size is {patch}; at most {side} fits the smallest training or validation "
+            f"picture, {smallest.id} ({smallest.width}x{smallest.height}, cropped to a multiple of "
+            f"{scale})"
         )
 
 
@@ -126,13 +124,13 @@ def _write_pairs(planned: Sequence[Planned], params: Params) -> None:
             writer.add(picture.id, picture.source, split[picture.id], hr, lr)
 
 
-def _summary(planned: Sequence[Planned], fetched: Mapping[str, Any]) -> dict[str, object]:
+def _summary(planned: Sequence[Planned], fetched: raw.Meta) -> dict[str, object]:
     pictures = Counter(picture.split for picture in planned)
     sources = _sources_per_split(planned)
     skipped = [file for file, _ in raw.skipped(paths.RAW)]
     return {
-        "source": fetched["source"],
-        "revision": fetched["revision"],
+        "source": fetched.source,
+        "revision": fetched.revision,
         "pictures": {split: pictures[split] for split in SPLITS},
         "sources": {split: sources[split] for split in SPLITS},
         "unreadable": {"count": len(skipped), "files": skipped},

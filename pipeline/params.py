@@ -57,8 +57,21 @@ class Data(Section):
     limit: Positive | None
     revision: Annotated[str, Field(min_length=1)]
     skip_unreadable: bool
+    group_by: Annotated[str, Field(min_length=1)] | None
     split: Split
     split_salt: int
+
+    @field_validator("group_by")
+    @classmethod
+    def _pattern_compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(
+                f"{pattern!r} is no regular expression ({error}); allowed: null, folder, or a "
+                "regular expression on the name below data.path, such as '^([^_]+)_'"
+            ) from None
+        return pattern
 
     @model_validator(mode="after")
     def _folder_has_path(self) -> Self:

@@ -2,20 +2,25 @@
 
 import csv
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline import artifacts
 from pipeline.stage import StageError
+from srcnn.color import luma
 from srcnn.pictures import images
 
 INDEX = "index.csv"
 SKIPPED = "skipped.csv"
+META = "meta.json"
 
 SHARD_BYTES = 128 * 2**20  # DVC handles a dozen large files far faster than thousands of small ones
 GROUP_BYTES = 8 * 2**20  # encoded pictures in memory at a time
@@ -25,11 +30,46 @@ _SCHEMA = pa.schema([("id", pa.string()), ("source", pa.string()), ("data", pa.l
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded picture. `source` names the photograph that it, or the whole of it, is."""
+    """An encoded picture.
+
+    Attributes:
+        id: its name, one line.
+        source: names the photograph, or the series of them, that it is from. None: the picture is
+            its own source, and its pixels name it.
+        data: the file.
+    """
+
+    id: str
+    source: str | None
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture as the index lists it; `sha256` is that of the encoded picture, in hex."""
 
     id: str
     source: str
-    data: bytes = field(repr=False)
+    width: int
+    height: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Meta:
+    """Where a folder's pictures are from.
+
+    Attributes:
+        source: as data.source.
+        revision: the hub's commit, if they are from there.
+        pictures: how many there are.
+        params: those that they were fetched with, by dotted names.
+    """
+
+    source: str
+    revision: str | None
+    pictures: int
+    params: dict[str, Any]
 
 
 class Unreadable:
@@ -53,25 +93,33 @@ class Unreadable:
         self.skipped.append((file, str(reason)))
 
 
-def write(pictures: Iterable[Picture], folder: Path, unreadable: Unreadable | None = None) -> int:
+def write(
+    pictures: Iterable[Picture],
+    folder: Path,
+    unreadable: Unreadable | None = None,
+    grouped: bool = False,
+) -> int:
     """Check pictures by decoding them and write them, with index.csv and skipped.csv.
 
-    A picture whose bytes came before gets the first one's source, so that copies of one photograph
+    Pictures of the same pixels, in whatever file, get one source, so that copies of a photograph
     never land in different splits. The same pictures give the same files, bit for bit.
 
     Args:
         pictures: in the order to keep; read one by one.
         folder: an existing, empty folder.
         unreadable: what to do with pictures that cannot be decoded; by default the first one stops.
+        grouped: the user says which pictures are of one source, so copies in two of them are an
+            error; else they get the source of the first one.
 
     Returns:
         The number of pictures written.
 
     Raises:
-        StageError: a picture is unreadable and not to be skipped, or an id comes twice.
+        StageError: a picture is unreadable and not to be skipped, an id comes twice, or the same
+            picture is in two groups.
     """
     unreadable = unreadable or Unreadable()
-    sources: dict[str, str] = {}  # by sha256
+    firsts: dict[str, tuple[str, str]] = {}  # by their pixels: id and source
     ids: set[str] = set()
     with ExitStack() as stack:
         shards = stack.enter_context(_Shards(folder))
@@ -80,31 +128,116 @@ def write(pictures: Iterable[Picture], folder: Path, unreadable: Unreadable | No
             if picture.id in ids:
                 raise StageError(f"two pictures have the id {picture.id!r}; ids must be unique")
             try:
-                height, width = images.decode(picture.data).shape[:2]
+                pixels = images.decode(picture.data)
             except images.UnreadableImage as error:
                 unreadable.add(picture.id, error)
                 continue
             ids.add(picture.id)
-            digest = hashlib.sha256(picture.data).hexdigest()
-            source = sources.setdefault(digest, picture.source)
+            height, width = pixels.shape[:2]
+            name = _name_of(pixels)
+            first, source = firsts.setdefault(name, (picture.id, picture.source or name))
+            if grouped and source != picture.source:
+                raise StageError(
+                    f"data.group_by puts {picture.id!r} into source {picture.source!r}, but it is "
+                    f"the same picture as {first!r} of source {source!r}: remove one of them, or "
+                    "choose a data.group_by that puts both into one source"
+                )
             shards.add(Picture(picture.id, source, picture.data))
+            digest = hashlib.sha256(picture.data).hexdigest()
             index.writerow([picture.id, source, width, height, digest])
         _table(stack, folder / SKIPPED, ["file", "reason"]).writerows(unreadable.skipped)
     return len(ids)
 
 
+def _name_of(pixels: np.ndarray) -> str:
+    """A name for what is seen, whatever the file's format: networks only see the luma."""
+    gray = luma(pixels, "full")
+    return hashlib.sha256(str(gray.shape).encode() + gray.tobytes()).hexdigest()[:16]
+
+
+def index(folder: Path) -> list[Entry]:
+    """What `write` wrote, in its order.
+
+    Raises:
+        StageError: there is no index, it is damaged, or there are not as many pictures.
+    """
+    held = 0
+    for shard in _shards(folder):
+        with _reading(folder, shard), pq.ParquetFile(shard) as file:
+            held += file.metadata.num_rows
+    with (
+        _reading(folder, folder / INDEX),
+        (folder / INDEX).open(newline="", encoding="utf-8") as file,
+    ):
+        entries = [
+            Entry(row["id"], row["source"], int(row["width"]), int(row["height"]), row["sha256"])
+            for row in csv.DictReader(file, strict=True)
+        ]
+        if held != len(entries):
+            raise ValueError(f"it lists {len(entries)} pictures, and the shards hold {held}")
+    return entries
+
+
+def meta(folder: Path) -> Meta:
+    """What `fetch` noted of the folder.
+
+    Raises:
+        StageError: it is not there, or damaged.
+    """
+    with _reading(folder, folder / META):
+        return Meta(**json.loads((folder / META).read_text(encoding="utf-8")))
+
+
 def read(folder: Path) -> Iterator[Picture]:
-    """The pictures that `write` wrote, in its order, a few megabytes in memory at a time."""
-    for shard in sorted(folder.glob("pictures-*.parquet")):
-        with pq.ParquetFile(shard) as file:
-            for group in range(file.num_row_groups):
-                for row in file.read_row_group(group).to_pylist():
-                    yield Picture(**row)
+    """The pictures that `write` wrote, in its order, a few megabytes in memory at a time.
+
+    Raises:
+        StageError: a shard is missing or damaged: each picture is compared with the index.
+    """
+    entries = iter(index(folder))
+    for shard in _shards(folder):
+        with _reading(folder, shard):
+            for picture in _pictures(shard):
+                entry = next(entries, None)
+                listed = entry and (entry.id, entry.source, entry.sha256)
+                found = picture.id, picture.source, hashlib.sha256(picture.data).hexdigest()
+                if listed != found:
+                    raise ValueError(f"{picture.id!r} in it is not what {INDEX} says")
+                yield picture
+
+
+def _shards(folder: Path) -> list[Path]:
+    return sorted(folder.glob("pictures-*.parquet"))
+
+
+def _pictures(shard: Path) -> Iterator[Picture]:
+    with pq.ParquetFile(shard) as file:
+        for group in range(file.num_row_groups):
+            for row in file.read_row_group(group).to_pylist():
+                yield Picture(**row)
+
+
+@contextmanager
+def _reading(folder: Path, path: Path) -> Iterator[None]:
+    """Turn what reading a missing or damaged file raises into one that says what to do."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise StageError(f"{path} is missing; `dvc repro` makes it") from None
+    except (OSError, ValueError, LookupError, TypeError, csv.Error, pa.ArrowException) as error:
+        raise StageError(f"{path} is damaged: {error}. {artifacts.way_back(folder)}") from None
 
 
 def skipped(folder: Path) -> list[tuple[str, str]]:
-    """File and reason of every picture that was skipped because it could not be read."""
-    with (folder / SKIPPED).open(newline="", encoding="utf-8") as file:
+    """File and reason of every picture that was skipped because it could not be read.
+
+    Raises:
+        StageError: there is no such list, or it is damaged.
+    """
+    with (
+        _reading(folder, folder / SKIPPED),
+        (folder / SKIPPED).open(newline="", encoding="utf-8") as file,
+    ):
         return [(row["file"], row["reason"]) for row in csv.DictReader(file)]
 
 

@@ -1,6 +1,7 @@
 """Small encoded pictures and parameters for tests of the data side."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,11 @@ from PIL import Image
 from pipeline.params import Params
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def declare_stages(folder: Path) -> None:
+    """Put the project's dvc.yaml into a checkout: stages note the parameters it declares."""
+    shutil.copy(ROOT / "dvc.yaml", folder)
 
 
 def png(seed: int, size: tuple[int, int] = (16, 24)) -> bytes:

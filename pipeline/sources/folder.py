@@ -1,7 +1,10 @@
 """Pictures of a folder and its sub-folders."""
 
 import os
-from collections.abc import Iterator
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline import stage
@@ -15,8 +18,12 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 def open_source(data: Data, unreadable: Unreadable) -> Source:
     """Files with a picture's suffix, hidden ones left out; ids are paths below the folder.
 
+    Links to folders are followed. With a limit, every source's first picture comes before any
+    second one, so that few pictures are of many sources.
+
     Raises:
-        StageError: data.path is not a folder, or there is no picture in it.
+        StageError: data.path is not a folder, there is no picture in it, or data.group_by finds no
+            source in a name.
     """
     if not data.path:
         raise stage.StageError("data.path must name a folder when data.source is 'folder'")
@@ -24,21 +31,44 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
         raise stage.StageError(f"data.path is {data.path!r}, but {root} {what}")
-    names = _names(root)[: data.limit]
+    names = _names(root)
     if not names:
         raise stage.StageError(
             f"data.path is {data.path!r}, but {root} holds no picture ({' '.join(SUFFIXES)})"
         )
-    return Source(_read(root, names, unreadable), len(names))
+    sources = {name: _source(name, data.group_by) for name in names}
+    chosen = _of_many_sources(sources, data.limit)
+    return Source(_read(root, chosen, unreadable), len(chosen))
+
+
+def name_problem(name: str) -> str | None:
+    """Why a file's name cannot stand in the tables and pages of an experiment, if it cannot."""
+    kinds = {unicodedata.category(character) for character in name}
+    if "Cs" in kinds:  # how Python shows bytes that are not UTF-8
+        return "its name is not UTF-8"
+    return "its name has a line break or another control character" if "Cc" in kinds else None
 
 
 def _names(root: Path) -> list[str]:
+    """Paths of the pictures below root, sorted; each real folder counts once, so links may loop."""
+    real_root = root.resolve()
+    seen = {real_root}
+
     def stop(error: OSError) -> None:
         raise stage.StageError(f"data.path: {error.filename} cannot be listed: {error.strerror}")
 
+    def is_new(folder: Path) -> bool:
+        real = folder.resolve()
+        if real in seen or (folder.is_symlink() and real.is_relative_to(real_root)):
+            return False  # what lies below root has a name without the link
+        seen.add(real)
+        return True
+
     found = []
-    for folder, folders, files in os.walk(root, onerror=stop):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for folder, folders, files in os.walk(root, onerror=stop, followlinks=True):
+        folders[:] = [
+            name for name in sorted(folders) if name[0] != "." and is_new(Path(folder, name))
+        ]
         found += [
             Path(folder, name).relative_to(root).as_posix()
             for name in files
@@ -47,14 +77,43 @@ def _names(root: Path) -> list[str]:
     return sorted(found)
 
 
-def _read(root: Path, names: list[str], unreadable: Unreadable) -> Iterator[Picture]:
-    for name in names:
+def _source(name: str, group_by: str | None) -> str | None:
+    """The source that data.group_by finds in a name; None: the picture is its own."""
+    if group_by is None:
+        return None
+    if group_by == "folder":
+        source, problem = name.rpartition("/")[0], f"{name!r} is in none"
+    else:
+        match = re.search(group_by, name)
+        source = match[1 if match.re.groups else 0] if match else None
+        problem = f"it finds nothing in {name!r}"
+    if not source:
+        raise stage.StageError(
+            f"data.group_by is {group_by!r}, but {problem}; every picture must belong to a source"
+        )
+    return source
+
+
+def _of_many_sources(sources: Mapping[str, str | None], limit: int | None) -> dict[str, str | None]:
+    """At most `limit` of the names with their sources, of as many sources as there can be."""
+    counted: Counter[str] = Counter()
+    rank = {}
+    for name, source in sources.items():
+        rank[name] = counted[source or name]
+        counted[source or name] += 1
+    return {name: sources[name] for name in sorted(sorted(sources, key=rank.__getitem__)[:limit])}
+
+
+def _read(
+    root: Path, sources: Mapping[str, str | None], unreadable: Unreadable
+) -> Iterator[Picture]:
+    for name, source in sources.items():
+        if problem := name_problem(name):
+            unreadable.add(ascii(name), problem)
+            continue
         try:
-            name.encode()
             data = (root / name).read_bytes()
-        except UnicodeEncodeError:
-            unreadable.add(ascii(name), "its name is not UTF-8")
         except OSError as error:
             unreadable.add(name, error.strerror)
         else:
-            yield Picture(name, name, data)
+            yield Picture(name, source, data)

@@ -18,7 +18,7 @@ import yaml
 from pipeline import raw
 from pipeline.sources.celeba_hq import REPO
 from tests.hub import Hub
-from tests.pictures import ROOT, params, png
+from tests.pictures import ROOT, declare_stages, params, png
 
 RAW = Path("data/raw")
 ROWS, SHARDS = 240, 12
@@ -27,6 +27,7 @@ ROWS, SHARDS = 240, 12
 @pytest.fixture(autouse=True)
 def checkout(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    declare_stages(tmp_path)
     return tmp_path
 
 
@@ -96,8 +97,8 @@ def test_limit_downloads_about_that_much(checkout, hub, files, portraits):
     assert [(picture.id, picture.source) for picture in raw.read(RAW)] == [
         (f"celeba-hq/{n:05d}", f"celeba-hq/{n:05d}") for n in range(15)
     ]
-    meta = json.loads((RAW / "meta.json").read_text())
-    assert meta == {"source": "celeba-hq", "revision": hub.commit, "pictures": 15}
+    meta = raw.meta(RAW)
+    assert (meta.source, meta.revision, meta.pictures) == ("celeba-hq", hub.commit, 15)
     assert 0 < hub.served < sum(map(len, files.values())) / 4
 
 

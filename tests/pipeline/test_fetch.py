@@ -1,6 +1,6 @@
 import csv
 import io
-import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from PIL import Image
 from pipeline import fetch, raw
 from pipeline.stage import StageError
 from srcnn.pictures import images
-from tests.pictures import params, png
+from tests.pictures import declare_stages, params, png
 
 RAW = Path("data/raw")
 
@@ -25,6 +25,7 @@ def checkout(tmp_path, monkeypatch):
     """Stages run in their checkout's root; here it is an empty one."""
     folder = tmp_path / "checkout"
     (folder / ".dvc").mkdir(parents=True)
+    declare_stages(folder)
     monkeypatch.chdir(folder)
     return folder
 
@@ -37,6 +38,7 @@ def samples(tmp_path_factory):
     folder = tmp_path_factory.mktemp("samples")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        declare_stages(folder)
         fetch.main(params())
     return folder / RAW
 
@@ -88,9 +90,16 @@ def test_same_samples_same_bytes(samples):
 
 
 def test_meta_tells_source_and_count(samples):
-    meta = json.loads((samples / "meta.json").read_text())
-    pictures = len(list(raw.read(samples)))
-    assert meta == {"source": "samples", "revision": None, "pictures": pictures}
+    meta, pictures = raw.meta(samples), len(list(raw.read(samples)))
+    assert (meta.source, meta.revision, meta.pictures) == ("samples", None, pictures)
+    assert meta.params == {
+        "data.source": "samples",
+        "data.path": None,
+        "data.limit": None,
+        "data.revision": "main",
+        "data.skip_unreadable": False,
+        "data.group_by": None,
+    }
 
 
 # folder
@@ -135,6 +144,7 @@ def test_folder_by_absolute_path_and_with_limit(album, tmp_path):
 def test_folder_in_an_experiments_copy_is_the_originals(album, checkout, monkeypatch):
     copy = checkout / ".dvc" / "tmp" / "exps" / "tmpabc"
     (copy / ".dvc").mkdir(parents=True)
+    declare_stages(copy)
     monkeypatch.chdir(copy)
     fetch.main(params(source="folder", path="album"))
     assert len(index()) == len(NAMES)
@@ -144,8 +154,138 @@ def test_copies_of_a_picture_share_their_source(album):
     (album / "sub" / "copy.png").write_bytes((album / "a.PNG").read_bytes())
     fetch.main(params(source="folder", path="album"))
     sources = {row["id"]: row["source"] for row in index()}
-    assert sources["sub/copy.png"] == sources["a.PNG"] == "a.PNG"
+    assert sources["sub/copy.png"] == sources["a.PNG"]
     assert len(set(sources.values())) == len(NAMES)
+
+
+def test_a_copy_that_sorts_first_moves_nothing(album):
+    fetch.main(params(source="folder", path="album"))
+    before = {row["id"]: row["source"] for row in index()}
+    (album / "0.bmp").write_bytes(b"")
+    Image.open(album / "sub" / "e.bmp").save(album / "0.bmp")
+    fetch.main(params(source="folder", path="album"))
+    after = {row["id"]: row["source"] for row in index()}
+    assert before.items() <= after.items()
+    assert after["0.bmp"] == after["sub/e.bmp"]
+
+
+# which pictures are of one source
+
+
+@pytest.fixture
+def people(checkout):
+    for seed, name in enumerate(PEOPLE):
+        file = checkout / "people" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(png(seed))
+
+
+PEOPLE = ["anna/1_a.png", "anna/1_b.png", "anna/2_a.png", "bob/2020/1_c.png", "bob/3.png"]
+
+
+def grouped(pattern: str | None, **data: object) -> dict[str, str]:
+    fetch.main(params(source="folder", path="people", group_by=pattern, **data))
+    return {row["id"]: row["source"] for row in index()}
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize(
+    ("pattern", "sources"),
+    [
+        ("folder", ["anna", "anna", "anna", "bob/2020", "bob"]),
+        ("^[^/]+", ["anna", "anna", "anna", "bob", "bob"]),  # without a group: all that matches
+        (r"([0-9])(_.)?\.png$", ["1", "1", "2", "1", "3"]),  # of several groups the first
+    ],
+)
+def test_group_by_names_the_source(pattern, sources):
+    assert grouped(pattern) == dict(zip(PEOPLE, sources, strict=True))
+
+
+@pytest.mark.usefixtures("people")
+def test_a_limit_takes_many_sources_and_changes_none():
+    whole = grouped("folder")
+    few = grouped("folder", limit=4)
+    assert list(few) == ["anna/1_a.png", "anna/1_b.png", "bob/2020/1_c.png", "bob/3.png"]
+    assert few.items() <= whole.items()
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("pattern", [r"_(.)\.png", r"_[abc](x)?", r"(x?)_|3"])
+def test_a_name_without_a_source_is_an_error_that_names_it(pattern):
+    with pytest.raises(StageError, match=r"data\.group_by is .* it finds nothing in '.*\.png'"):
+        grouped(pattern)
+    assert not RAW.exists()
+
+
+@pytest.mark.usefixtures("people")
+def test_a_picture_in_no_sub_folder_has_no_source(checkout):
+    (checkout / "people" / "me.png").write_bytes(png(9))
+    with pytest.raises(StageError, match=r"data\.group_by is 'folder', but 'me\.png' is in none"):
+        grouped("folder")
+
+
+@pytest.mark.usefixtures("people")
+def test_one_picture_in_two_groups_is_an_error(checkout):
+    shutil.copy(checkout / "people/anna/1_a.png", checkout / "people/bob")
+    with pytest.raises(StageError, match=r"'bob/1_a\.png' .* same picture as 'anna/1_a\.png'"):
+        grouped("folder")
+    assert not RAW.exists()
+    assert len(set(grouped(None).values())) == len(PEOPLE)
+
+
+def test_other_sources_of_pictures_have_their_own(samples):
+    fetch.main(params(group_by="^(x)"))
+    assert [p.source for p in raw.read(RAW)] == [p.source for p in raw.read(samples)]
+
+
+# names and links
+
+
+@pytest.mark.parametrize("name", ["a\rb.png", "a\nb.png", "tab\t.png", "\x7f.png", "\udcff.png"])
+def test_name_that_no_table_can_hold(album, name):
+    (album / name).write_bytes(png(30))
+    with pytest.raises(StageError, match=r"cannot be read: its name (is not UTF-8|has a line b)"):
+        fetch.main(params(source="folder", path="album"))
+    fetch.main(params(source="folder", path="album", skip_unreadable=True))
+    assert [file for file, _ in raw.skipped(RAW)] == [ascii(name)]
+    assert [row["id"] for row in index()] == NAMES
+
+
+ODD = [
+    ", .png",
+    '"quoted".png',
+    "'.png",
+    ";|&$.png",
+    "Zoë 👩‍👩‍👧 ‏.png",
+    f"{'n' * 251}.png",
+    " .png",
+]
+
+
+def test_any_other_name_works(checkout):
+    (checkout / "album").mkdir()
+    for seed, name in enumerate(ODD):
+        (checkout / "album" / name).write_bytes(png(seed))
+    fetch.main(params(source="folder", path="album"))
+    assert [row["id"] for row in index()] == sorted(ODD)
+    assert [picture.id for picture in raw.read(RAW)] == sorted(ODD)
+
+
+def test_links_to_folders_are_followed_once(album, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "deep").mkdir(parents=True)
+    (elsewhere / "deep" / "x.png").write_bytes(png(30))
+    (elsewhere / "deep" / "up").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(album)
+    (album / "linked").symlink_to(elsewhere)
+    (album / "linked again").symlink_to(elsewhere / "deep")
+    (album / "0").symlink_to(album / "sub")  # found as sub already
+    (album / "above").symlink_to(tmp_path)
+    (album / "broken").symlink_to("gone")
+    fetch.main(params(source="folder", path="album"))
+    ids = [row["id"] for row in index()]
+    assert [name for name in ids if not name.endswith("x.png")] == NAMES
+    assert len(ids) == len(NAMES) + 1
 
 
 @pytest.mark.parametrize("make", [lambda folder: None, Path.mkdir, Path.touch])

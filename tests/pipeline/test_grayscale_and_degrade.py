@@ -1,6 +1,7 @@
 import io
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ from PIL import Image
 
 from pipeline import params, paths, raw
 from pipeline.grayscale_and_degrade import main
+from pipeline.record import Degraded
 from pipeline.sources.samples import PHOTOGRAPHS
 from pipeline.stage import StageError
 from srcnn.degradation import downscale
 from srcnn.pairs import Pairs
 from srcnn.splits import split_of
+from tests.pictures import declare_stages
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = [f"photo-{i}" for i in range(12)]
@@ -39,8 +42,8 @@ def raw_picture(source: str, part: int = 0, size: tuple[int, int] = (50, 67)) ->
 def write_raw(pictures: list[raw.Picture], unreadable: raw.Unreadable | None = None) -> None:
     paths.RAW.mkdir(parents=True)
     raw.write(pictures, paths.RAW, unreadable)
-    meta = {"source": "celeba-hq", "revision": "0123abc", "pictures": len(pictures)}
-    (paths.RAW / "meta.json").write_text(json.dumps(meta))
+    meta = raw.Meta("celeba-hq", "0123abc", len(pictures), {"data.source": "celeba-hq"})
+    (paths.RAW / raw.META).write_text(json.dumps(asdict(meta)))
 
 
 def load(**overrides: object) -> params.Params:
@@ -56,6 +59,7 @@ def load(**overrides: object) -> params.Params:
 @pytest.fixture(autouse=True)
 def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    declare_stages(tmp_path)
 
 
 def pixels_by_id(pairs: Pairs) -> dict[str, tuple[bytes, bytes]]:
@@ -109,6 +113,7 @@ def test_other_pictures_change_neither_split_nor_noise(tmp_path, monkeypatch):
     few = Pairs.open(paths.PAIRS)
 
     (tmp_path / "more").mkdir()
+    declare_stages(tmp_path / "more")
     monkeypatch.chdir(tmp_path / "more")
     write_raw([raw_picture(s) for s in ["added-1", *reversed(SOURCES), "added-2"]])
     main(load(**NOISY))
@@ -129,12 +134,12 @@ def test_seed_decides_the_noise():
 
 
 def test_equal_pictures_get_different_noise():
-    flat = png(np.full((48, 48), 128, np.uint8))
-    # Equal bytes would count as one source picture; PNG ignores what follows its end.
-    write_raw([raw.Picture(s, s, flat + s.encode()) for s in SOURCES])
+    flat = png(np.full((50, 67), 128, np.uint8))
+    copies = [raw.Picture(f"copy-{i}", "flat", flat) for i in range(9)]
+    write_raw([raw_picture(s) for s in SOURCES] + copies)
     main(load(**{"degrade.noise_sigma": 8.0}))
-    lr = {lr for _, lr in pixels_by_id(Pairs.open(paths.PAIRS)).values()}
-    assert len(lr) == len(SOURCES)
+    pixels = pixels_by_id(Pairs.open(paths.PAIRS))
+    assert len({pixels[copy.id][1] for copy in copies}) == len(copies)
 
 
 def test_data_metrics_count_what_there_is():
@@ -184,6 +189,23 @@ class TestBadInput:
         ):
             main(load(**{"degrade.scale": 8}))
 
+    def test_damaged_index_or_meta(self):
+        write_raw([raw_picture(s) for s in SOURCES])
+        for name in (raw.META, raw.INDEX):
+            content = (paths.RAW / name).read_bytes()
+            (paths.RAW / name).write_bytes(content[: len(content) // 2])
+            with pytest.raises(StageError, match=f"{name} is damaged: .*Remove data/raw and run"):
+                main(load())
+            (paths.RAW / name).write_bytes(content)
+
+    def test_patch_larger_than_a_validation_picture(self):
+        settings = load(**{"train.patch_size": 60})
+        shares, salt = settings.data.split.model_dump(), settings.data.split_salt
+        small = next(s for s in SOURCES if split_of(s, shares, salt) == "val")
+        write_raw([raw_picture(s, size=(50, 67) if s == small else (80, 80)) for s in SOURCES])
+        with pytest.raises(StageError, match=rf"train.patch_size is 60; at most 50 .* {small}/0"):
+            main(settings)
+
     def test_patch_larger_than_the_smallest_training_picture(self):
         write_raw([raw_picture(s, size=(50, 67)) for s in SOURCES])
         with pytest.raises(
@@ -201,13 +223,37 @@ class TestBadInput:
         assert "more pictures, other shares or another data.split_salt" in message
 
 
-def test_small_picture_outside_training_does_not_limit_the_patch():
+def test_small_test_picture_does_not_limit_the_patch():
     settings = load(**{"train.patch_size": 60})
     shares, salt = settings.data.split.model_dump(), settings.data.split_salt
-    side = {s: 60 if split_of(s, shares, salt) == "train" else 30 for s in SOURCES}
+    side = {s: 30 if split_of(s, shares, salt) == "test" else 60 for s in SOURCES}
     write_raw([raw_picture(s, size=(side[s], side[s])) for s in SOURCES])
     main(settings)
     assert set(Pairs.open(paths.PAIRS).heights) == {30, 60}
+
+
+def test_pairs_know_what_they_were_made_with():
+    write_raw([raw_picture(s) for s in SOURCES])
+    main(load(seed=3))
+    degraded = Degraded.read(paths.DEGRADED)
+    assert degraded.pairs == Pairs.open(paths.PAIRS).digest
+    assert degraded.params["data.source"] == "celeba-hq"  # from fetch
+    assert degraded.params["seed"] == 3
+    assert degraded.params["degrade.scale"] == 2
+    assert not [name for name in degraded.params if name.startswith("train.")]
+
+
+def test_damaged_shard_leaves_the_pairs_of_before():
+    write_raw([raw_picture(s) for s in SOURCES])
+    main(load())
+    before = Pairs.open(paths.PAIRS, verify=True).digest
+    shard = paths.RAW / "pictures-00000.parquet"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(StageError, match=r"pictures-00000\.parquet is damaged"):
+        main(load(seed=5))
+    assert Pairs.open(paths.PAIRS, verify=True).digest == before
 
 
 def test_bad_input_keeps_the_pairs_of_before():
