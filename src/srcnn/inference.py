@@ -1,10 +1,11 @@
 """From an LR picture to an SR picture with a trained network."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,6 +15,18 @@ from torch.nn import functional as F
 
 from srcnn.degradation import upscale
 from srcnn.models import SRCNN
+
+SCALES = (2, 3, 4, 8)  # for which networks are trained
+
+_ALLOWED = {
+    "residual": (True, False),
+    "scale": SCALES,
+    "luma": ("full", "studio"),
+    "precision": ("float32", "bfloat16"),
+}
+
+# What JSON and PyTorch raise for texts, nesting, and sizes that cannot be.
+_IMPOSSIBLE = (ValueError, RecursionError, TypeError, RuntimeError, OverflowError)
 
 CPU_TILE = 128  # HR pixels a side that are computed at once: the feature maps fit in the cache
 TILE = 1024  # on other devices
@@ -75,24 +88,67 @@ class SuperResolver:
     def load(cls, path: Path, device: torch.device | str = "cpu") -> Self:
         """Read a model that `to_bytes` wrote.
 
+        Nothing of the file is believed: what it says of the network is checked against the list of
+        its tensors before any memory is taken.
+
         Raises:
             FileNotFoundError: there is no such file.
             UnusableModel: the file is no safetensors file, or not one of an SRCNN.
         """
-        if not path.is_file():
+        if not path.exists():
             raise FileNotFoundError(f"{path}: no such model file")
         try:
+            if not path.is_file():
+                raise ValueError("it is not a file")
             with safe_open(path, framework="pt") as file:
-                about = json.loads((file.metadata() or {})["srcnn"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            model = SRCNN(about["kernels"], about["channels"], about["residual"])
-            model.load_state_dict(tensors)
-            model = model.to(device).eval()
-            resolver = cls(model, about["scale"], about["luma"], about.get("precision", "float32"))
-        except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
-            raise UnusableModel(f"{path} is not a trained SRCNN of this project: {error}") from None
-        model.to(memory_format=torch.channels_last)
-        return resolver
+                about = _described(file.metadata())
+                with torch.device("meta"):  # shapes without memory
+                    model = SRCNN(about["kernels"], about["channels"], about["residual"])
+                _check_tensors(file, model)
+                tensors = {name: file.get_tensor(name) for name in model.state_dict()}
+            damaged = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+            if damaged:
+                raise ValueError(f"{damaged[0]} is not all finite")
+        except (SafetensorError, OSError, *_IMPOSSIBLE) as error:
+            reason = str(error).partition("\n")[0]
+            raise UnusableModel(
+                f"{path} is not a trained SRCNN of this project: {reason}"
+            ) from None
+        model.to_empty(device=device).load_state_dict(tensors)
+        model.eval().to(memory_format=torch.channels_last)
+        return cls(model, about["scale"], about["luma"], about["precision"])
+
+
+def _described(metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    """What a file says of its model, known to be possible, but for what SRCNN checks itself."""
+    about = json.loads((metadata or {}).get("srcnn", "null"))
+    if not isinstance(about, dict):
+        raise ValueError("its metadata describe no SRCNN")
+    about = {"precision": "float32"} | about  # of which older files do not speak
+    for name in ("kernels", "channels"):
+        value = about.get(name)
+        if not isinstance(value, list) or not all(type(size) is int for size in value):
+            raise ValueError(f"{name} is {value!r:.60}; it must be a list of whole numbers")
+    for name, allowed in _ALLOWED.items():
+        # As JSON, where 1 is not true and 2.0 is not 2.
+        if json.dumps(about.get(name)) not in map(json.dumps, allowed):
+            these = " | ".join(map(json.dumps, allowed))
+            raise ValueError(f"{name} is {about.get(name)!r:.60}; allowed: {these}")
+    return about
+
+
+def _check_tensors(file: safe_open, model: SRCNN) -> None:
+    """Raise a ValueError unless the file lists the network's tensors, in float32."""
+    wanted = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    if set(file.keys()) != wanted.keys():
+        there = ", ".join(sorted(file.keys())) or "none"
+        raise ValueError(f"its tensors are {there:.200}; they must be {', '.join(wanted)}")
+    for name, shape in wanted.items():
+        listed = file.get_slice(name)
+        if listed.get_shape() != shape or listed.get_dtype() != "F32":
+            raise ValueError(
+                f"{name} is {listed.get_dtype()} {listed.get_shape()}; it must be F32 {shape}"
+            )
 
 
 def valid_by_tiles(model: SRCNN, upsampled: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,180 @@
+"""Model files that somebody made up: one error, and no memory taken for what they promise."""
+
+import json
+import pickle
+import resource
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save
+
+from pipeline.params import Degrade
+from srcnn.inference import SCALES, SuperResolver, UnusableModel
+from tests.models import model_file, resolver
+
+ABOUT = json.loads(
+    '{"kernels": [5, 3, 3], "channels": [6, 4], "residual": true, "scale": 2, "luma": "full"}'
+)
+TENSORS = dict(resolver().model.state_dict())
+
+
+def crafted(about=None, **tensors):
+    kept = {name: tensor for name, tensor in (TENSORS | tensors).items() if tensor is not None}
+    return save(kept, metadata={"srcnn": json.dumps(ABOUT if about is None else about)})
+
+
+def test_what_the_corpus_starts_from_is_a_model(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(crafted())
+    lr = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    np.testing.assert_array_equal(SuperResolver.load(path)(lr), resolver()(lr))
+
+
+def test_its_scales_are_those_that_can_be_trained():
+    assert Degrade.model_fields["scale"].annotation.__args__ == SCALES
+
+
+DESCRIPTIONS = [
+    *({"scale": value} for value in (0, 1, 5, 1000, -2, 2.0, 2.5, True, "2", None, [2], 10**400)),
+    *({"luma": value} for value in ("", "bt709", None, 1, ["full"], {"full": 1})),
+    *({"precision": value} for value in ("int8", None, 32)),
+    *({"residual": value} for value in (1, "true", None, [])),
+    *({"kernels": value} for value in (None, 9, "955", [], [5, 3], [5, 3, 3, 3], [5, 4, 3])),
+    *(
+        {"kernels": value}
+        for value in ([5, 3, -3], [5, 3, 0], [5.0, 3, 3], [True, 3, 3], ["5"] * 3)
+    ),
+    *({"kernels": value} for value in ([10**6 + 1, 3, 3], [10**40 + 1] * 3, [[5], [3], [3]])),
+    *({"channels": value} for value in (None, 6, [], [6], [6, 4, 4], [6, -4], [6, 0], [6.0, 4])),
+    *({"channels": value} for value in ([10**9, 10**9], [10**12, 1], [2**63, 2**63], {"a": 1})),
+]
+
+
+@pytest.mark.parametrize("change", DESCRIPTIONS, ids=lambda change: str(change)[:40])
+def test_impossible_descriptions_are_named(tmp_path, change):
+    check_refused(tmp_path, crafted(ABOUT | change))
+
+
+@pytest.mark.parametrize("missing", ["kernels", "channels", "residual", "scale", "luma"])
+def test_what_is_missing_in_a_description_is_named(tmp_path, missing):
+    about = {name: value for name, value in ABOUT.items() if name != missing}
+    assert missing in check_refused(tmp_path, crafted(about))
+
+
+METADATA = ["", "null", "[]", "5", '"srcnn"', "{", "not JSON", "[" * 100_000, "9" * 10_000, "{}"]
+
+
+@pytest.mark.parametrize("text", METADATA, ids=lambda text: text[:12])
+def test_metadata_that_are_no_object_are_refused(tmp_path, text):
+    check_refused(tmp_path, save(TENSORS, metadata={"srcnn": text}))
+
+
+def test_metadata_of_somebody_else_are_refused(tmp_path):
+    check_refused(tmp_path, save(TENSORS, metadata={"format": "pt"}))
+    check_refused(tmp_path, save(TENSORS))
+
+
+CHANGED = {
+    "no bias": {"map.bias": None},
+    "another tensor": {"momentum": torch.zeros(3)},
+    "another shape": {"map.weight": torch.zeros(4, 6, 1, 1)},
+    "turned": {"map.weight": torch.zeros(6, 4, 3, 3)},
+    "flat": {"extract.weight": torch.zeros(6 * 25)},
+    "empty": {"map.bias": torch.zeros(0)},
+    "scalar": {"reconstruct.bias": torch.tensor(0.0)},
+    "float64": {"map.bias": torch.zeros(4, dtype=torch.float64)},
+    "float16": {"map.bias": torch.zeros(4, dtype=torch.float16)},
+    "integers": {"map.bias": torch.zeros(4, dtype=torch.int32)},
+    "nan": {"map.bias": torch.full((4,), torch.nan)},
+    "inf": {"reconstruct.weight": torch.full((1, 4, 3, 3), torch.inf)},
+}
+
+
+@pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
+def test_other_tensors_are_named(tmp_path, change):
+    assert next(iter(change)) in check_refused(tmp_path, crafted(**change))
+
+
+def header(text):
+    return len(text).to_bytes(8, "little") + text.encode()
+
+
+CONTENT = crafted()
+FILES = {
+    "empty": b"",
+    "cut in the header's length": CONTENT[:5],
+    "cut in the header": CONTENT[:50],
+    "cut in a tensor": CONTENT[:-1],
+    "more behind": CONTENT + b"\0",
+    "a huge header promised": (2**62).to_bytes(8, "little") + CONTENT[8:],
+    "a header of no JSON": header("{{{{"),
+    "a header of a list": header("[]"),
+    "overlapping tensors": header(
+        '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},'
+        '"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    )
+    + bytes(4),
+    "a tensor that is not there": header(
+        '{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}'
+    ),
+    "a pickle": pickle.dumps({"extract.weight": [1.0]}),
+    "text": b"# SRCNN\n" * 20,
+    "zeros": bytes(1000),
+}
+
+
+@pytest.mark.parametrize("content", FILES.values(), ids=FILES)
+def test_files_of_another_kind_are_refused(tmp_path, content):
+    check_refused(tmp_path, content)
+
+
+def test_a_folder_in_its_place_is_refused(tmp_path):
+    (tmp_path / "odd.safetensors").mkdir()
+    check_refused(tmp_path)
+
+
+def test_pickled_code_never_runs(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",)
+
+    torch.save({"extract.weight": Trap()}, tmp_path / "trap.pt")
+    check_refused(tmp_path, (tmp_path / "trap.pt").read_bytes())
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_description_takes_no_memory(tmp_path):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    check_refused(tmp_path, crafted(ABOUT | {"channels": [20_000, 20_000], "kernels": [5, 3, 3]}))
+    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert taken < 50_000, f"{taken} kB"
+
+
+def test_every_flipped_byte_is_refused_or_harmless(tmp_path):
+    path = model_file(tmp_path)
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    size = int.from_bytes(content[:8], "little") + 8
+    for place in [*range(8), *rng.integers(8, size, 150)]:
+        changed = bytearray(content)
+        changed[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(changed)
+        try:
+            loaded = SuperResolver.load(path)
+        except UnusableModel:
+            continue
+        assert loaded.scale in SCALES
+        assert loaded(np.zeros((4, 4), np.uint8)).shape == (4 * loaded.scale, 4 * loaded.scale)
+
+
+def check_refused(folder, content=None):
+    """Load a file of this content; the error's one line, which must name the file."""
+    path = folder / "odd.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UnusableModel, match=r"odd\.safetensors is not a trained SRCNN") as caught:
+        SuperResolver.load(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < len(str(path)) + 500
+    return message
