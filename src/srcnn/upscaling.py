@@ -6,6 +6,8 @@ conversion and bicubic are linear, so that equals adding the network's luma corr
 channel of the bicubic picture, which needs no conversion there and back.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -27,6 +29,10 @@ _LUMA = {
     "full": (np.array([0.299, 0.587, 0.114]), 0.0, 1.0),
     "studio": (np.array([65.481, 128.553, 24.966]) / 255, 16 / 255, 255 / 219),
 }
+
+
+class OutOfTime(TimeoutError):
+    """A picture was not enlarged by its deadline."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,15 @@ class Upscaler:
             top += len(band.sr)
         return result[..., 0] if picture.ndim == 2 else result
 
-    def bands(self, samples: np.ndarray) -> Iterator[Band]:
+    def bands(self, samples: np.ndarray, deadline: float = math.inf) -> Iterator[Band]:
         """The enlarged picture from top to bottom, beside its bicubic enlargement.
 
         Args:
             samples: (h, w, C) as for a call.
+            deadline: of `time.monotonic`, in seconds; looked at before each tile.
+
+        Raises:
+            OutOfTime: the deadline passed; nothing is computed any more.
         """
         height, width = (side * self.scale for side in _checked(samples).shape[:2])
         high, wide = _tile_size(self._tile, width)
@@ -93,6 +103,8 @@ class Upscaler:
             shape = (rows.stop - rows.start, width, samples.shape[2])
             band = Band(np.empty(shape, samples.dtype), np.empty(shape, samples.dtype))
             for left in range(0, width, wide):
+                if time.monotonic() > deadline:
+                    raise OutOfTime("the time that the picture may take is over")
                 columns = slice(left, min(left + wide, width))
                 tile = self._enlarge(samples, rows, columns)
                 band.bicubic[:, columns], band.sr[:, columns] = tile

@@ -2,10 +2,12 @@
 
 import base64
 import io
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 from mlflow.pyfunc import scoring_server
@@ -13,6 +15,7 @@ from PIL import Image
 from skimage import data
 
 from pipeline import registry
+from srcnn import upscaling
 from srcnn.upscaling import Upscaler
 from tests.models import model_file, resolver
 
@@ -94,3 +97,40 @@ def test_clients_at_once_each_get_their_own_picture(server):
     for picture, answer in zip(pictures, answers, strict=True):
         got = decode(answer.json()["predictions"][0]["picture"])
         np.testing.assert_array_equal(got, Upscaler(resolver())(picture))
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Each tile takes a quarter of a second; the tiles that were begun."""
+    begun, network = [], Upscaler._enlarge
+
+    def slowly(*arguments):
+        begun.append(arguments[2:])
+        time.sleep(0.25)
+        return network(*arguments)
+
+    monkeypatch.setattr(Upscaler, "_enlarge", slowly)
+    return begun
+
+
+def test_nothing_is_computed_any_more_for_a_request_that_timed_out(server, slow, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "1")
+    tall = encode(np.zeros((20 * upscaling.TILE // 2, 8), np.uint8))
+
+    with ThreadPoolExecutor(3) as clients:
+        answers = list(clients.map(lambda picture: ask(server, picture), [tall] * 3))
+
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert "time is over" in answers[0].json()["message"]
+    assert len(slow) <= 6, "tiles of 60 were begun in one second, a quarter for each"
+    assert ask(server, encode(ASTRONAUT)).status_code == 200
+
+
+def test_in_python_nobody_is_hurried(tmp_path, slow, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "0")
+    monkeypatch.delenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", raising=False)
+    model_arguments = registry.model_arguments(model_file(tmp_path))
+    mlflow.pyfunc.save_model(tmp_path / "saved", **model_arguments)
+    model = mlflow.pyfunc.load_model(str(tmp_path / "saved"))
+    given = pd.DataFrame({"picture": [encode(ASTRONAUT)]})
+    assert decode(model.predict(given)["picture"][0]).shape == (140, 200, 3)

@@ -4,6 +4,7 @@ Pillow holds whole pictures and writes no 16-bit colour; PNG and TIFF are simple
 """
 
 import io
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -97,14 +98,18 @@ def opened_writer(
         raise
 
 
-def encode_png(picture: Picture, upscaler: "Upscaler") -> bytes:
-    """A picture enlarged, as the content of a PNG file."""
+def encode_png(picture: Picture, upscaler: "Upscaler", deadline: float = math.inf) -> bytes:
+    """A picture enlarged, as the content of a PNG file.
+
+    Raises:
+        OutOfTime: see `Upscaler.bands`.
+    """
     samples = picture.samples
     height, width = (side * upscaler.scale for side in samples.shape[:2])
     shape, deep = (height, width, samples.shape[2]), samples.dtype == np.uint16
     file = io.BytesIO()
     writer = _PngWriter(file, shape, deep, picture.icc, exif_bytes(picture.exif, width, height))
-    for band in upscaler.bands(samples):
+    for band in upscaler.bands(samples, deadline):
         writer.write(band.sr)
     writer.finish()
     return file.getvalue()
