@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 
 from pipeline import identity, owner
 from pipeline.project import StageError, project_root
-from srcnn.model_files import masked
+from srcnn.masking import masked
 
 STATE, OWNER, HEARTBEAT = "pipeline.state", "pipeline.owner", "pipeline.heartbeat"
 TRAINING_KEY, CONTENT_KEY = "pipeline.training_key", "pipeline.content_key"

@@ -15,7 +15,8 @@ from mlflow.exceptions import MlflowException
 
 from pipeline import paths, tracking
 from pipeline.stage import StageError
-from pipeline.tracking import EXPERIMENTS, STATE, Store
+from pipeline.tracking import EXPERIMENTS, STATE, Store, brief
+from srcnn.masking import masked
 
 KINDS = ("lr", "bicubic", "sr", "hr")
 
@@ -105,20 +106,27 @@ class Experiment:
             with tempfile.TemporaryDirectory() as folder:
                 return _read(self.client, self.run_id, folder)
         except (MlflowException, OSError, ValueError, KeyError) as error:
-            raise StageError(f"{self.label} lacks results in MLflow: {error}") from None
+            raise StageError(f"{self.label} lacks results in MLflow: {brief(error)}") from None
 
 
 def published(store: Store) -> list[Experiment]:
-    """All experiments that were published whole, newest first."""
+    """All experiments that were published whole, newest first.
+
+    Raises:
+        StageError: MLflow does not answer.
+    """
     found: list[Experiment] = []
     token: str | None = None
     while token != "":
-        page = store.client.search_runs(
-            [store.experiment_id],
-            f"tags.`{STATE}` = 'published'",
-            order_by=["start_time DESC"],
-            page_token=token,
-        )
+        try:
+            page = store.client.search_runs(
+                [store.experiment_id],
+                f"tags.`{STATE}` = 'published'",
+                order_by=["start_time DESC"],
+                page_token=token,
+            )
+        except tracking.TROUBLE as error:
+            raise StageError(f"{store.name} cannot be read: {brief(error)}") from None
         found += [_experiment(run, store.client) for run in page]
         token = page.token or ""
     return found
@@ -132,7 +140,7 @@ def open_store(experiment: str) -> Store:
     """
     uri = tracking.tracking_uri()
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        raise StageError(f"there is no MLflow store {uri} yet; `dvc repro` makes one")
+        raise StageError(f"there is no MLflow store {masked(uri)} yet; `dvc repro` makes one")
     return Store(experiment)
 
 

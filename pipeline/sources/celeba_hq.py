@@ -10,6 +10,7 @@ from pipeline.params import Data
 from pipeline.raw import Picture, Unreadable
 from pipeline.sources.source import Source
 from pipeline.stage import StageError
+from srcnn.masking import masked
 
 REPO = "eurecom-ds/celeba-hq-256"
 PICTURES = 30_000
@@ -60,7 +61,7 @@ def _resolve(revision: str) -> str:
         ) from None
     except Exception as error:  # every layer below (hub, HTTP, TLS, DNS) has its own
         raise StageError(
-            f"{REPO} cannot be reached at {constants.ENDPOINT}: {_brief(error)}. {WAYS_ON}"
+            f"{REPO} cannot be reached at {masked(constants.ENDPOINT)}: {_brief(error)}. {WAYS_ON}"
         ) from error
     return str(commit)
 
@@ -109,4 +110,4 @@ def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[Picture]
 
 
 def _brief(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
+    return masked(f"{type(error).__name__}: {error}".splitlines()[0]).rstrip(".")

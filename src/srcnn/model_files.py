@@ -1,8 +1,9 @@
 """Trained models where people keep them: a file, an MLflow run or MLflow's registry."""
 
 import os
-import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from srcnn import DEFAULT_MODEL
 from srcnn.hardware import keep_float32
 from srcnn.inference import SuperResolver
+from srcnn.masking import masked
 
 _HOW_TO_TRAIN = "`dvc repro` (or `make repro`) in the project trains and registers one"
 
@@ -90,6 +92,7 @@ def mlflow_client() -> Any:
     """
     uri = tracking_uri()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it waits for the network
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # else minutes without a server
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         import mlflow
@@ -100,15 +103,31 @@ def mlflow_client() -> Any:
         ) from None
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    return mlflow.MlflowClient(uri, registry_uri=uri)
+    with reading(f"the MLflow store {uri}"):  # a scheme without a driver shows here
+        return mlflow.MlflowClient(uri, registry_uri=uri)
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """What goes wrong in MLflow becomes one sentence that says what could not be read.
+
+    Raises:
+        NoModel: MLflow, its store, a file or a driver failed; the sentence shows no password.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, OSError, ImportError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        raise NoModel(masked(f"{what} cannot be read: {reason}; {_HOW_TO_TRAIN}")) from None
 
 
 def _from_mlflow(uri: str, device: str) -> TrainedModel:
     client = mlflow_client()
     import mlflow
-    from mlflow.exceptions import MlflowException
 
-    try:
+    with reading(f"{uri} in {mlflow.get_tracking_uri()}"):
         if uri.startswith("models:"):
             version = _model_version(client, uri.removeprefix("models:").strip("/"))
             source = f"models:/{version.name}/{version.version}"
@@ -122,12 +141,6 @@ def _from_mlflow(uri: str, device: str) -> TrainedModel:
             if len(weights) != 1:
                 raise NoModel(f"{uri} is not a model of this project: it holds no one .safetensors")
             return TrainedModel(SuperResolver.load(weights[0], device), name, run_id)
-    except MlflowException as error:
-        store = mlflow.get_tracking_uri()
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise NoModel(f"{uri} is not in {store}: {reason}; {_HOW_TO_TRAIN}") from None
-    except OSError as error:
-        raise NoModel(f"{uri}: the model's files cannot be read: {error}") from None
 
 
 def _model_version(client: Any, reference: str) -> Any:
@@ -153,8 +166,3 @@ def _device(name: str) -> str:
         usable = ", ".join(kind for kind, there in available.items() if there)
         raise NoModel(f"device is {name!r}; on this machine there is: {usable}")
     return name
-
-
-def masked(text: str) -> str:
-    """A text without the passwords of the URIs in it."""
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)

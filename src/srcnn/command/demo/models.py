@@ -43,11 +43,12 @@ class Models:
             NoModel: there are none.
         """
         client = model_files.mlflow_client()
-        found = client.search_model_versions(f"name = '{REGISTERED}'")
-        versions = sorted(found, key=lambda v: -int(v.version))
-        if not versions:
-            raise NoModel("no model is registered yet: `dvc repro` trains and registers one")
-        aliases = client.get_registered_model(REGISTERED).aliases
+        with model_files.reading("the list of registered models"):
+            found = client.search_model_versions(f"name = '{REGISTERED}'")
+            versions = sorted(found, key=lambda v: -int(v.version))
+            if not versions:
+                raise NoModel("no model is registered yet: `dvc repro` trains and registers one")
+            aliases = client.get_registered_model(REGISTERED).aliases
         best = str(aliases.get("champion", versions[0].version))
         by_number = {v.version: _label(v, str(v.version) == best) for v in versions}
         labels = {label: f"models:/{REGISTERED}/{number}" for number, label in by_number.items()}

@@ -1,0 +1,19 @@
+"""Texts for people and records, without the secrets that the addresses in them may hold."""
+
+import re
+
+_SECRET = "pass|pwd|token|secret|key|credential|signature|sig|auth"
+
+_USER_PARTS = (
+    r"(://)[^\s/?#]*@",  # RFC 3986, section 3.2.1; unescaped, a password may hold an @, too
+    r"(://)[^\s:/?#@]*:[^\s@]*@",  # SQLAlchemy takes passwords with a slash
+    r"(^|[\s'\"=(])[^\s:/'\"=(]+:[^\s/@]+@",  # where the http:// was forgotten
+)
+_PARAMETERS = rf"(?i)([?&;][^\s=&]*(?:{_SECRET})[^\s=&]*=)[^\s&;#'\")]*"
+
+
+def masked(text: str) -> str:
+    """A text without what the URIs in it tell of users, passwords, tokens and keys."""
+    for pattern in _USER_PARTS:
+        text = re.sub(pattern, r"\1***@", text)
+    return re.sub(_PARAMETERS, r"\1***", text)
