@@ -1,6 +1,13 @@
 """The demo: what its page shows, computed without the page."""
 
+import gc
+import os
+import signal
+import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +17,7 @@ from skimage import data
 
 from srcnn import model_files
 from srcnn.command.cli import main
-from srcnn.command.demo import work
+from srcnn.command.demo import scratch, work
 from srcnn.command.demo.models import Models
 from srcnn.degradation import downscale
 from srcnn.perceptual.pretrained import WeightsUnavailable
@@ -120,3 +127,83 @@ def test_without_gradio_the_message_names_the_extra(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert main(["demo"]) == 1
     assert "srcnn[demo]" in capsys.readouterr().err
+
+
+def test_files_to_download_go_with_their_result(picture, model):
+    made = work.enlarge(picture, False, model, None)
+    file = Path(made.files["A"])
+    assert file.is_file()
+    del made
+    gc.collect()
+    assert not file.parent.exists()
+
+
+def test_what_takes_too_long_is_not_computed_to_its_end(picture, model, monkeypatch):
+    monkeypatch.setattr(work, "PATIENCE", 0.0)
+    begun = []
+    monkeypatch.setattr(Upscaler, "_enlarge", lambda *arguments: begun.append(arguments))
+    with pytest.raises(ValueError, match="takes longer than 0 seconds"):
+        work.enlarge(picture, False, model, None)
+    assert not begun
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """A folder for temporary files that is empty."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    return tmp_path / "tmp"
+
+
+def test_a_page_that_ends_leaves_no_files(temporary):
+    with scratch.folder() as folder:
+        assert Path(tempfile.mkdtemp()).parent == folder
+    with pytest.raises(KeyboardInterrupt), scratch.folder():
+        tempfile.mkdtemp()
+        raise KeyboardInterrupt
+    assert not list(temporary.iterdir())
+    assert tempfile.gettempdir() == str(temporary)
+
+
+def test_a_killed_page_s_files_go_at_the_next_start_and_a_living_one_s_stay(temporary):
+    code = (
+        "import tempfile, time\nfrom srcnn.command.demo import scratch\n"
+        "with scratch.folder() as folder:\n"
+        "    tempfile.mkdtemp()\n    print(folder, flush=True)\n    time.sleep(100)\n"
+    )
+    there = {"TMPDIR": str(temporary), "PYTHONPATH": str(Path(scratch.__file__).parents[3])}
+    pages = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | there,
+        )
+        for _ in range(2)
+    ]
+    try:
+        killed, living = (Path(page.stdout.readline().strip()) for page in pages)
+        pages[0].send_signal(signal.SIGKILL)
+        pages[0].wait()
+        assert killed.is_dir()
+        for folder in (killed, living):
+            os.utime(folder, (time.time() - 120,) * 2)
+        with scratch.folder():
+            assert not killed.exists()
+            assert living.is_dir()
+    finally:
+        for page in pages:
+            page.kill()
+            page.communicate()
+
+
+def test_what_only_looks_like_a_page_s_folder_is_not_touched(temporary, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    (temporary / "srcnn-demo-link").symlink_to(tmp_path / "mine")
+    (temporary / "srcnn-demo-file").touch()
+    os.utime(tmp_path / "mine", (0, 0))
+    os.utime(temporary / "srcnn-demo-file", (0, 0))
+    with scratch.folder():
+        pass
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["file"]

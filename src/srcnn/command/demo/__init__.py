@@ -19,7 +19,14 @@ def launch(models: Sequence[str] | None, port: int) -> None:
         NoDemo: Gradio is not installed, or the port is taken.
         NoModel: there is no model to show.
     """
-    # Before Gradio is imported: it must ask nobody anything.
+    from srcnn.command.demo import scratch
+
+    with scratch.folder():  # before Gradio is imported, which looks for its place then
+        _serve(models, port)
+
+
+def _serve(models: Sequence[str] | None, port: int) -> None:
+    # Gradio must ask nobody anything.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
     try:
         import gradio  # noqa: F401  # what the page is made with

@@ -32,12 +32,15 @@ APPEARANCE: dict[str, Any] = {
     "css": _CSS,
     "quiet": True,
     "ssr_mode": False,
+    "state_session_capacity": 20,  # each keeps its pictures
 }
 
 
 def build(models: Models) -> gr.Blocks:
     """The page for these models."""
-    with gr.Blocks(title="SRCNN", analytics_enabled=False) as page:
+    # Gradio's copies of pictures go after an hour, what waits to be computed is bounded.
+    with gr.Blocks(title="SRCNN", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+        page.queue(max_size=20)
         gr.Markdown("# SRCNN\nDrop a portrait: bicubic enlargement beside two trained networks.")
         results, label = gr.State(None), list(models.references)
         with gr.Row():

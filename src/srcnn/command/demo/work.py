@@ -1,7 +1,9 @@
 """What the page computes, without the page."""
 
+import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,10 +21,13 @@ from srcnn.inference import SuperResolver
 from srcnn.perceptual.measures import LPIPS, VGGDistance
 from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 from srcnn.pictures import images
-from srcnn.upscaling import Upscaler
+from srcnn.upscaling import OutOfTime, Upscaler
 
 # What two cores enlarge while somebody waits.
 MAX_RESULT_PIXELS = 16_000_000
+
+# Seconds that somebody waits for it on a slower machine, or for a larger network.
+PATIENCE = 120.0
 
 _MAX_PERCEPTUAL_PIXELS = 1_000_000
 
@@ -43,7 +48,7 @@ class Results:
     Attributes:
         pictures: original if known, bicubic, A, B if chosen.
         scores: of each the measures against the original; empty if that is not known.
-        files: the PNG files of A and B to download.
+        files: the PNG files of A and B to download; they go when this object does.
         note: one sentence on what was done.
     """
 
@@ -63,7 +68,8 @@ def enlarge(path: str, as_hr: bool, a: str, b: str | None) -> Results:
         b: reference of another of the same scale, or None.
 
     Raises:
-        ValueError: the file is no picture, is too large or too small, or the scales differ.
+        ValueError: the file is no picture, is too large or too small, takes longer than PATIENCE,
+            or the scales differ.
     """
     picture = images.decode(Path(path).read_bytes())
     models = {A: load(a).resolver} | ({B: load(b).resolver} if b else {})
@@ -77,7 +83,13 @@ def enlarge(path: str, as_hr: bool, a: str, b: str | None) -> Results:
     pictures = {} if hr is None else {HR: hr}
     started = time.monotonic()
     for name, model in models.items():
-        bands = list(Upscaler(model).bands(lr if lr.ndim == 3 else lr[..., None]))
+        samples = lr if lr.ndim == 3 else lr[..., None]
+        try:
+            bands = list(Upscaler(model).bands(samples, started + PATIENCE))
+        except OutOfTime:
+            raise ValueError(
+                f"this takes longer than {PATIENCE:.0f} seconds here. `srcnn upscale` takes its time"
+            ) from None
         pictures.setdefault(BICUBIC, _whole([band.bicubic for band in bands]))
         pictures[name] = _whole([band.sr for band in bands])
     seconds = time.monotonic() - started
@@ -90,7 +102,10 @@ def enlarge(path: str, as_hr: bool, a: str, b: str | None) -> Results:
         f"{lr.shape[1]} × {lr.shape[0]} pixels enlarged to {width} × {height} (×{scale}) "
         f"in {seconds:.1f} s."
     )
-    return Results(pictures, scores, _files(pictures, Path(path).stem), note)
+    folder = tempfile.mkdtemp(prefix="srcnn-")
+    made = Results(pictures, scores, _files(pictures, Path(folder), Path(path).stem), note)
+    weakref.finalize(made, shutil.rmtree, folder, ignore_errors=True)
+    return made
 
 
 def detail(picture: np.ndarray, zoom: float, across: float, down: float) -> np.ndarray:
@@ -145,8 +160,7 @@ def _perceptual_measures() -> dict[str, Measure]:
     return found
 
 
-def _files(pictures: dict[str, np.ndarray], stem: str) -> dict[str, str]:
-    folder = Path(tempfile.mkdtemp(prefix="srcnn-"))
+def _files(pictures: dict[str, np.ndarray], folder: Path, stem: str) -> dict[str, str]:
     files = {}
     for name in (A, B):
         if name in pictures:
