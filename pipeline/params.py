@@ -240,7 +240,7 @@ def load(path: Path = paths.PARAMS) -> Params:
             of values is impossible. All problems are in the one message.
     """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # a SafeLoader
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; stages run in the project's root") from None
     except yaml.YAMLError as error:

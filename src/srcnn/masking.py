@@ -2,14 +2,14 @@
 
 import re
 
-_SECRET = "pass|pwd|token|secret|key|credential|signature|sig|auth"
+_TELLING = "pass|pwd|token|secret|key|credential|signature|sig|auth"
 
 _USER_PARTS = (
     r"(://)[^\s/?#]*@",  # RFC 3986, section 3.2.1; unescaped, a password may hold an @, too
     r"(://)[^\s:/?#@]*:[^\s@]*@",  # SQLAlchemy takes passwords with a slash
     r"(^|[\s'\"=(])[^\s:/'\"=(]+:[^\s/@]+@",  # where the http:// was forgotten
 )
-_PARAMETERS = rf"(?i)([?&;][^\s=&]*(?:{_SECRET})[^\s=&]*=)[^\s&;#'\")]*"
+_PARAMETERS = rf"(?i)([?&;][^\s=&]*(?:{_TELLING})[^\s=&]*=)[^\s&;#'\")]*"
 
 
 def masked(text: str) -> str:

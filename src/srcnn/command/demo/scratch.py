@@ -22,13 +22,15 @@ def folder() -> Iterator[Path]:
     """Where all temporary files of this process are, until the block ends."""
     outside = tempfile.gettempdir()
     _remove_abandoned(Path(outside))
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as made:
-        with FileLock(Path(made) / _LOCK):
-            tempfile.tempdir = made
-            try:
-                yield Path(made)
-            finally:
-                tempfile.tempdir = outside
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as made,
+        FileLock(Path(made) / _LOCK),
+    ):
+        tempfile.tempdir = made
+        try:
+            yield Path(made)
+        finally:
+            tempfile.tempdir = outside
 
 
 def _remove_abandoned(root: Path) -> None:

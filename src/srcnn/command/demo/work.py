@@ -88,7 +88,7 @@ def enlarge(path: str, as_hr: bool, a: str, b: str | None) -> Results:
             bands = list(Upscaler(model).bands(samples, started + PATIENCE))
         except OutOfTime:
             raise ValueError(
-                f"this takes longer than {PATIENCE:.0f} seconds here. `srcnn upscale` takes its time"
+                f"it takes longer than {PATIENCE:.0f} seconds here. `srcnn upscale` has no limit"
             ) from None
         pictures.setdefault(BICUBIC, _whole([band.bicubic for band in bands]))
         pictures[name] = _whole([band.sr for band in bands])
