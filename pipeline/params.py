@@ -1,6 +1,7 @@
 """params.yaml as one frozen object, validated as a whole before any stage does work."""
 
 import re
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,8 +14,16 @@ from pipeline import paths
 # The 16 convolutions of srcnn.perceptual.vgg19, which needs PyTorch: slow to import for names.
 _VGG19_LAYER = re.compile("(conv|relu)([12]_[12]|[345]_[1-4])")
 
+# Far beyond what is of use; a billion is a slip, and would end without memory or a word.
+Kernel = Annotated[int, Field(ge=1, le=127)]
+Channels = Annotated[int, Field(ge=1, le=8192)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
+_SHORT.maxlevel = 2
 
 
 class ParamsError(ValueError):
@@ -59,7 +68,7 @@ class Data(Section):
     skip_unreadable: bool
     group_by: Annotated[str, Field(min_length=1)] | None
     split: Split
-    split_salt: int
+    split_salt: Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
     @field_validator("group_by")
     @classmethod
@@ -89,8 +98,8 @@ class Degrade(Section):
 
 
 class Model(Section):
-    kernels: Annotated[list[Positive], Field(min_length=3, max_length=3)]
-    channels: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    kernels: Annotated[list[Kernel], Field(min_length=3, max_length=3)]
+    channels: Annotated[list[Channels], Field(min_length=2, max_length=2)]
     residual: bool
 
     @model_validator(mode="after")
@@ -143,7 +152,7 @@ class Loss(Section):
 class Train(Section):
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["auto", "float32", "bfloat16"]
-    threads: Positive
+    threads: Annotated[int, Field(ge=1, le=1024)]
     steps: Positive
     batch_size: Positive
     patch_size: Positive
@@ -243,8 +252,19 @@ def load(path: Path = paths.PARAMS) -> Params:
         tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # a SafeLoader
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; stages run in the project's root") from None
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path} is not valid YAML: {error}") from None
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
+    except Exception as error:  # PyYAML lets out what Python raises for values that cannot be
+        raise ParamsError(f"{path} is not valid YAML: {error or type(error).__name__}") from None
+    return validated(tree, path)
+
+
+def validated(tree: Any, path: Path = paths.PARAMS) -> Params:
+    """What was read from params.yaml as parameters.
+
+    Raises:
+        ParamsError: as for `load`.
+    """
     if not isinstance(tree, dict):
         raise ParamsError(f"{path} must hold a mapping of parameter groups")
     try:
@@ -262,4 +282,12 @@ def _describe(problem: Any) -> str:
         return f"{key}: unknown parameter"
     if problem["type"] == "missing":
         return f"{key}: missing"
-    return f"{key} is {problem['input']!r}; {problem['msg'].replace('Input should', 'it should')}"
+    return f"{key} is {_shown(problem['input'])}; {problem['msg'].replace('Input should', 'it should')}"
+
+
+def _shown(value: Any) -> str:
+    """A value, or its beginning: a few lines of YAML can stand for gigabytes."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python writes no number of that many digits
+        return "a number of thousands of digits"

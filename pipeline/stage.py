@@ -24,9 +24,27 @@ def run(main: Callable[[params.Params], None], stage: str | None = None) -> None
         main(given)
         if before:
             before.check_unchanged()
-    except (StageError, params.ParamsError) as error:
+    except (StageError, params.ParamsError, OSError) as error:  # OSError: a full disk, no rights
         print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(1)
+    except (MemoryError, RuntimeError) as error:
+        if not _lacks_memory(error):
+            raise
+        print(
+            f"ERROR: there is not enough memory: {str(error).splitlines()[0]}. Smaller "
+            "train.batch_size, train.patch_size, model.channels or pictures need less",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """PyTorch has a class of its own for it on GPUs, and on CPUs only these words."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "allocate memory" in str(error)
+    )

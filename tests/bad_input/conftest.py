@@ -1,0 +1,102 @@
+"""A project, and the commands in it, run in this process: what they raise fails the test."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from pipeline import stage
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left: its exit code, what it said, and the files that were not there before."""
+
+    code: int
+    said: str
+    made: list[str]
+
+    def is_one_error(self, *naming: str) -> bool:
+        """Whether it failed with one message, which names these, and left nothing behind."""
+        assert self.code not in (0, None), f"it went through: {self.said}"
+        self.is_clean()
+        assert self.said.count("ERROR: ") == 1, self.said
+        assert not self.made
+        for name in naming:
+            assert name in self.said
+        return True
+
+    def is_clean(self) -> bool:
+        """Whether it left nothing half and showed no traceback."""
+        assert "Traceback" not in self.said
+        assert len(self.said) < 20_000
+        assert not [name for name in self.made if "partial" in name]
+        return True
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys) -> Callable[..., Outcome]:
+    """Call something that may exit, in an empty current folder."""
+    (tmp_path / "work" / ".dvc").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
+    for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI", "DVC_EXP_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    threads = torch.get_num_threads()
+
+    def outcome(function: Callable[..., object], *arguments: object) -> Outcome:
+        before, code = files(Path.cwd()), 0
+        capsys.readouterr()
+        try:
+            code = function(*arguments) or 0
+        except SystemExit as ended:
+            code = ended.code
+        said = "".join(capsys.readouterr())
+        return Outcome(code, said, sorted(files(Path.cwd()) - before))
+
+    yield outcome
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def project(run) -> Callable[..., Outcome]:
+    """Run a stage in a project whose params.yaml has other values, by dotted names."""
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+
+    def stage_outcome(module, name: str | None = None, **changes: object) -> Outcome:
+        if changes:
+            write_params(changes)
+        return run(stage.run, module.main, name)
+
+    return stage_outcome
+
+
+def write_params(changes: dict[str, object]) -> None:
+    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for name, value in changes.items():
+        put(tree, name, value)
+    Path("params.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+
+
+def put(tree: dict, name: str, value: object) -> None:
+    """Set a parameter by its dotted name."""
+    branch, leaf = branch_of(tree, name)
+    branch[leaf] = value
+
+
+def branch_of(tree: dict, name: str) -> tuple[dict, str]:
+    *sections, leaf = name.split(".")
+    for section in sections:
+        tree = tree[section]
+    return tree, leaf

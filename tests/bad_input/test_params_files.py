@@ -1,0 +1,123 @@
+"""params.yaml: every stage says in one message what is wrong with it, before any work."""
+
+import copy
+import datetime
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline import fetch, params
+from tests.bad_input.conftest import ROOT, branch_of, put
+
+TREE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+LEAVES = list(params._flatten(TREE))
+
+ODD = {
+    "text": "seven",
+    "negative": -1,
+    "zero": 0,
+    "half": 0.5,
+    "huge": 10**30,
+    "nan": math.nan,
+    "inf": math.inf,
+    "true": True,
+    "null": None,
+    "list": [1],
+    "mapping": {"a": 1},
+    "empty": "",
+    "date": datetime.date(2020, 1, 1),
+}
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("name", LEAVES)
+def test_odd_values_are_taken_or_named(name, value):
+    tree = copy.deepcopy(TREE)
+    put(tree, name, value)
+    try:
+        taken = params.validated(tree)
+    except params.ParamsError as error:
+        leaf = name.rpartition(".")[2]
+        assert leaf in str(error) or name.rpartition(".")[0] in str(error)
+        assert len(str(error)) < 1000
+    else:
+        assert type(taken.flat().get(name, value)) is type(value) or isinstance(value, int | dict)
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True)
+)
+FILES = {
+    "empty": b"",
+    "null": b"null\n",
+    "list": b"- 1\n",
+    "text": b"seed\n",
+    "number": b"5",
+    "unclosed": b"seed: [1",
+    "tabs": b"seed:\t\t- 1\n\tdata: 2",
+    "binary": bytes(range(256)),
+    "latin-1": "seed: 0 # für".encode("latin-1"),
+    "utf-16": "seed: 0".encode("utf-16"),
+    "control characters": b"seed: \x00\x01",
+    "two documents": b"seed: 0\n---\nseed: 1\n",
+    "python object": b"seed: !!python/object/apply:os.system [true]\n",
+    "unknown tag": b"seed: !x 1\n",
+    "unknown alias": b"seed: *x\n",
+    "deep": b"[" * 20_000,
+    "deep mapping": b"seed: " + b"{a: " * 3000,
+    "long number": b"seed: " + b"9" * 10_000,
+    "long hexadecimal": b"seed: 0x" + b"f" * 10_000,
+    "laughs": LAUGHS.encode() + b"seed: *h\n",
+    "number as key": b"1: 2\n",
+    "null as key": b"null: 2\n",
+    "list as key": b"[1, 2]: 2\n",
+    "itself": b"&a {seed: *a}\n",
+    "bad date": b"seed: 2020-99-99\n",
+    "bad time": b"seed: 2020-01-01 99:99:99\n",
+    "sexagesimal": b"seed: 1:99999999999\n",
+    "merge": b"<<: 5\n",
+    "binary tag": b"seed: !!binary '*'\n",
+    "bad int tag": b"seed: !!int x\n",
+    "bad float tag": b"seed: !!float x\n",
+    "bad bool tag": b"seed: !!bool x\n",
+}
+
+
+@pytest.mark.parametrize("content", FILES.values(), ids=FILES)
+def test_files_that_are_no_parameters(project, content):
+    Path("params.yaml").write_bytes(content)
+    assert project(fetch, "fetch").is_one_error("params.yaml")
+
+
+def test_a_folder_or_nothing_in_its_place(project):
+    Path("params.yaml").unlink()
+    assert project(fetch, "fetch").is_one_error("params.yaml")
+    Path("params.yaml").mkdir()
+    assert project(fetch, "fetch").is_one_error("params.yaml")
+
+
+def test_nothing_in_place_of_dvc_yaml(project):
+    Path("dvc.yaml").unlink()
+    assert project(fetch, "fetch").is_one_error("dvc.yaml")
+
+
+@pytest.mark.parametrize("name", [name for name in LEAVES if "layers." not in name])
+def test_what_is_missing_is_named(project, name):
+    tree = copy.deepcopy(TREE)
+    branch, leaf = branch_of(tree, name)
+    del branch[leaf]
+    Path("params.yaml").write_text(yaml.safe_dump(tree))
+    assert project(fetch, "fetch").is_one_error(f"{name}: missing")
+
+
+@pytest.mark.parametrize("section", [key for key, value in TREE.items() if isinstance(value, dict)])
+@pytest.mark.parametrize("value", [None, 5, "x", [], {}], ids=str)
+def test_sections_of_another_kind_are_named(project, section, value):
+    assert project(fetch, "fetch", **{section: value}).is_one_error(section)
+
+
+@pytest.mark.parametrize("name", ["sead", "train.stepps", "loss.perceptual_layers.conv9_9"])
+def test_unknown_names_are_told(project, name):
+    assert project(fetch, "fetch", **{name: 1.0}).is_one_error(name.rpartition(".")[2])
