@@ -282,7 +282,8 @@ def _describe(problem: Any) -> str:
         return f"{key}: unknown parameter"
     if problem["type"] == "missing":
         return f"{key}: missing"
-    return f"{key} is {_shown(problem['input'])}; {problem['msg'].replace('Input should', 'it should')}"
+    allowed = problem["msg"].replace("Input should", "it should")
+    return f"{key} is {_shown(problem['input'])}; {allowed}"
 
 
 def _shown(value: Any) -> str:

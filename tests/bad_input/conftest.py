@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left: its exit code, what it said, and the files that were not there before."""
+    """What a command left: its exit code, what it said, and files that were not there before."""
 
     code: int
     said: str
@@ -65,7 +65,8 @@ def run(tmp_path, monkeypatch, capsys) -> Callable[..., Outcome]:
 
     yield outcome
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+    if torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture

@@ -36,14 +36,18 @@ ODD = {
 def test_odd_values_are_taken_or_named(name, value):
     tree = copy.deepcopy(TREE)
     put(tree, name, value)
+    refusal = ""
     try:
         taken = params.validated(tree)
     except params.ParamsError as error:
-        leaf = name.rpartition(".")[2]
-        assert leaf in str(error) or name.rpartition(".")[0] in str(error)
-        assert len(str(error)) < 1000
+        refusal = str(error)
+    if refusal:
+        section, _, leaf = name.rpartition(".")
+        assert leaf in refusal or section in refusal
+        assert len(refusal) < 1000
     else:
-        assert type(taken.flat().get(name, value)) is type(value) or isinstance(value, int | dict)
+        branch, leaf = branch_of(taken.model_dump(), name)
+        assert branch[leaf] == value
 
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -65,7 +69,7 @@ FILES = {
     "python object": b"seed: !!python/object/apply:os.system [true]\n",
     "unknown tag": b"seed: !x 1\n",
     "unknown alias": b"seed: *x\n",
-    "deep": b"[" * 20_000,
+    "deep": b"[" * 3000,
     "deep mapping": b"seed: " + b"{a: " * 3000,
     "long number": b"seed: " + b"9" * 10_000,
     "long hexadecimal": b"seed: 0x" + b"f" * 10_000,
