@@ -1,5 +1,9 @@
-"""Writing files and folders so that a killed process leaves nothing that looks whole."""
+"""Writing files and folders so that a killed process leaves nothing that looks whole.
 
+And reading them, where the disk, a person or another program may have damaged them since.
+"""
+
+import csv
 import json
 import os
 import shutil
@@ -7,6 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
+
+from pipeline.project import StageError
+
+# What reading a file raises that was cut short or changed, Arrow's errors of Parquet files included.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    NotImplementedError,
+    csv.Error,
+    SafetensorError,
+)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -61,6 +81,23 @@ def whole_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
     partial.replace(path)
     _sync_folder(path.parent)
+
+
+@contextmanager
+def reading(path: Path, part_of: Path | None = None) -> Iterator[None]:
+    """What cannot be understood of a file or folder becomes a StageError that says what to do.
+
+    Args:
+        path: what is read in the block.
+        part_of: the folder that is made as a whole, if the path lies in one.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise StageError(f"{path} is missing; `dvc repro` makes it") from None
+    except _DAMAGE as error:
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise StageError(f"{path} is damaged: {reason}. {way_back(part_of or path)}") from None
 
 
 def _sync_folder(path: Path) -> None:

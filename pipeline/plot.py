@@ -30,16 +30,21 @@ def main(params: Params) -> None:
         StageError: the results of an earlier stage are not there.
     """
     make_deterministic(params.train.threads)
-    try:
+    with artifacts.reading(paths.PAIRS):
         test = Pairs.open(paths.PAIRS).split(HELD_OUT)
+    with artifacts.reading(paths.WEIGHTS):
         resolver = SuperResolver.load(paths.WEIGHTS)
+    with artifacts.reading(paths.SNAPSHOTS):
         film = load_file(paths.SNAPSHOTS)
+    with artifacts.reading(paths.EVALUATION):
         evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
-        curve, scores = _read_curve(), _read_scores()
-    except (FileNotFoundError, ValueError) as error:
-        raise stage.StageError(f"{error}; `dvc repro` makes what is missing") from None
+        loss, interval = evaluation["loss"], evaluation["psnr_gain_ci95"]
+    with artifacts.reading(paths.TRAINING_CURVE):
+        curve = _read_curve()
+    with artifacts.reading(paths.PER_IMAGE):
+        scores = _read_scores(test)
 
-    scale, luma, loss = test.scale, test.luma, evaluation["loss"]
+    scale, luma = test.scale, test.luma
     gains = np.array([score.gain("psnr") for score in scores])
     examples = _examples(scores, gains, test, resolver)
     drawn = {
@@ -48,9 +53,7 @@ def main(params: Params) -> None:
         "filmstrip": figures.filmstrip(
             film["steps"], film["sr"], film["bicubic"], film["hr"], scale, luma, loss
         ),
-        "gain_histogram": figures.gain_histogram(
-            gains, evaluation["psnr_gain_ci95"], luma, scale, loss
-        ),
+        "gain_histogram": figures.gain_histogram(gains, interval, luma, scale, loss),
     }
     with artifacts.whole_folder(paths.FIGURES) as folder:
         for name, figure in drawn.items():
@@ -62,13 +65,17 @@ def main(params: Params) -> None:
 def _read_curve() -> dict[str, np.ndarray]:
     with paths.TRAINING_CURVE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
+    if any(None in row.values() for row in rows):
+        raise ValueError("a row is cut short")
     return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
 
 
-def _read_scores() -> list[Score]:
+def _read_scores(test: Pairs) -> list[Score]:
     """The scores of the held-out pictures, in the order of the test split."""
     with paths.PER_IMAGE.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["set"] == HELD_OUT]
+    if [row["id"] for row in rows] != test.ids:
+        raise ValueError("it does not list the pictures of the test split")
     kinds = {field.name: str if field.type is str else float for field in fields(Score)}
     return [Score(**{n: kind(row[n]) for n, kind in kinds.items() if row[n]}) for row in rows]
 

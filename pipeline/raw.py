@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -163,10 +163,10 @@ def index(folder: Path) -> list[Entry]:
     """
     held = 0
     for shard in _shards(folder):
-        with _reading(folder, shard), pq.ParquetFile(shard) as file:
+        with artifacts.reading(shard, folder), pq.ParquetFile(shard) as file:
             held += file.metadata.num_rows
     with (
-        _reading(folder, folder / INDEX),
+        artifacts.reading(folder / INDEX, folder),
         (folder / INDEX).open(newline="", encoding="utf-8") as file,
     ):
         entries = [
@@ -184,7 +184,7 @@ def meta(folder: Path) -> Meta:
     Raises:
         StageError: it is not there, or damaged.
     """
-    with _reading(folder, folder / META):
+    with artifacts.reading(folder / META, folder):
         return Meta(**json.loads((folder / META).read_text(encoding="utf-8")))
 
 
@@ -196,7 +196,7 @@ def read(folder: Path) -> Iterator[Picture]:
     """
     entries = iter(index(folder))
     for shard in _shards(folder):
-        with _reading(folder, shard):
+        with artifacts.reading(shard, folder):
             for picture in _pictures(shard):
                 entry = next(entries, None)
                 listed = entry and (entry.id, entry.source, entry.sha256)
@@ -217,17 +217,6 @@ def _pictures(shard: Path) -> Iterator[Picture]:
                 yield Picture(**row)
 
 
-@contextmanager
-def _reading(folder: Path, path: Path) -> Iterator[None]:
-    """Turn what reading a missing or damaged file raises into one that says what to do."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise StageError(f"{path} is missing; `dvc repro` makes it") from None
-    except (OSError, ValueError, LookupError, TypeError, csv.Error, pa.ArrowException) as error:
-        raise StageError(f"{path} is damaged: {error}. {artifacts.way_back(folder)}") from None
-
-
 def skipped(folder: Path) -> list[tuple[str, str]]:
     """File and reason of every picture that was skipped because it could not be read.
 
@@ -235,7 +224,7 @@ def skipped(folder: Path) -> list[tuple[str, str]]:
         StageError: there is no such list, or it is damaged.
     """
     with (
-        _reading(folder, folder / SKIPPED),
+        artifacts.reading(folder / SKIPPED, folder),
         (folder / SKIPPED).open(newline="", encoding="utf-8") as file,
     ):
         return [(row["file"], row["reason"]) for row in csv.DictReader(file)]

@@ -89,7 +89,7 @@ class Pairs:
                 hr_data=np.load(folder / _HR, mmap_mode="c"),
                 lr_data=np.load(folder / _LR, mmap_mode="c"),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             problem = f"{type(error).__name__}: {error}"
             raise ValueError(f"{folder} holds no whole set of LR/HR pairs: {problem}") from error
         pairs._check(folder)

@@ -1,4 +1,4 @@
-"""Pictures for `srcnn upscale` and for the stage fetch: whole, or refused by name in one message."""
+"""Pictures for `srcnn upscale` and the stage fetch: taken whole, or named in one message."""
 
 import resource
 from pathlib import Path

@@ -1,0 +1,192 @@
+"""What the stages leave to each other, and checkpoints: damaged, it is named, never used."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipeline import evaluate, fetch, grayscale_and_degrade, live, plot, stage, train
+from pipeline.checkpoints import Checkpoints
+from tests.bad_input.conftest import ROOT, write_params
+
+SMALL = {
+    "data.source": "folder",
+    "data.path": "photos",
+    "degrade.scale": 2,
+    "model.kernels": [3, 1, 3],
+    "model.channels": [4, 3],
+    "train.device": "cpu",
+    "train.threads": 1,
+    "train.steps": 4,
+    "train.patch_size": 24,
+    "train.validate_every": 2,
+    "train.log_every": 2,
+    "evaluate.lpips": False,
+}
+STAGES = {
+    "grayscale-and-degrade": grayscale_and_degrade,
+    "train": train,
+    "evaluate": evaluate,
+    "plot": plot,
+}
+READ = {
+    "grayscale-and-degrade": ["raw/index.csv", "raw/meta.json", "raw/pictures-00000.parquet"],
+    "train": ["pairs/index.csv", "pairs/meta.json", "pairs/hr.npy", "pairs/lr.npy", "pairs.json"],
+    "evaluate": ["pairs/hr.npy", "../models/srcnn.safetensors", "../models/training.json"],
+    "plot": [
+        "pairs/meta.json",
+        "../models/srcnn.safetensors",
+        "../models/snapshots.safetensors",
+        "../metrics/training.csv",
+        "../metrics/per_image.csv",
+        "../metrics/evaluation.json",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A small experiment, whole."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / ".dvc").mkdir()
+    (folder / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(14):
+        pixels = rng.integers(0, 256, (40, 48), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "photos" / f"{i}.png")
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(live, "reporting", silent)
+        patch.delenv("DVC_ROOT", raising=False)
+        write_params(SMALL)
+        stage.run(fetch.main, "fetch")
+        for name, module in STAGES.items():
+            stage.run(module.main, name if name in ("grayscale-and-degrade", "evaluate") else None)
+    torch.set_num_threads(threads)
+    return folder
+
+
+class silent:  # noqa: N801  # in place of a function
+    """Reports to nobody."""
+
+    def __init__(self, *_):
+        pass
+
+    def __enter__(self):
+        return lambda row: None
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.fixture
+def again(run, made, monkeypatch):
+    """Run a stage again in a copy of it, without its old results."""
+    shutil.copytree(made, ".", dirs_exist_ok=True)
+    monkeypatch.setattr(live, "reporting", silent)
+
+    def outcome(name):
+        named = name if name in ("grayscale-and-degrade", "evaluate") else None
+        return run(stage.run, STAGES[name].main, named)
+
+    return outcome
+
+
+def remove(path):
+    path.unlink()
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def halve(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def replace_by_text(path):
+    path.write_text("<html>404</html>\n")
+
+
+def replace_by_zeros(path):
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def replace_by_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def replace_by_list(path):
+    path.write_text("[]\n")
+
+
+DAMAGES = (remove, empty, halve, replace_by_text, replace_by_zeros, replace_by_folder)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, replace_by_list], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize(
+    ("name", "file"), [(name, file) for name, files in READ.items() for file in files]
+)
+def test_what_an_earlier_stage_left_damaged_is_named(again, name, file, damage):
+    path = Path("data", file)
+    damage(path)
+    outcome = again(name)
+    assert outcome.is_one_error()
+    named = (path.name, "data/pairs", "pictures-*.parquet")
+    assert any(name in outcome.said for name in named)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("file", ["pairs/hr.npy", "pairs/lr.npy", "pairs/index.csv"])
+def test_no_bit_may_flip_in_the_pairs(again, file, seed):
+    path = Path("data", file)
+    content, rng = bytearray(path.read_bytes()), np.random.default_rng(seed)
+    # behind the head that NumPy pads
+    content[rng.integers(128, len(content))] ^= 1 << rng.integers(8)
+    path.write_bytes(content)
+    assert again("train").is_one_error("pairs")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_bit_of_a_picture_may_flip_in_a_shard(again, seed):
+    path, before = Path("data/raw/pictures-00000.parquet"), Path("data/pairs/hr.npy").read_bytes()
+    content, rng = bytearray(path.read_bytes()), np.random.default_rng(seed)
+    content[rng.integers(len(content))] ^= 1 << rng.integers(8)
+    path.write_bytes(content)
+    outcome = again("grayscale-and-degrade")
+    if outcome.code:
+        assert outcome.is_one_error("pictures-")
+    else:  # in what Parquet says of itself and nobody reads
+        assert Path("data/pairs/hr.npy").read_bytes() == before
+
+
+CHECKPOINTS = {
+    "empty": b"",
+    "digest alone": b"0" * 64,
+    "text": b"a checkpoint\n" * 20,
+    "zeros": bytes(1000),
+}
+
+
+@pytest.mark.parametrize("content", CHECKPOINTS.values(), ids=CHECKPOINTS)
+def test_a_checkpoint_that_is_none_is_named_and_not_used(tmp_path, capsys, content):
+    (tmp_path / "state.pt").write_bytes(content)
+    assert Checkpoints(tmp_path).load() is None
+    assert "state.pt is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_checkpoint_with_a_flipped_bit_or_cut_short_is_not_used(tmp_path, capsys, seed):
+    Checkpoints(tmp_path).save({"step": 3, "weights": torch.arange(100.0)})
+    path, rng = tmp_path / "state.pt", np.random.default_rng(seed)
+    content = bytearray(path.read_bytes())
+    content[rng.integers(len(content))] ^= 1 << rng.integers(8)
+    path.write_bytes(content if seed % 2 else content[: rng.integers(len(content))])
+    assert Checkpoints(tmp_path).load() is None
+    assert "state.pt is damaged" in capsys.readouterr().err
