@@ -18,6 +18,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline import identity, owner
 from pipeline.project import StageError, project_root
@@ -304,4 +305,4 @@ def _check_active(experiment: Experiment) -> None:
 
 
 # What a store that cannot be used raises: MLflow's own, of sockets and files, of a missing driver.
-TROUBLE = (MlflowException, OSError, ImportError)
+TROUBLE = (MlflowException, SQLAlchemyError, OSError, ImportError)

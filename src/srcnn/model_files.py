@@ -115,10 +115,11 @@ def reading(what: str) -> Iterator[None]:
         NoModel: MLflow, its store, a file or a driver failed; the sentence shows no password.
     """
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, OSError, ImportError) as error:
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise NoModel(masked(f"{what} cannot be read: {reason}; {_HOW_TO_TRAIN}")) from None
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from pipeline import stage
-
-ROOT = Path(__file__).parents[2]
+from tests import small_project
+from tests.small_project import ROOT
 
 
 @dataclass(frozen=True)
@@ -77,27 +76,7 @@ def project(run) -> Callable[..., Outcome]:
 
     def stage_outcome(module, name: str | None = None, **changes: object) -> Outcome:
         if changes:
-            write_params(changes)
+            small_project.write_params(Path(), changes)
         return run(stage.run, module.main, name)
 
     return stage_outcome
-
-
-def write_params(changes: dict[str, object]) -> None:
-    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    for name, value in changes.items():
-        put(tree, name, value)
-    Path("params.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
-
-
-def put(tree: dict, name: str, value: object) -> None:
-    """Set a parameter by its dotted name."""
-    branch, leaf = branch_of(tree, name)
-    branch[leaf] = value
-
-
-def branch_of(tree: dict, name: str) -> tuple[dict, str]:
-    *sections, leaf = name.split(".")
-    for section in sections:
-        tree = tree[section]
-    return tree, leaf

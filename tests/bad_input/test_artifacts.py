@@ -6,32 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from pipeline import evaluate, fetch, grayscale_and_degrade, live, plot, stage, train
+from pipeline import live, stage
 from pipeline.checkpoints import Checkpoints
-from tests.bad_input.conftest import ROOT, write_params
+from tests import small_project
 
-SMALL = {
-    "data.source": "folder",
-    "data.path": "photos",
-    "degrade.scale": 2,
-    "model.kernels": [3, 1, 3],
-    "model.channels": [4, 3],
-    "train.device": "cpu",
-    "train.threads": 1,
-    "train.steps": 4,
-    "train.patch_size": 24,
-    "train.validate_every": 2,
-    "train.log_every": 2,
-    "evaluate.lpips": False,
-}
-STAGES = {
-    "grayscale-and-degrade": grayscale_and_degrade,
-    "train": train,
-    "evaluate": evaluate,
-    "plot": plot,
-}
 READ = {
     "grayscale-and-degrade": ["raw/index.csv", "raw/meta.json", "raw/pictures-00000.parquet"],
     "train": ["pairs/index.csv", "pairs/meta.json", "pairs/hr.npy", "pairs/lr.npy", "pairs.json"],
@@ -51,22 +30,13 @@ READ = {
 def made(tmp_path_factory):
     """A small experiment, whole."""
     folder = tmp_path_factory.mktemp("made")
-    (folder / ".dvc").mkdir()
-    (folder / "photos").mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(14):
-        pixels = rng.integers(0, 256, (40, 48), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "photos" / f"{i}.png")
-    shutil.copy(ROOT / "dvc.yaml", folder)
+    small_project.make(folder)
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(live, "reporting", silent)
         patch.delenv("DVC_ROOT", raising=False)
-        write_params(SMALL)
-        stage.run(fetch.main, "fetch")
-        for name, module in STAGES.items():
-            stage.run(module.main, name if name in ("grayscale-and-degrade", "evaluate") else None)
+        small_project.run_stages()
     torch.set_num_threads(threads)
     return folder
 
@@ -91,8 +61,7 @@ def again(run, made, monkeypatch):
     monkeypatch.setattr(live, "reporting", silent)
 
     def outcome(name):
-        named = name if name in ("grayscale-and-degrade", "evaluate") else None
-        return run(stage.run, STAGES[name].main, named)
+        return run(stage.run, *small_project.STAGES[name])
 
     return outcome
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pipeline import fetch, params
-from tests.bad_input.conftest import ROOT, branch_of, put
+from tests.small_project import ROOT, branch_of
 
 TREE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 LEAVES = list(params._flatten(TREE))
@@ -35,7 +35,8 @@ ODD = {
 @pytest.mark.parametrize("name", LEAVES)
 def test_odd_values_are_taken_or_named(name, value):
     tree = copy.deepcopy(TREE)
-    put(tree, name, value)
+    branch, leaf = branch_of(tree, name)
+    branch[leaf] = value
     refusal = ""
     try:
         taken = params.validated(tree)

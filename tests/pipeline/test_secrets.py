@@ -1,0 +1,115 @@
+"""Credentials in the environment appear in nothing that is printed, recorded or written."""
+
+import shutil
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline import compare, live, register, stage, tradeoff, train
+from srcnn.command import cli
+from tests import small_project
+
+PLANTED = {
+    "MLFLOW_TRACKING_USERNAME": "ann",  # no secret: MLflow records who made a model
+    "MLFLOW_TRACKING_PASSWORD": "pl4nted-password-2",
+    "MLFLOW_TRACKING_TOKEN": "pl4nted-token-3",
+    "HF_TOKEN": "hf_pl4nted4",
+    "AWS_ACCESS_KEY_ID": "pl4nted-id-5",
+    "AWS_SECRET_ACCESS_KEY": "pl4nted-key-6",
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A project with all results but those of register, made with credentials about."""
+    folder = tmp_path_factory.mktemp("made")
+    small_project.make(folder)
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        surround(patch, folder)
+        small_project.run_stages()
+    torch.set_num_threads(threads)
+    return folder
+
+
+@pytest.fixture
+def environment(made, tmp_path, monkeypatch):
+    """A copy of it, in the current folder, and credentials in the environment."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    surround(monkeypatch, tmp_path)
+    threads = torch.get_num_threads()
+    yield monkeypatch
+    torch.set_num_threads(threads)
+
+
+def surround(patch, folder):
+    patch.chdir(folder)
+    for name in ("DVC_ROOT", "DVC_EXP_NAME", "MLFLOW_TRACKING_URI"):
+        patch.delenv(name, raising=False)
+    for name, value in PLANTED.items():
+        patch.setenv(name, value)
+    patch.setattr(register, "_PAUSES", ())
+    patch.setattr(live, "GRACE", 1.0)
+
+
+def check(folder, *texts):
+    """Fail if something planted is in a text or in a file's name or content below a folder."""
+    for text in texts:
+        assert "pl4nted" not in text
+    for path in folder.rglob("*"):
+        assert "pl4nted" not in path.name
+        if path.is_file():
+            assert b"pl4nted" not in path.read_bytes(), path
+
+
+def everything():
+    """All that speaks with MLflow, one after the other."""
+    for main in (
+        train.main,
+        register.main,
+        lambda params: compare.main(params, [], Path("comparison.html")),
+        lambda params: tradeoff.main(params, None, Path("tradeoff.png")),
+    ):
+        with suppress(SystemExit):
+            stage.run(main)
+    picture = ["upscale", "photos/0.png", "-o", "large.png"]
+    cli.main(picture)
+    cli.main([*picture, "--overwrite", "--model", "runs:/0123"])
+
+
+def test_nothing_planted_is_in_a_store_of_ones_own(environment, tmp_path, capfd, caplog):
+    everything()
+    said = capfd.readouterr()
+    assert "champion version 1" in said.out
+    assert (tmp_path / "large.png").is_file()
+    check(tmp_path, said.out, said.err, caplog.text)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://pl4nted-user:pl4nted-word@127.0.0.1:{port}",
+        "http://pl4nted-token@127.0.0.1:{port}",
+        "http://pl4nted%40user:pl4nted%2Fword@127.0.0.1:{port}/sub",
+        "http://127.0.0.1:{port}?password=pl4nted-word",
+        "postgresql://pl4nted-user:pl4nted-word@127.0.0.1:{port}/db",
+        "mysql+nodriver://pl4nted-user:pl4nted/word@127.0.0.1:{port}/db",
+        "pl4nted-user:pl4nted-word@127.0.0.1:{port}",
+        "nothing://pl4nted-user:pl4nted-word@127.0.0.1:{port}",
+    ],
+)
+def test_a_server_that_cannot_be_reached_is_named_without_what_is_planted(
+    environment, tmp_path, capfd, caplog, uri
+):
+    with socket.socket() as closed:  # bound, but nobody listens
+        closed.bind(("127.0.0.1", 0))
+        environment.setenv("MLFLOW_TRACKING_URI", uri.format(port=closed.getsockname()[1]))
+        everything()
+    said = capfd.readouterr()
+    assert said.err.count("ERROR: ") == 5
+    assert "***" in said.err
+    assert "Traceback" not in said.err
+    check(tmp_path, said.out, said.err, caplog.text)
