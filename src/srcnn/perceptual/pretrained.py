@@ -89,9 +89,20 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         ) from None
     except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         raise UnusableWeights(f"{path} cannot be read: {_first_line(error)}") from None
-    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+    if not isinstance(state, dict) or not all(_is_plain(*item) for item in state.items()):
         raise UnusableWeights(f"{path} is not a state dict: names and their tensors, nothing else")
     return state
+
+
+def _is_plain(name: object, tensor: object) -> bool:
+    """Whether this is a name and a tensor that holds its numbers one by one."""
+    return (
+        isinstance(name, str)
+        and isinstance(tensor, Tensor)
+        and tensor.layout is torch.strided
+        and tensor.device.type == "cpu"
+        and not tensor.is_quantized
+    )
 
 
 def _check_reachable(url: str) -> None:

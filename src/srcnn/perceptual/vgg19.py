@@ -111,8 +111,8 @@ def select(state: Mapping[str, Tensor], names: Iterable[str], origin: str) -> di
     """The named convolutions' weights out of a state dict that came from `origin`.
 
     Raises:
-        UnusableWeights: a tensor is missing, has another shape or is not finite, or the network
-            has layers that VGG19 has not.
+        UnusableWeights: a tensor is missing, has another shape, is no floating point or not
+            finite, or the network has layers that VGG19 has not.
     """
     prefix = "features." if any(key.startswith("features.") for key in state) else ""
     foreign = _foreign_keys(state, prefix)
@@ -132,6 +132,8 @@ def select(state: Mapping[str, Tensor], names: Iterable[str], origin: str) -> di
                     f"{origin} is not a VGG19: {key} ({name}) has shape {tuple(tensor.shape)}; it "
                     f"must be {shape}"
                 )
+            if not tensor.is_floating_point():
+                raise UnusableWeights(f"{origin} is not a VGG19: {key} ({name}) is {tensor.dtype}")
             if not tensor.isfinite().all():
                 raise UnusableWeights(f"{origin} is damaged: {key} ({name}) is not all finite")
             found.append(tensor.float())

@@ -1,0 +1,169 @@
+"""VGG19 weights files: one error that names parameter and file, and pickled code never runs."""
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pipeline import params, perceptual, stage
+from srcnn.perceptual import vgg19
+from tests.pictures import params as project_params
+
+CPU = torch.device("cpu")
+
+
+def loss(file, layer="conv1_2"):
+    tree = project_params().model_dump()["loss"]
+    changes = {"vgg19_weights": file, "perceptual_weight": 0.01, "perceptual_layers": {layer: 1.0}}
+    return params.Loss.model_validate(tree | changes)
+
+
+def state(last="conv1_2"):
+    """Weights of the first convolutions, by torchvision's names."""
+    names = list(vgg19.CONVOLUTIONS)
+    drawn = vgg19.draw(names[: names.index(last) + 1], 0)
+    tensors = {}
+    for name, weights in drawn.items():
+        index = vgg19.CONVOLUTIONS[name].index
+        tensors |= {
+            f"features.{index}.weight": weights.kernel,
+            f"features.{index}.bias": weights.bias,
+        }
+    return tensors
+
+
+def refused(file):
+    with pytest.raises(stage.StageError) as caught:
+        perceptual.build_loss(loss(file), CPU)
+    message = str(caught.value)
+    assert message.startswith("loss.vgg19_weights")
+    assert Path(file).name in message
+    assert "\n" not in message
+    assert len(message) < 1000
+    return message
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
+def test_a_whole_file_is_taken(suffix):
+    write = save_file if suffix == ".safetensors" else torch.save
+    write(state(), f"vgg{suffix}")
+    assert perceptual.build_loss(loss(f"vgg{suffix}"), CPU)
+
+
+CHANGED = {
+    "nothing": dict.clear,
+    "no first kernel": lambda s: s.pop("features.0.weight"),
+    "no last bias": lambda s: s.pop("features.2.bias"),
+    "another shape": lambda s: s.update({"features.0.weight": torch.zeros(64, 1, 3, 3)}),
+    "flat": lambda s: s.update({"features.0.weight": s["features.0.weight"].flatten()}),
+    "nan": lambda s: s["features.2.bias"].fill_(torch.nan),
+    "inf": lambda s: s["features.2.weight"].fill_(torch.inf),
+    "half too large": lambda s: s.update({"features.2.bias": torch.full((64,), torch.inf).half()}),
+    "batch norm": lambda s: s.update({"features.1.weight": torch.ones(64)}),
+    "vgg16": lambda s: s.update({"features.24.bias": torch.ones(512)}),
+    "integers": lambda s: s.update({"features.2.bias": torch.ones(64, dtype=torch.int32)}),
+    "complex": lambda s: s.update({"features.2.bias": torch.ones(64, dtype=torch.complex64)}),
+}
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
+def test_another_network_s_weights_are_named(change, suffix):
+    tensors = state()
+    change(tensors)
+    write = save_file if suffix == ".safetensors" else torch.save
+    write(tensors, f"vgg{suffix}")
+    refused(f"vgg{suffix}")
+
+
+OBJECTS = {
+    "list": [1, 2],
+    "none": None,
+    "tensor": torch.zeros(3),
+    "number": 5,
+    "names to numbers": {"features.0.weight": 1.0},
+    "numbers to tensors": {0: torch.zeros(3)},
+    "checkpoint": {"state_dict": {"features.0.weight": torch.zeros(3)}, "epoch": 3},
+    "deep": {"features.0.weight": [torch.zeros(3)]},
+    "module": torch.nn.Conv2d(3, 64, 3),
+    "sparse": {"features.0.weight": torch.zeros(64, 3, 3, 3).to_sparse()},
+    "complex": {"features.0.weight": torch.zeros(64, 3, 3, 3, dtype=torch.complex64)},
+    "meta": {"features.0.weight": torch.zeros(64, 3, 3, 3, device="meta")},
+}
+
+
+@pytest.mark.parametrize("content", OBJECTS.values(), ids=OBJECTS)
+def test_what_is_no_state_dict_is_named(content):
+    torch.save(content, "vgg.pth")
+    refused("vgg.pth")
+
+
+FILES = {
+    "empty": b"",
+    "one byte": b"P",
+    "text": b"<html>404</html>",
+    "zeros": bytes(1000),
+    "noise": np.random.default_rng(0).bytes(2000),
+    "pickle of a list": pickle.dumps([1]),
+    "pickle cut short": pickle.dumps({"features.0.weight": 1})[:-3],
+    "zip without end": b"PK\3\4" + bytes(100),
+    "a huge header": (2**60).to_bytes(8, "little") + b"{}",
+}
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("content", FILES.values(), ids=FILES)
+def test_files_of_another_kind_are_named(content, suffix):
+    Path(f"vgg{suffix}").write_bytes(content)
+    refused(f"vgg{suffix}")
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_files_cut_short_are_named(suffix, seed):
+    write = save_file if suffix == ".safetensors" else torch.save
+    write(state("conv1_1"), f"vgg{suffix}")
+    content = Path(f"vgg{suffix}").read_bytes()
+    Path(f"vgg{suffix}").write_bytes(content[: np.random.default_rng(seed).integers(len(content))])
+    refused(f"vgg{suffix}")
+
+
+def test_a_zip_of_something_else_is_named():
+    with zipfile.ZipFile("vgg.pth", "w") as file:
+        file.writestr("photo.txt", "a portrait")
+    refused("vgg.pth")
+
+
+class Trap:
+    def __reduce__(self):
+        return exec, ("open('ran', 'w')",)
+
+
+def test_pickled_code_never_runs():
+    torch.save({"features.0.weight": Trap()}, "new.pth")
+    torch.save({"features.0.weight": Trap()}, "old.pth", _use_new_zipfile_serialization=False)
+    Path("plain.pth").write_bytes(pickle.dumps(Trap()))
+    for name in ("new.pth", "old.pth", "plain.pth"):
+        assert "pickled code is never run" in refused(name)
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["none.pth", "folder.pth", "vgg.bin", "vgg", "imagenet.txt", "~/x.pt"]
+)
+def test_what_is_no_weights_file_is_named(name):
+    Path("folder.pth").mkdir()
+    for there in ("vgg.bin", "vgg", "imagenet.txt"):
+        Path(there).write_bytes(b"weights")
+    refused(name)
