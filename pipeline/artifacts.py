@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 
 from pipeline.project import StageError
 
-# What reading a file raises that was cut short or changed, Arrow's errors of Parquet files included.
+# What reading a file raises that was cut short or changed; Arrow's errors are some of these.
 _DAMAGE = (
     OSError,
     EOFError,
