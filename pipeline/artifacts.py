@@ -56,7 +56,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def way_back(path: Path) -> str:
-    """What to do about a stage's result that is damaged."""
+    """What to do about a stage's result that is missing or damaged."""
+    if not path.exists():
+        return "`dvc repro` makes it"
     return (
         f"Remove {path} and run `dvc repro`; if the damage comes back it is in DVC's cache, too: "
         "docs/data.md tells how to clean it"
@@ -94,7 +96,8 @@ def reading(path: Path, part_of: Path | None = None) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise StageError(f"{path} is missing; `dvc repro` makes it") from None
+        way = way_back(part_of) if part_of else "`dvc repro` makes it"
+        raise StageError(f"{path} is missing. {way}") from None
     except _DAMAGE as error:
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise StageError(f"{path} is damaged: {reason}. {way_back(part_of or path)}") from None

@@ -59,7 +59,7 @@ def main(params: Params) -> None:
         resolver = SuperResolver.load(paths.WEIGHTS, device)
         pairs = Pairs.open(paths.PAIRS, verify=True)
     except (FileNotFoundError, ValueError) as error:
-        raise stage.StageError(f"{error}; `dvc repro` makes what is missing") from None
+        raise stage.StageError(f"{error}. {artifacts.way_back(paths.PAIRS)}") from None
 
     test, most = pairs.split(HELD_OUT), params.evaluate.perceptual_pictures
     judges = find_judges(loss, params.evaluate.lpips, device)

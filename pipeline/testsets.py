@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline import stage
 from pipeline.params import Params
-from pipeline.sources.folder import SUFFIXES
+from pipeline.sources.folder import SUFFIXES, name_problem
 from srcnn.pictures import images
 
 HELD_OUT = "test"  # in per_image.csv, the test split of the project's own data
@@ -42,6 +42,8 @@ def _find_pictures(name: str, folder: str, scale: int) -> list[Path]:
 
     needed = smallest_side(scale)
     for file in files:
+        if problem := name_problem(file.name):
+            raise stage.StageError(f"{key}: {file.name!a} cannot be used: {problem}")
         try:
             height, width = images.decode(file.read_bytes()).shape[:2]
         except (OSError, images.UnreadableImage) as error:

@@ -69,7 +69,7 @@ def _open_pairs() -> Pairs:
     try:
         return Pairs.open(paths.PAIRS, verify=True)
     except ValueError as error:
-        raise stage.StageError(f"{error}; `dvc repro` makes it") from None
+        raise stage.StageError(f"{error}. {artifacts.way_back(paths.PAIRS)}") from None
 
 
 def _prepare(

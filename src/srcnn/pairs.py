@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tokenize import TokenError
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -21,6 +22,10 @@ from srcnn.splits import SPLITS
 
 _HR, _LR, _INDEX, _META = "hr.npy", "lr.npy", "index.csv", "meta.json"
 _COLUMNS = ("id", "source", "split", "height", "width", "hr_offset", "lr_offset")
+
+
+# What damaged files make the readers of JSON, CSV and .npy raise; the latter also parses Python.
+_DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, TokenError)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Pairs:
                 hr_data=np.load(folder / _HR, mmap_mode="c"),
                 lr_data=np.load(folder / _LR, mmap_mode="c"),
             )
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        except _DAMAGED as error:
             problem = f"{type(error).__name__}: {error}"
             raise ValueError(f"{folder} holds no whole set of LR/HR pairs: {problem}") from error
         pairs._check(folder)
@@ -99,6 +104,8 @@ class Pairs:
 
     def _check(self, folder: Path) -> None:
         """Raise a ValueError unless the pictures of the index fill the two buffers exactly."""
+        if self.scale < 1:
+            raise ValueError(f"{folder / _META} has the scale {self.scale}")
         if unknown := set(self.splits) - set(SPLITS):
             raise ValueError(f"{folder / _INDEX} names unknown splits: {sorted(unknown)}")
         if np.any(self.heights % self.scale) or np.any(self.widths % self.scale):
@@ -196,8 +203,11 @@ class PairsWriter:
         """Append one picture: HR uint8 (H, W), LR uint8 (H / scale, W / scale).
 
         Raises:
-            ValueError: the id is not new, the split is unknown, or dtypes and shapes do not fit.
+            ValueError: the id is not new, id or source is not one line, the split is unknown, or
+                dtypes and shapes do not fit.
         """
+        if {"\n", "\r"} & {*picture_id, *source}:
+            raise ValueError(f"{picture_id!r} of source {source!r}: names must be one line")
         if picture_id in self._ids:
             raise ValueError(f"two pictures have the id {picture_id!r}")
         if split not in SPLITS:

@@ -153,6 +153,7 @@ def test_a_wrong_test_set_stops_before_anything_is_scored(folder, message):
     Path("empty").mkdir()
     Path("damaged").mkdir()
     Path("damaged/bad.png").write_bytes(b"\x89PNG and no more")
+    write_picture(Path("named/a\nb.png"), picture(0, 40, 40))
     write_picture(Path("small/tiny.png"), picture(0, 15, 40))
 
     with pytest.raises(StageError, match=message) as error:

@@ -195,8 +195,10 @@ class TestDamage:
     def test_missing_files(self, folder):
         (folder / raw.INDEX).unlink()
         for read in (raw.index, raw.meta):
-            with pytest.raises(StageError, match="is missing; `dvc repro` makes it"):
+            with pytest.raises(StageError, match=f"is missing. Remove {folder} and run"):
                 read(folder)
+            with pytest.raises(StageError, match=r"is missing\. `dvc repro` makes it"):
+                read(folder / "nothing")
 
 
 def test_unreadable_picture_stops(tmp_path):

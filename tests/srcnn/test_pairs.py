@@ -131,6 +131,33 @@ class TestDamage:
         with pytest.raises(ValueError, match=r"lr.npy holds"):
             Pairs.open(folder)
 
+    @pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
+    def test_flipped_bit(self, folder, name):
+        """`verify` finds any, but those that change nothing."""
+        whole = (folder / name).read_bytes()
+        pairs = Pairs.open(folder, verify=True)
+        found = 0
+        for place in range(len(whole)):
+            content = bytearray(whole)
+            content[place] ^= 1 << place % 8
+            (folder / name).write_bytes(content)
+            try:
+                read = Pairs.open(folder, verify=True)
+            except ValueError:
+                found += 1
+            else:
+                assert (read.scale, read.luma, read.digest) == (4, "full", pairs.digest)
+                np.testing.assert_array_equal(read.hr_data, pairs.hr_data)
+        assert found > 0.9 * len(whole)
+
+    @pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
+    @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9])
+    def test_truncated_file(self, folder, name, share):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: int(share * len(content))])
+        with pytest.raises(ValueError, match=str(folder)):
+            Pairs.open(folder, verify=True)
+
     def test_interrupted_writing_leaves_no_set(self, tmp_path):
         with (  # noqa: PT012
             pytest.raises(KeyboardInterrupt),
@@ -164,6 +191,13 @@ class TestBadPictures:
             writer.add("a", "a", "train", pixels(0, (8, 8)), pixels(1, (2, 2)))
             with pytest.raises(ValueError, match="two pictures have the id 'a'"):
                 writer.add("a", "b", "train", pixels(0, (8, 8)), pixels(1, (2, 2)))
+
+    @pytest.mark.parametrize(("picture_id", "source"), [("a\rb", "a"), ("a", "a\nb")])
+    def test_names_are_one_line(self, tmp_path, picture_id, source):
+        with PairsWriter(tmp_path, 4, "full") as writer:
+            writer.add("a", "a", "train", pixels(0, (8, 8)), pixels(1, (2, 2)))
+            with pytest.raises(ValueError, match="names must be one line"):
+                writer.add(picture_id, source, "train", pixels(0, (8, 8)), pixels(1, (2, 2)))
 
     def test_unknown_split(self, tmp_path):
         with PairsWriter(tmp_path, 4, "full") as writer:

@@ -1,0 +1,26 @@
+"""Every stage that needs what another one makes says so where it is not there."""
+
+import pytest
+
+from pipeline import compare, evaluate, grayscale_and_degrade, plot, register, tradeoff, train
+from pipeline.stage import StageError
+from tests.pictures import declare_stages, params
+
+STAGES = {
+    "grayscale_and_degrade": grayscale_and_degrade.main,
+    "train": train.main,
+    "evaluate": evaluate.main,
+    "plot": plot.main,
+    "register": register.main,
+    "compare": lambda given: compare.main(given, [], None),
+    "tradeoff": lambda given: tradeoff.main(given, [], None),
+}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stage_without_data_is_one_error_with_the_way_on(project, name):
+    declare_stages(project)
+    before = {path for path in project.rglob("*") if path.is_file()}
+    with pytest.raises(StageError, match=r"`dvc repro` makes (it|one|what is missing)"):
+        STAGES[name](params())
+    assert {path for path in project.rglob("*") if path.is_file()} == before
