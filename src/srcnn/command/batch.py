@@ -156,7 +156,7 @@ def _pictures_in(folder: Path, output: Path) -> list[Path]:
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in reader.SUFFIXES
         and path.is_file()
-        and not path.name.startswith(".")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and not path.resolve().is_relative_to(excluded)
     ]
     if not found:
