@@ -1,0 +1,204 @@
+"""SIGKILL at seeded random moments, then the same command again: does anything show?
+
+    python -m benchmarks.faults.kill [--seed 0] [--rounds 1] [--where workspace]
+
+Each row is a fresh clone, in which the pipeline runs as a user would start it. Something is killed:
+the process of a stage, DVC with all its processes, a queue worker alone, or that with all below it.
+Then the same command runs again. Its results must equal those of an undisturbed run bit for bit,
+and MLflow must hold the experiment once, with its whole curve and one model version.
+A round is 24 kills and takes about 25 minutes on two cores.
+"""
+
+import itertools
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks.faults import project as faults
+from benchmarks.faults.project import STAGES, Project
+
+STAGE, DVC, WORKER, WORKER_AND_ALL = "stage", "DVC", "worker alone", "worker and all"
+NAME = "killed"
+COMMANDS = {
+    "workspace": [("dvc", "repro")],
+    "--temp": [("dvc", "exp", "run", "--temp", "-n", NAME)],
+    "queue": [("dvc", "exp", "run", "--queue", "-n", NAME), ("dvc", "queue", "start")],
+}
+VICTIMS = {
+    "workspace": [[STAGE, DVC]],
+    "--temp": [[STAGE], [DVC]],
+    "queue": [[STAGE], [WORKER], [WORKER_AND_ALL]],
+}
+PATIENCE = 240.0  # seconds
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One thing to be killed: `moment` is a share of the time that the stage takes undisturbed."""
+
+    where: str
+    victim: str
+    stage: str
+    moment: float
+
+
+class TooLate(Exception):
+    """All had ended before the moment came."""
+
+
+def main() -> None:
+    """Print a row for each kill."""
+    parser = faults.parser(__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--rounds", type=int, default=1, help="of 24 kills")
+    parser.add_argument("--where", choices=COMMANDS, help="only there")
+    options = parser.parse_args()
+    with faults.working_folder(options) as folder:
+        undisturbed = faults.clone(folder / "undisturbed")
+        seconds = _seconds_of_stages(undisturbed)
+        reference = faults.digests(undisturbed)
+        table = faults.Table("where", "killed", "in", "after", "DVC leaves", "then")
+        for number, kill in enumerate(_plan(options.seed, options.rounds, options.where)):
+            project = faults.clone(folder / str(number))
+            after = kill.moment * seconds[kill.stage]
+            try:
+                in_stage, notes = _kill_and_repeat(project, kill, after)
+                wrong = _wrong(project, reference)
+            except (AssertionError, TimeoutError, TooLate) as error:
+                in_stage, notes, wrong = kill.stage, "", [f"{type(error).__name__}: {error}"]
+            row = (kill.where, kill.victim, in_stage, f"{after:.1f} s", notes)
+            table.add(*row, wrong=wrong)
+            _end(project)
+            if not wrong:
+                shutil.rmtree(project.folder)
+        table.exit()
+
+
+def _plan(seed: int, rounds: int, only: str | None) -> Iterator[Kill]:
+    draw = random.Random(seed)
+    for _ in range(rounds):
+        for where, victims in VICTIMS.items():
+            for stage, some in zip(STAGES, itertools.cycle(victims), strict=False):
+                for victim in some:
+                    kill = Kill(where, victim, stage, draw.random())
+                    if only in (None, where):
+                        yield kill
+
+
+def _seconds_of_stages(project: Project) -> dict[str, float]:
+    """Run everything undisturbed; how long each stage's process was there."""
+    process = project.start("dvc", "repro")
+    first, last = {}, {}
+    while process.poll() is None:
+        for stage in _stages(project.processes()):
+            last[stage] = time.monotonic()
+            first.setdefault(stage, last[stage])
+        time.sleep(0.05)
+    output = process.communicate()[0]
+    assert process.returncode == 0, output
+    assert set(first) == set(STAGES), f"seen only {', '.join(first)}"
+    return {stage: last[stage] - first[stage] for stage in STAGES}
+
+
+def _stages(processes: list[psutil.Process]) -> list[str]:
+    names = {module: stage for stage, module in STAGES.items()}
+    found = []
+    for process in processes:
+        try:
+            found.append(names[process.cmdline()[-1]])
+        except (psutil.Error, IndexError):
+            continue
+    return found
+
+
+def _kill_and_repeat(project: Project, kill: Kill, after: float) -> tuple[str, str]:
+    """The stage that ran when it was killed, and what DVC left behind."""
+    *before, command = COMMANDS[kill.where]
+    for preparing in before:
+        project.run(*preparing)
+    process = project.start(*command)
+    _until(lambda: kill.stage in _stages(project.processes()), f"no {kill.stage}")
+    time.sleep(after)
+    running = project.processes()
+    deadline = time.monotonic() + 20
+    while not running and time.monotonic() < deadline:  # between two stages
+        running = project.processes()
+    if not running:
+        raise TooLate(kill.stage)
+    in_stage = _stages(running)[0]
+    _sigkill(kill.victim, process.pid, running)
+    process.communicate()
+
+    for repeated in COMMANDS[kill.where]:
+        project.run(*repeated)
+    if kill.where == "queue":
+        _wait_for_success(project)
+        _until(lambda: not project.processes(), "a process runs on")
+    if kill.where != "workspace":
+        project.run("dvc", "exp", "apply", NAME)
+    copies = [p for p in (project.folder / ".dvc/tmp/exps").rglob("tmp*") if p.is_dir()]
+    return in_stage, "a copy of the project" if copies else ""
+
+
+def _sigkill(victim: str, dvc: int, running: list[psutil.Process]) -> None:
+    if victim == STAGE:
+        doomed = running
+    elif victim == DVC:
+        doomed = [psutil.Process(dvc)]
+    else:
+        parents = [parent for stage in running for parent in stage.parents()]
+        doomed = [parent for parent in parents if "queue-worker" in parent.cmdline()]
+    if victim in (DVC, WORKER_AND_ALL):
+        doomed += [child for process in doomed for child in process.children(recursive=True)]
+    for process in doomed:
+        process.kill()
+    psutil.wait_procs(doomed, timeout=10)
+
+
+def _wait_for_success(project: Project) -> None:
+    """Until the repeated experiment is done. DVC shows one without a worker as Running for ever."""
+
+    def done() -> bool:
+        status = project.run("dvc", "queue", "status")
+        assert status.count("Failed") <= 1, status
+        time.sleep(1)
+        return "Success" in status
+
+    _until(done, "no success")
+
+
+def _until(holds: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{otherwise} for {PATIENCE:.0f} s")
+        time.sleep(0.05)
+
+
+def _wrong(project: Project, reference: dict[str, str]) -> list[str]:
+    return [
+        *faults.differences(reference, faults.digests(project)),
+        *faults.wrong_in_mlflow(project),
+        *faults.leftovers(project),
+        *faults.damaged_cache(project),
+    ]
+
+
+def _end(project: Project) -> None:
+    """End what still runs in a clone, such as an idle queue worker."""
+    for process in psutil.process_iter():
+        try:
+            inside = Path(process.cwd()).is_relative_to(project.folder)
+            if inside or any(str(project.folder) in part for part in process.cmdline()):
+                process.kill()
+        except psutil.Error:
+            continue
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Clones of this project to break, and what an experiment must have left behind at its end."""
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+from pipeline.tracking import curve_name
+from tests.e2e import conftest as e2e
+
+# Stages by their names in dvc.yaml, with their modules.
+STAGES = {
+    "fetch": "pipeline.fetch",
+    "grayscale-and-degrade": "pipeline.grayscale_and_degrade",
+    "train": "pipeline.train",
+    "evaluate": "pipeline.evaluate",
+    "plot": "pipeline.plot",
+    "register": "pipeline.register",
+}
+
+RESULTS = ("data", "models", "metrics", "figures", "reconstructions")
+_MEASURED_ANEW = "metrics/speed.json"
+
+
+@dataclass
+class Project(e2e.Project):
+    """A clone with tiny parameters; `extra` are environment variables, `user` who runs it."""
+
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of every command in it."""
+        return super().environment | self.extra
+
+    def call(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, however it ends; stdout holds stderr as well."""
+        process = self.start(*command)
+        output, _ = process.communicate()
+        return subprocess.CompletedProcess(command, process.returncode, output)
+
+    def processes(self) -> list[psutil.Process]:
+        """Those that run a stage in this clone or in an experiment's copy of it."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                of_a_stage = process.cmdline()[-1:] in [[module] for module in STAGES.values()]
+                if of_a_stage and Path(process.cwd()).is_relative_to(self.folder):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+def clone(folder: Path, extra: Mapping[str, str] | None = None) -> Project:
+    """This working tree's files in a new repository, with the tests' tiny parameters."""
+    folder.mkdir(parents=True, exist_ok=True)
+    e2e.clone(folder)
+    return Project(folder, extra=extra or {})
+
+
+def digests(project: Project, folders: tuple[str, ...] = RESULTS) -> dict[str, str]:
+    """The sha256 of every file that an experiment gives; the speed is measured anew each time."""
+    files = [file for name in folders for file in sorted((project.folder / name).rglob("*"))]
+    return {
+        str(file.relative_to(project.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+        if file.is_file() and not str(file).endswith(_MEASURED_ANEW)
+    }
+
+
+def differences(reference: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    """What is wrong with the results, in words."""
+    names = sorted({*reference, *found})
+    return [f"{name} differs" for name in names if reference.get(name) != found.get(name)]
+
+
+def wrong_in_mlflow(project: Project) -> list[str]:
+    """What is wrong unless MLflow holds the experiment in the workspace whole and once."""
+    client, runs = project.client, project.runs()
+    states = [(run.info.status, run.data.tags.get("pipeline.state")) for run in runs]
+    if states != [("FINISHED", "published")]:
+        return [f"MLflow holds {states}"]
+    run_id, wrong = runs[0].info.run_id, []
+    curve = pd.read_csv(project.folder / "metrics/training.csv")
+    for column in curve.columns.drop("step"):
+        rows = curve[["step", column]].dropna().itertuples(index=False)
+        history = client.get_metric_history(run_id, curve_name(column))
+        if sorted((point.step, point.value) for point in history) != [tuple(row) for row in rows]:
+            wrong.append(f"{curve_name(column)} has {len(history)} points")
+    versions = client.search_model_versions("name='srcnn'")
+    if [version.run_id for version in versions] != [run_id]:
+        wrong.append(f"{len(versions)} model versions")
+    models = client.search_logged_models([runs[0].info.experiment_id])
+    if len(models) != 1:
+        wrong.append(f"{len(models)} logged models")
+    return wrong
+
+
+def leftovers(project: Project) -> list[str]:
+    """What a killed process left and nobody removed; DVC's own is not looked at."""
+    files = [
+        file.relative_to(project.folder)
+        for file in project.folder.rglob("*.partial")
+        if ".dvc" not in file.parts
+    ]
+    files += [path.relative_to(project.folder) for path in checkpoints(project)]
+    return [f"{file} is left" for file in files]
+
+
+def checkpoints(project: Project) -> list[Path]:
+    """The folders of trainings that are not done."""
+    return [path for path in (project.folder / ".checkpoints").glob("*") if path.is_dir()]
+
+
+def damaged_cache(project: Project) -> list[str]:
+    """Files in DVC's cache that do not have the checksum which they are named by."""
+    cache = project.folder / ".dvc/cache/files/md5"
+    return [
+        f"the cache's {file.parent.name}{file.name} is damaged"
+        for file in sorted(cache.glob("*/*"))
+        if hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+        != (file.parent.name + file.name).removesuffix(".dir")
+    ]
+
+
+class Table:
+    """A Markdown table that grows while its rows come in."""
+
+    def __init__(self, *columns: str) -> None:
+        self.failed = False
+        print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}", flush=True)
+
+    def add(self, *cells: object, wrong: list[str]) -> None:
+        """A row; its last cell is "as it should be" or what is wrong."""
+        self.failed |= bool(wrong)
+        verdict = "**" + "; ".join(wrong) + "**" if wrong else "as it should be"
+        print(f"| {' | '.join([*map(str, cells), verdict])} |", flush=True)
+
+    def exit(self) -> None:
+        """End the script: with 1 if a row was wrong."""
+        sys.exit(self.failed)
+
+
+@contextmanager
+def working_folder(options: argparse.Namespace) -> Iterator[Path]:
+    """A temporary folder for the clones, or with --keep one that stays."""
+    if options.keep:
+        options.keep.mkdir(parents=True)
+        yield options.keep.resolve()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="srcnn-faults-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """What all scripts take."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--keep", type=Path, help="work in this new folder and leave it there")
+    return parser
