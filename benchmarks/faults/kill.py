@@ -2,11 +2,11 @@
 
     python -m benchmarks.faults.kill [--seed 0] [--rounds 1] [--where workspace]
 
-Each row is a fresh clone, in which the pipeline runs as a user would start it. Something is killed:
-the process of a stage, DVC with all its processes, a queue worker alone, or that with all below it.
-Then the same command runs again. Its results must equal those of an undisturbed run bit for bit,
-and MLflow must hold the experiment once, with its whole curve and one model version.
-A round is 24 kills and takes about 25 minutes on two cores.
+Each row is a clone in which the stages before are done, and the rest runs as a user would start it.
+Something is killed: the process of a stage, DVC with all its processes, a queue worker alone, or
+that with all below it. Then the same command runs again. Its results must equal those of an
+undisturbed run bit for bit, and MLflow must hold the experiment once, with its whole curve and one
+model version. A round is 24 kills.
 """
 
 import itertools
@@ -59,23 +59,21 @@ def main() -> None:
     parser.add_argument("--where", choices=COMMANDS, help="only there")
     options = parser.parse_args()
     with faults.working_folder(options) as folder:
-        undisturbed = faults.clone(folder / "undisturbed")
-        seconds = _seconds_of_stages(undisturbed)
-        reference = faults.digests(undisturbed)
+        # Always the same folder, as MLflow's store holds its absolute path.
+        project = faults.clone(folder / "project")
+        seconds = _run_undisturbed(project, folder)
+        reference = faults.digests(project)
         table = faults.Table("where", "killed", "in", "after", "DVC leaves", "then")
-        for number, kill in enumerate(_plan(options.seed, options.rounds, options.where)):
-            project = faults.clone(folder / str(number))
+        for kill in _plan(options.seed, options.rounds, options.where):
+            _restore(project, folder / kill.stage)
             after = kill.moment * seconds[kill.stage]
             try:
                 in_stage, notes = _kill_and_repeat(project, kill, after)
                 wrong = _wrong(project, reference)
             except (AssertionError, TimeoutError, TooLate) as error:
                 in_stage, notes, wrong = kill.stage, "", [f"{type(error).__name__}: {error}"]
-            row = (kill.where, kill.victim, in_stage, f"{after:.1f} s", notes)
-            table.add(*row, wrong=wrong)
             _end(project)
-            if not wrong:
-                shutil.rmtree(project.folder)
+            table.add(kill.where, kill.victim, in_stage, f"{after:.1f} s", notes, wrong=wrong)
         table.exit()
 
 
@@ -90,19 +88,27 @@ def _plan(seed: int, rounds: int, only: str | None) -> Iterator[Kill]:
                         yield kill
 
 
-def _seconds_of_stages(project: Project) -> dict[str, float]:
-    """Run everything undisturbed; how long each stage's process was there."""
-    process = project.start("dvc", "repro")
-    first, last = {}, {}
-    while process.poll() is None:
-        for stage in _stages(project.processes()):
-            last[stage] = time.monotonic()
-            first.setdefault(stage, last[stage])
-        time.sleep(0.05)
-    output = process.communicate()[0]
-    assert process.returncode == 0, output
-    assert set(first) == set(STAGES), f"seen only {', '.join(first)}"
-    return {stage: last[stage] - first[stage] for stage in STAGES}
+def _run_undisturbed(project: Project, folder: Path) -> dict[str, float]:
+    """Run stage by stage, and keep the project as it was before each; how long each one took."""
+    seconds = {}
+    for stage in STAGES:
+        shutil.copytree(project.folder, folder / stage, symlinks=True)
+        process = project.start("dvc", "repro", "--single-item", stage)
+        seen = []
+        while process.poll() is None:
+            if stage in _stages(project.processes()):
+                seen.append(time.monotonic())
+            time.sleep(0.05)
+        output = process.communicate()[0]
+        assert process.returncode == 0, output
+        seconds[stage] = seen[-1] - seen[0]
+        project.commit()
+    return seconds
+
+
+def _restore(project: Project, kept: Path) -> None:
+    shutil.rmtree(project.folder)
+    shutil.copytree(kept, project.folder, symlinks=True)
 
 
 def _stages(processes: list[psutil.Process]) -> list[str]:

@@ -108,13 +108,14 @@ def wrong_in_mlflow(project: Project) -> list[str]:
 
 def leftovers(project: Project) -> list[str]:
     """What a killed process left and nobody removed; DVC's own is not looked at."""
-    files = [
-        file.relative_to(project.folder)
-        for file in project.folder.rglob("*.partial")
-        if ".dvc" not in file.parts
-    ]
-    files += [path.relative_to(project.folder) for path in checkpoints(project)]
-    return [f"{file} is left" for file in files]
+    found = [path.relative_to(project.folder) for path in checkpoints(project)]
+    return unfinished(project) + [f"{path} is left" for path in found]
+
+
+def unfinished(project: Project) -> list[str]:
+    """Files and folders that were not written to their end and are still there."""
+    found = [path.relative_to(project.folder) for path in project.folder.rglob("*.partial")]
+    return [f"{path} is left" for path in found if ".dvc" not in path.parts]
 
 
 def checkpoints(project: Project) -> list[Path]:
