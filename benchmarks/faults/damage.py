@@ -15,8 +15,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
 from benchmarks.faults import project as faults
 from benchmarks.faults.project import Project
 
@@ -62,7 +60,7 @@ def main() -> None:
     options = parser.parse_args()
     with faults.working_folder(options) as folder:
         project = faults.clone(folder / "project")
-        _train_longer(project)
+        faults.change(project, train={"steps": STEPS, "validate_every": STEPS // 2})
         project.run("dvc", "repro")
         project.commit()
         reference = faults.digests(project)
@@ -75,14 +73,6 @@ def main() -> None:
         for file in () if options.file else CACHED:
             _in_cache(project, file, reference, table)
         table.exit()
-
-
-def _train_longer(project: Project) -> None:
-    file = project.folder / "params.yaml"
-    params = yaml.safe_load(file.read_text())
-    params["train"] |= {"steps": STEPS, "validate_every": STEPS // 2}
-    file.write_text(yaml.safe_dump(params, sort_keys=False))
-    project.commit()
 
 
 def _in_workspace(

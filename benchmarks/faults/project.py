@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
+import yaml
 
 from pipeline.tracking import curve_name
 from tests.e2e import conftest as e2e
@@ -33,14 +34,24 @@ _MEASURED_ANEW = "metrics/speed.json"
 
 @dataclass
 class Project(e2e.Project):
-    """A clone with tiny parameters; `extra` are environment variables, `user` who runs it."""
+    """A clone with tiny parameters.
+
+    Attributes:
+        extra: environment variables of every command in it.
+        prefix: a command that runs each of them.
+    """
 
     extra: Mapping[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
 
     @property
     def environment(self) -> dict[str, str]:
         """Of every command in it."""
         return super().environment | self.extra
+
+    def start(self, *command: str) -> subprocess.Popen:
+        """Start a command in it, in a process group of its own."""
+        return super().start(*self.prefix, *command)
 
     def call(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, however it ends; stdout holds stderr as well."""
@@ -61,11 +72,21 @@ class Project(e2e.Project):
         return found
 
 
-def clone(folder: Path, extra: Mapping[str, str] | None = None) -> Project:
+def clone(folder: Path) -> Project:
     """This working tree's files in a new repository, with the tests' tiny parameters."""
     folder.mkdir(parents=True, exist_ok=True)
     e2e.clone(folder)
-    return Project(folder, extra=extra or {})
+    return Project(folder)
+
+
+def change(project: Project, **sections: Mapping[str, object]) -> None:
+    """Give parameters other values, and commit that."""
+    file = project.folder / "params.yaml"
+    params = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for section, values in sections.items():
+        params[section] |= values
+    file.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    project.commit()
 
 
 def digests(project: Project, folders: tuple[str, ...] = RESULTS) -> dict[str, str]:
