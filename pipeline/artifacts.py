@@ -96,8 +96,7 @@ def reading(path: Path, part_of: Path | None = None) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        way = way_back(part_of) if part_of else "`dvc repro` makes it"
-        raise StageError(f"{path} is missing. {way}") from None
+        raise StageError(f"{path} is missing. {way_back(part_of or path)}") from None
     except _DAMAGE as error:
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise StageError(f"{path} is damaged: {reason}. {way_back(part_of or path)}") from None
