@@ -4,6 +4,7 @@ And reading them, where the disk, a person or another program may have damaged t
 """
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -30,11 +31,15 @@ _DAMAGE = (
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically and durably, making its folder where needed."""
+    """Write a file atomically and durably, making its folder where needed.
+
+    Raises:
+        OSError: it cannot be written; the error names it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
+        with _naming(path), partial.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -67,12 +72,17 @@ def way_back(path: Path) -> str:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill; it takes the place of `path` only when the block ends without an error."""
+    """A folder to fill; it takes the place of `path` only when the block ends without an error.
+
+    Raises:
+        OSError: there is no room for it; the error names it.
+    """
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        yield partial
+        with _naming(path):
+            yield partial
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -100,6 +110,17 @@ def reading(path: Path, part_of: Path | None = None) -> Iterator[None]:
     except _DAMAGE as error:
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise StageError(f"{path} is damaged: {reason}. {way_back(part_of or path)}") from None
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say what there is no room for: the error of a write does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def _sync_folder(path: Path) -> None:
