@@ -123,8 +123,15 @@ def wrong_in_mlflow(project: Project) -> list[str]:
         wrong.append(f"{len(versions)} model versions")
     models = client.search_logged_models([runs[0].info.experiment_id])
     if len(models) != 1:
-        wrong.append(f"{len(models)} logged models")
-    return wrong
+        return [*wrong, f"{len(models)} logged models"]
+    published = [
+        (file, Path(runs[0].info.artifact_uri, "figures", file.name))
+        for file in (project.folder / "figures").glob("*.png")
+    ]
+    weights = project.folder / "models/srcnn.safetensors"
+    published.append((weights, Path(models[0].artifact_location, "artifacts", weights.name)))
+    differing = [there for file, there in published if file.read_bytes() != there.read_bytes()]
+    return wrong + [f"{there.name} in MLflow differs" for there in differing]
 
 
 def leftovers(project: Project) -> list[str]:
