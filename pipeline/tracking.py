@@ -277,6 +277,15 @@ def _lock_file(database: Path | None) -> Path:
     return folder / "mlflow.lock"
 
 
+_MAKE_TABLES = """
+import sys, mlflow
+try:
+    mlflow.MlflowClient(sys.argv[1]).search_experiments()
+except Exception as error:
+    sys.exit(str(error).splitlines()[0])  # SQLAlchemy's last lines are the statement and a link
+"""
+
+
 def _create(database: Path) -> None:
     """Make a SQLite database with MLflow's tables, unless it is there.
 
@@ -287,9 +296,9 @@ def _create(database: Path) -> None:
         return
     partial = database.with_name(f".{database.name}.partial")
     partial.unlink(missing_ok=True)
-    code = f"import mlflow; mlflow.MlflowClient({_SQLITE + str(partial)!r}).search_experiments()"
-    made = subprocess.run(  # noqa: S603  # this Python, and a path as a literal
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    making = [sys.executable, "-c", _MAKE_TABLES, _SQLITE + str(partial)]
+    made = subprocess.run(  # noqa: S603  # this Python, and code that stands here
+        making, capture_output=True, text=True, check=False
     )
     if made.returncode:
         raise OSError(f"it cannot be created: {(made.stderr.strip() or 'killed').splitlines()[-1]}")
