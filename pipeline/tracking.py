@@ -5,6 +5,7 @@ until `register` takes it up, `publishing` while that logs results, then `publis
 """
 
 import json
+import logging
 import math
 import os
 import subprocess
@@ -38,6 +39,9 @@ _KIND = {"mlflow.experimentKind": "custom_model_development"}
 METRICS_AT_ONCE, PARAMS_AT_ONCE = 1000, 100
 
 _SQLITE = "sqlite:///"
+
+# It prints all that it raises, too, with a traceback, at each of the tries.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 Life = Literal["mine", "alive", "dead", "unknown"]
 
@@ -264,8 +268,11 @@ def curve_name(column: str) -> str:
 
 
 def brief(error: Exception) -> str:
-    """The first line of an error, without passwords."""
-    return masked((str(error) or type(error).__name__).splitlines()[0]).rstrip(".")
+    """The first line of an error that tells something, without passwords."""
+    lines = (str(error) or type(error).__name__).splitlines()
+    # SQLAlchemy begins with what it was about to do.
+    telling = (line for line in lines if not line.startswith("(raised as a result of"))
+    return masked(next(telling, lines[0])).rstrip(".")
 
 
 def _lock_file(database: Path | None) -> Path:

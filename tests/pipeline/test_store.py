@@ -1,23 +1,36 @@
-"""MLflow's store where it cannot be made."""
+"""MLflow's store on a full disk."""
 
 import resource
+from contextlib import contextmanager
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from pipeline.project import StageError
-from pipeline.tracking import Store
+from pipeline.tracking import Store, brief
 
 
-@pytest.fixture
+@contextmanager
 def small_disk():
-    """No file may become larger than this, as on a disk that is nearly full."""
+    """No file may become larger than this, as on a disk that is full."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_database_that_cannot_be_created_says_why(project, small_disk):
-    with pytest.raises(StageError, match=r"mlflow\.db cannot be used: .*sqlite3\.OperationalError"):
+def test_database_without_room_says_so_and_no_more(project, capfd):
+    with (
+        small_disk(),
+        pytest.raises(StageError, match=r"mlflow\.db cannot be used: .*sqlite3\.OperationalError"),
+    ):
         Store("experiment")
     assert not (project / "mlflow.db").exists()
+
+    store = Store("experiment")
+    with small_disk(), pytest.raises(MlflowException) as caught:
+        store.create({}, {})
+    assert brief(caught.value).startswith("(sqlite3.OperationalError)")
+    assert "Traceback" not in capfd.readouterr().err
