@@ -5,14 +5,9 @@ until `register` takes it up, `publishing` while that logs results, then `publis
 """
 
 import json
-import logging
 import math
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock
@@ -21,7 +16,7 @@ from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline import identity, owner
+from pipeline import database, identity, owner
 from pipeline.project import StageError, project_root
 from srcnn.masking import masked
 
@@ -38,29 +33,7 @@ _KIND = {"mlflow.experimentKind": "custom_model_development"}
 # log_batch takes no more at once
 METRICS_AT_ONCE, PARAMS_AT_ONCE = 1000, 100
 
-_SQLITE = "sqlite:///"
-
-# It prints all that it raises, too, with a traceback, at each of the tries.
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-
 Life = Literal["mine", "alive", "dead", "unknown"]
-
-
-def tracking_uri() -> str:
-    """MLFLOW_TRACKING_URI, else a database in the original repository.
-
-    A relative SQLite path is below the original repository, not below an experiment's copy of it,
-    which DVC deletes.
-    """
-    named = os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}mlflow.db"
-    if not named.startswith(_SQLITE):
-        return named
-    return f"{_SQLITE}{project_root() / named.removeprefix(_SQLITE)}"
-
-
-def database_file(uri: str) -> Path | None:
-    """The file of a SQLite store; None of any other."""
-    return Path(uri.removeprefix(_SQLITE).partition("?")[0]) if uri.startswith(_SQLITE) else None
 
 
 class Store:
@@ -80,13 +53,13 @@ class Store:
     """
 
     def __init__(self, experiment: str) -> None:
-        self.uri = tracking_uri()
-        database = database_file(self.uri)
-        self.lock = FileLock(_lock_file(database))
+        self.uri = database.tracking_uri()
+        file = database.file_of(self.uri)
+        self.lock = FileLock(database.lock_file(file))
         try:
-            if database:
+            if file:
                 with self.lock:
-                    _create(database)
+                    database.create(file)
             self.client = MlflowClient(self.uri, registry_uri=self.uri)
             found = self._find_or_create(experiment)
         except TROUBLE as error:
@@ -273,43 +246,6 @@ def brief(error: Exception) -> str:
     # SQLAlchemy begins with what it was about to do.
     telling = (line for line in lines if not line.startswith("(raised as a result of"))
     return masked(next(telling, lines[0])).rstrip(".")
-
-
-def _lock_file(database: Path | None) -> Path:
-    if database:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        return database.with_name(f"{database.name}.lock")
-    folder = project_root() / ".checkpoints"
-    folder.mkdir(exist_ok=True)
-    return folder / "mlflow.lock"
-
-
-_MAKE_TABLES = """
-import sys, mlflow
-try:
-    mlflow.MlflowClient(sys.argv[1]).search_experiments()
-except Exception as error:
-    sys.exit(str(error).splitlines()[0])  # SQLAlchemy's last lines are the statement and a link
-"""
-
-
-def _create(database: Path) -> None:
-    """Make a SQLite database with MLflow's tables, unless it is there.
-
-    In a process of its own and under another name, because a process that dies while it makes the
-    tables, as any may, leaves a database that MLflow can never use.
-    """
-    if database.exists():
-        return
-    partial = database.with_name(f".{database.name}.partial")
-    partial.unlink(missing_ok=True)
-    making = [sys.executable, "-c", _MAKE_TABLES, _SQLITE + str(partial)]
-    made = subprocess.run(  # noqa: S603  # this Python, and code that stands here
-        making, capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        raise OSError(f"it cannot be created: {(made.stderr.strip() or 'killed').splitlines()[-1]}")
-    partial.replace(database)
 
 
 def _check_active(experiment: Experiment) -> None:

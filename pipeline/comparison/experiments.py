@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from pipeline import paths, tracking
+from pipeline import database, paths, tracking
 from pipeline.stage import StageError
 from pipeline.tracking import EXPERIMENTS, STATE, Store, brief
 from srcnn.masking import masked
@@ -138,8 +138,9 @@ def open_store(experiment: str) -> Store:
     Raises:
         StageError: there is none.
     """
-    uri = tracking.tracking_uri()
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+    uri = database.tracking_uri()
+    file = database.file_of(uri)
+    if file and not file.is_file():
         raise StageError(f"there is no MLflow store {masked(uri)} yet; `dvc repro` makes one")
     return Store(experiment)
 

@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline import live, owner, tracking
+from pipeline import database, live, owner, tracking
 from pipeline.tracking import HEARTBEAT, OWNER, STATE, TRAINING_KEY, Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -195,8 +195,8 @@ def test_a_relative_store_is_the_original_projects(project, monkeypatch, where):
     (project / where / ".dvc").mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(project / where)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///sub/x.db")
-    assert tracking.tracking_uri() == f"sqlite:///{project / 'sub/x.db'}"
+    assert database.tracking_uri() == f"sqlite:///{project / 'sub/x.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////elsewhere/x.db")
-    assert tracking.tracking_uri() == "sqlite:////elsewhere/x.db"
+    assert database.tracking_uri() == "sqlite:////elsewhere/x.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
-    assert tracking.tracking_uri() == "http://host:5000"
+    assert database.tracking_uri() == "http://host:5000"
