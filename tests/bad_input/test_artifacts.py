@@ -107,7 +107,7 @@ def test_what_an_earlier_stage_left_damaged_is_named(again, name, file, damage):
     damage(path)
     outcome = again(name)
     assert outcome.is_one_error()
-    named = (path.name, "data/pairs", "pictures-*.parquet")
+    named = (path.name, "data/pairs", "raw/index.csv")
     assert any(name in outcome.said for name in named)
 
 
