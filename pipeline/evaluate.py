@@ -20,7 +20,6 @@ from pipeline.inputs import Inputs
 from pipeline.judges import Judges, find_judges
 from pipeline.params import Loss, Params, nested
 from pipeline.record import Evaluated, Trained, check_weights
-from pipeline.testsets import HELD_OUT
 from srcnn.evaluation import (
     PERCEPTUAL_MEASURES,
     Score,
@@ -61,10 +60,12 @@ def main(params: Params) -> None:
     except (FileNotFoundError, ValueError) as error:
         raise stage.StageError(f"{error}. {artifacts.way_back(paths.PAIRS)}") from None
 
-    test, most = pairs.split(HELD_OUT), params.evaluate.perceptual_pictures
+    test, most = pairs.split(paths.HELD_OUT), params.evaluate.perceptual_pictures
     judges = find_judges(loss, params.evaluate.lpips, device)
     judging = judges.measures, set(evenly_spaced(len(test), most))
-    scores = {HELD_OUT: _all(score_pairs(resolver, test, *judging), HELD_OUT, len(test))}
+    scores = {
+        paths.HELD_OUT: _all(score_pairs(resolver, test, *judging), paths.HELD_OUT, len(test))
+    }
     val = pairs.split("val")
     val = val.select(evenly_spaced(len(val), trained.params["train.val_pictures"]))
     validation = _all(score_pairs(resolver, val, judges.measures), "val", len(val))
@@ -117,7 +118,7 @@ def _evaluation(
         for name, of_set in scores.items()
     }
     return {
-        **summaries.pop(HELD_OUT),
+        **summaries.pop(paths.HELD_OUT),
         "loss": _describe(loss),
         "vgg19_weights": judges.vgg19_weights,
         "trained_in": resolver.precision,

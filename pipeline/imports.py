@@ -1,16 +1,17 @@
 """What a source file imports from this project, read from the sources without running them."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 
-def closure(file: Path, root: Path) -> set[Path]:
+def closure(file: Path, root: Path, stop: Container[str] = ()) -> set[Path]:
     """A source file and all files of the project that it imports, directly or through others.
 
     Args:
         file: below root.
         root: the checkout: packages lie in it and in its `src`.
+        stop: files, relative to root, that are left out with what only they import.
 
     Returns:
         Paths relative to root. An `__init__.py` that is run on the way counts.
@@ -19,6 +20,8 @@ def closure(file: Path, root: Path) -> set[Path]:
     todo = {file.relative_to(root) if file.is_absolute() else file}
     while todo:
         path = todo.pop()
+        if path.as_posix() in stop:
+            continue
         found.add(path)
         names = set(_imported(root / path))
         todo |= {each for name in names for each in _files(name, root)} - found

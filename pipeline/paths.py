@@ -18,6 +18,7 @@ DATA_METRICS = Path("metrics/data.json")
 TRAINING_CURVE = Path("metrics/training.csv")
 EVALUATION = Path("metrics/evaluation.json")
 PER_IMAGE = Path("metrics/per_image.csv")
+HELD_OUT = "test"  # the set that the test split of the project's own data is in there
 EVALUATED = Path("metrics/provenance.json")  # what the figures are of
 SPEED = Path("metrics/speed.json")
 

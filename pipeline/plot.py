@@ -11,7 +11,6 @@ from safetensors.numpy import load_file
 
 from pipeline import artifacts, paths, stage
 from pipeline.params import Params
-from pipeline.testsets import HELD_OUT
 from srcnn import figures
 from srcnn.evaluation import Score
 from srcnn.hardware import make_deterministic
@@ -31,7 +30,7 @@ def main(params: Params) -> None:
     """
     make_deterministic(params.train.threads)
     with artifacts.reading(paths.PAIRS):
-        test = Pairs.open(paths.PAIRS).split(HELD_OUT)
+        test = Pairs.open(paths.PAIRS).split(paths.HELD_OUT)
     with artifacts.reading(paths.WEIGHTS):
         resolver = SuperResolver.load(paths.WEIGHTS)
     with artifacts.reading(paths.SNAPSHOTS):
@@ -73,7 +72,7 @@ def _read_curve() -> dict[str, np.ndarray]:
 def _read_scores(test: Pairs) -> list[Score]:
     """The scores of the held-out pictures, in the order of the test split."""
     with paths.PER_IMAGE.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["set"] == HELD_OUT]
+        rows = [row for row in csv.DictReader(file) if row["set"] == paths.HELD_OUT]
     if [row["id"] for row in rows] != test.ids:
         raise ValueError("it does not list the pictures of the test split")
     kinds = {field.name: str if field.type is str else float for field in fields(Score)}

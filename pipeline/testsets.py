@@ -4,10 +4,9 @@ from pathlib import Path
 
 from pipeline import stage
 from pipeline.params import Params
-from pipeline.sources.folder import SUFFIXES, name_problem
+from pipeline.paths import HELD_OUT
+from pipeline.picture_files import SUFFIXES, name_problem
 from srcnn.pictures import images
-
-HELD_OUT = "test"  # in per_image.csv, the test split of the project's own data
 
 
 def find(params: Params) -> dict[str, list[Path]]:

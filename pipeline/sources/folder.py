@@ -2,17 +2,15 @@
 
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline import stage
 from pipeline.params import Data
+from pipeline.picture_files import SUFFIXES, name_problem
 from pipeline.raw import Picture, Unreadable
 from pipeline.sources.source import Source
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 def open_source(data: Data, unreadable: Unreadable) -> Source:
@@ -39,14 +37,6 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
     sources = {name: _source(name, data.group_by) for name in names}
     chosen = _of_many_sources(sources, data.limit)
     return Source(_read(root, chosen, unreadable), len(chosen))
-
-
-def name_problem(name: str) -> str | None:
-    """Why a file's name cannot stand in the tables and pages of an experiment, if it cannot."""
-    kinds = {unicodedata.category(character) for character in name}
-    if "Cs" in kinds:  # how Python shows bytes that are not UTF-8
-        return "its name is not UTF-8"
-    return "its name has a line break or another control character" if "Cc" in kinds else None
 
 
 def _names(root: Path) -> list[str]:

@@ -1,0 +1,95 @@
+"""dvc.yaml declares for each stage the code that its result depends on, and no other."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.imports import closure
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+# Code that a stage imports, but that decides nothing of its result; with the reason.
+CARRIERS = {
+    "pipeline/__init__.py": "puts src/ on the path",
+    "pipeline/artifacts.py": "writes and reads files as they are",
+    "pipeline/inputs.py": "looks whether what the stage was given changed",
+    "pipeline/params.py": "carries values, which DVC compares itself",
+    "pipeline/paths.py": "names files, as dvc.yaml does",
+    "pipeline/project.py": "finds the project",
+    "pipeline/record.py": "notes what the stage was given",
+    "pipeline/stage.py": "turns errors into messages",
+    "src/srcnn/__init__.py": "loads the library's functions for its users",
+    "src/srcnn/perceptual/__init__.py": "a docstring",
+    "src/srcnn/pictures/__init__.py": "a docstring",
+}
+OF_STAGE = {
+    "fetch": {
+        "src/srcnn/masking.py": "hides passwords in messages",
+        "pipeline/testsets.py": "checks early what evaluate will read",
+    },
+    "train": {
+        "pipeline/checkpoints.py": "a continued training ends in the same bits",
+        "pipeline/live.py": "reports to MLflow",
+        "pipeline/testsets.py": "checks early what evaluate will read",
+    },
+}
+
+
+def declared(stage: str) -> set[str]:
+    """The source files that a stage depends on, those of declared folders included."""
+    files = set()
+    for dep in STAGES[stage]["deps"]:
+        path = ROOT / dep
+        found = path.rglob("*.py") if path.is_dir() else [path]
+        files |= {file.relative_to(ROOT).as_posix() for file in found if file.suffix == ".py"}
+    return files
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if name != "register"])
+def test_a_stage_depends_on_the_code_that_it_imports_and_on_no_other(stage):
+    exceptions = CARRIERS | OF_STAGE.get(stage, {})
+    main = Path("pipeline", f"{stage.replace('-', '_')}.py")
+    assert STAGES[stage]["cmd"] == f"python -m pipeline.{main.stem}"
+    imported = {path.as_posix() for path in closure(main, ROOT, exceptions)}
+    assert imported - declared(stage) == set(), "not declared"
+    assert declared(stage) - imported == set(), "declared, but not imported"
+    assert not declared(stage) & exceptions.keys()
+
+
+def test_every_exception_is_needed():
+    for stage in STAGES:
+        main = Path("pipeline", f"{stage.replace('-', '_')}.py")
+        everything = {path.as_posix() for path in closure(main, ROOT)}
+        assert OF_STAGE.get(stage, {}).keys() <= everything
+    assert CARRIERS.keys() <= {
+        path.as_posix() for stage in ("train", "evaluate") for path in closure(main_of(stage), ROOT)
+    }
+
+
+def main_of(stage: str) -> Path:
+    return Path("pipeline", f"{stage}.py")
+
+
+def test_register_runs_always_and_so_needs_no_code_declared():
+    assert STAGES["register"]["always_changed"] is True
+    assert declared("register") == set()
+
+
+def test_closure_follows_imports_of_all_kinds_but_those_for_type_checkers(tmp_path):
+    (tmp_path / "src/library/sub").mkdir(parents=True)
+    (tmp_path / "stage.py").write_text(
+        "import other\nfrom library import part\nfrom library.sub import name\nimport json\n"
+    )
+    (tmp_path / "other.py").write_text("def late():\n    import library.lazy\n")
+    (tmp_path / "src/library/__init__.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from library import types\n"
+    )
+    for name in ("part", "lazy", "types", "unused", "sub/__init__", "sub/name"):
+        (tmp_path / f"src/library/{name}.py").write_text("")
+    found = {path.as_posix() for path in closure(Path("stage.py"), tmp_path)}
+    library = ("__init__", "part", "lazy", "sub/__init__", "sub/name")
+    assert found == {"stage.py", "other.py", *(f"src/library/{name}.py" for name in library)}
+    found = {path.as_posix() for path in closure(Path("stage.py"), tmp_path, {"other.py"})}
+    assert "src/library/lazy.py" not in found
