@@ -2,6 +2,8 @@
 
 python -m pipeline.compare                  the best pixel-only against the best perceptual run
 python -m pipeline.compare NAME NAME        two runs: run name, DVC experiment, run id or version
+
+Which are the best is decided on validation pictures: see `best_of_each_kind`.
 """
 
 import argparse
@@ -16,7 +18,7 @@ from pipeline.params import Params
 from pipeline.stage import StageError
 
 # The judges of perceptual runs, the most trusted first; lower is better.
-_PERCEPTUAL = ("test/lpips", "test/vgg19", "test/gmsd")
+_LPIPS, _VGG19, _GMSD = "val/lpips", "val/vgg19", "val/gmsd"
 _GAIN = "val/psnr_gain"
 
 
@@ -56,32 +58,58 @@ def find(found: Sequence[Experiment], name: str) -> Experiment:
 
 
 def best_of_each_kind(found: Sequence[Experiment]) -> tuple[Experiment, Experiment]:
-    """The best pixel-only and the best perceptual experiment on the same data.
+    """The best pixel-only and the best perceptual experiment, by validation pictures alone.
 
-    Of several data sets, the one with the newest experiment among those with both kinds. The best
-    pixel-only experiment has the highest validation gain in PSNR; the best perceptual one has the
-    lowest LPIPS on the test pictures, or VGG19 distance or GMSD where not all have LPIPS.
+    Both are of the same data and as many validation pictures (`train.val_pictures`): the newest
+    such group that has both kinds. The best pixel-only experiment has the highest gain in PSNR over
+    bicubic, the best perceptual one the lowest LPIPS; or the lowest VGG19 distance where LPIPS was
+    not measured of all, or GMSD where that was not measured with the same weights of all. The loss
+    itself decides nothing: it means another thing with other layers, weights and patches.
+    An experiment whose VGG19 is untrained is never the best one.
+
+    Args:
+        found: newest first.
 
     Raises:
-        StageError: no data set has both kinds.
+        StageError: no group has both kinds.
     """
-    for data in dict.fromkeys(experiment.data for experiment in found):
-        same = [experiment for experiment in found if experiment.data == data]
-        perceptual = [experiment for experiment in same if experiment.is_perceptual]
-        pixel = [experiment for experiment in same if not experiment.is_perceptual]
-        if pixel and perceptual:
-            judge = next(m for m in _PERCEPTUAL if all(m in e.metrics for e in perceptual))
+    for group in dict.fromkeys(_validated_on(experiment) for experiment in found):
+        same = [experiment for experiment in found if _validated_on(experiment) == group]
+        pixel = [e for e in same if not e.is_perceptual]
+        perceptual = [e for e in same if e.is_perceptual and _has_trained_features(e)]
+        judged = [e for e in perceptual if _GMSD in e.metrics]  # of older code none was
+        if pixel and judged:
+            judge = _judge(judged)
             return (
                 max(pixel, key=lambda experiment: experiment.metrics[_GAIN]),
-                min(perceptual, key=lambda experiment: experiment.metrics[judge]),
+                min(judged, key=lambda experiment: experiment.metrics[judge]),
             )
     there = "\n".join(f"  {_listed(experiment)}" for experiment in found[:20])
     raise StageError(
-        "MLflow holds no pixel-only and perceptual experiment on the same data; "
+        "MLflow holds no pixel-only and perceptual experiment on the same data and "
+        "train.val_pictures, the perceptual one with a trained VGG19 and evaluated by this code; "
         "`dvc exp run -S loss.perceptual_weight=0.01` makes a perceptual one, "
         "`-S loss.perceptual_weight=0` a pixel-only one, and any two can be compared by name. "
         f"There are:\n{there}"
     )
+
+
+def _validated_on(experiment: Experiment) -> tuple[str, str | None]:
+    return experiment.data, experiment.params.get("train.val_pictures")
+
+
+def _has_trained_features(experiment: Experiment) -> bool:
+    return experiment.params.get("loss.vgg19_weights") != "random"
+
+
+def _judge(perceptual: Sequence[Experiment]) -> str:
+    """The most trusted measure that all were judged by in the same way."""
+    weights = {experiment.tags.get("vgg19_weights") for experiment in perceptual}
+    if all(_LPIPS in experiment.metrics for experiment in perceptual):
+        return _LPIPS
+    if all(_VGG19 in experiment.metrics for experiment in perceptual) and len(weights) == 1:
+        return _VGG19
+    return _GMSD
 
 
 def _listed(experiment: Experiment) -> str:
@@ -103,7 +131,9 @@ def _arguments() -> argparse.Namespace:
         nargs="*",
         metavar="EXPERIMENT",
         help="two of them: run name, DVC experiment name, run id or model version; default: the "
-        "best pixel-only against the best perceptual one on the same data",
+        "best pixel-only one (highest PSNR gain) against the best perceptual one with a trained "
+        "VGG19 (lowest LPIPS, else VGG19 distance, else GMSD: the first that all have, measured "
+        "with the same weights), both by the same validation pictures of the same data",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("comparison.html"), help="the page (%(default)s)"

@@ -80,10 +80,18 @@ def usable_measure(sweep: Sequence[Experiment], wanted: str | None) -> str:
         weights = {experiment.results.evaluation.get(f"{measure}_weights") for experiment in sweep}
         if len(weights) == 1 and all(f"test/{measure}" in e.metrics for e in sweep):
             return measure
+    measure = wanted or MEASURES[-1]
     raise StageError(
-        f"not all {len(sweep)} experiments have {wording.title(wanted or MEASURES[-1])}, taken in "
-        f"the same way: {', '.join(experiment.label for experiment in sweep)}"
+        f"not all {len(sweep)} experiments have {wording.title(measure)}, measured with the same "
+        f"weights: {', '.join(_measured(experiment, measure) for experiment in sweep)}"
     )
+
+
+def _measured(experiment: Experiment, measure: str) -> str:
+    if f"test/{measure}" not in experiment.metrics:
+        return f"{experiment.label} without"
+    weights = experiment.results.evaluation.get(f"{measure}_weights")
+    return experiment.label + (f" with {weights}" if weights else "")
 
 
 def _figure(sweep: Sequence[Experiment], measure: str) -> Figure:
@@ -125,15 +133,15 @@ def _weight(experiment: Experiment) -> float:
 
 
 def _kind(experiment: Experiment) -> str:
-    """A perceptual loss without its weight: its layers, and that of an untrained VGG19."""
+    """A perceptual loss without its weight: its layers, and which VGG19 if not ImageNet's."""
     layers = [
         name.removeprefix(_LAYERS) + ("" if float(share) == 1 else f" × {share}")
         for name, share in experiment.params.items()
         if name.startswith(_LAYERS)
     ]
-    random = experiment.params.get("loss.vgg19_weights") == "random"
-    pixel = experiment.params[_PIXEL]
-    return f"{pixel} + weight × {'random ' if random else ''}VGG19 {' + '.join(sorted(layers))}"
+    weights = Path(experiment.params.get("loss.vgg19_weights", "imagenet")).name
+    network = {"imagenet": "VGG19", "random": "random VGG19"}.get(weights, f"VGG19 ({weights})")
+    return f"{experiment.params[_PIXEL]} + weight × {network} {' + '.join(sorted(layers))}"
 
 
 def _arguments() -> argparse.Namespace:

@@ -20,6 +20,8 @@ from srcnn.masking import masked
 
 KINDS = ("lr", "bicubic", "sr", "hr")
 
+_TEXTS = dict.fromkeys(("id", "source", "pixels"), str)  # columns that may look like numbers
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -156,7 +158,7 @@ def _read(client: MlflowClient, run_id: str, folder: str) -> Results:
     metrics = Path(client.download_artifacts(run_id, paths.EVALUATION.parent.name, folder))
     return Results(
         evaluation=json.loads((metrics / paths.EVALUATION.name).read_text(encoding="utf-8")),
-        scores=pd.read_csv(metrics / paths.PER_IMAGE.name, dtype={"id": str, "source": str}),
+        scores=pd.read_csv(metrics / paths.PER_IMAGE.name, dtype=_TEXTS),
         curve=pd.read_csv(metrics / paths.TRAINING_CURVE.name),
         pictures=_read_pictures(client, run_id, folder),
     )

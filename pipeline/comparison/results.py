@@ -13,6 +13,7 @@ from pipeline.testsets import HELD_OUT
 from srcnn.comparison import Difference, compare, measures_of
 
 _PROTOCOL = ("scale", "luma", "shave")
+_FROM_NETWORKS = ("vgg19", "lpips")
 # What a change of these means for the test pictures is said by name.
 _DATA_SECTIONS = ("data.", "degrade.")
 # Not about the network: where it is recorded.
@@ -30,6 +31,7 @@ class Comparison:
         differences: for each test set that both have (the held-out split, "test", is the first),
             each measure that both have.
         unmeasured: for each measure that cannot be compared, why.
+        left_out: for each test set that cannot be compared, why.
         pictures: test pictures as A and as B reconstructed them.
     """
 
@@ -38,6 +40,7 @@ class Comparison:
     parameters: Mapping[str, tuple[str, str]]
     differences: Mapping[str, Sequence[Difference]]
     unmeasured: Mapping[str, str]
+    left_out: Mapping[str, str]
     pictures: Sequence[tuple[Picture, Picture]]
 
     @property
@@ -57,9 +60,14 @@ def compare_experiments(a: Experiment, b: Experiment) -> Comparison:
     if a.run_id == b.run_id:
         raise StageError(f"{a.label} cannot be compared with itself")
     _check_comparable(a, b)
+    sets = list(dict.fromkeys([*_sets(a), *_sets(b)]))
+    left_out = {name: why for name in sets if (why := _why_left_out(a, b, name))}
     unmeasured: dict[str, str] = {}
-    sets = [name for name in _sets(a) if name in _sets(b)]
-    differences = {name: _differences(a, b, name, unmeasured) for name in sets}
+    differences = {
+        name: found
+        for name in sets
+        if name not in left_out and (found := _differences(a, b, name, unmeasured))
+    }
     theirs = {picture.id: picture for picture in b.results.pictures}
     return Comparison(
         a,
@@ -67,6 +75,7 @@ def compare_experiments(a: Experiment, b: Experiment) -> Comparison:
         _differing(a, b),
         differences,
         unmeasured,
+        left_out,
         [(mine, theirs[mine.id]) for mine in a.results.pictures if mine.id in theirs],
     )
 
@@ -91,6 +100,25 @@ def _check_comparable(a: Experiment, b: Experiment) -> None:
         raise StageError(f"{refusal}metrics/per_image.csv lists different test pictures")
 
 
+def _why_left_out(a: Experiment, b: Experiment, name: str) -> str:
+    """Why a test set cannot be compared, as it does not hold the same pictures for both; or ""."""
+    if name == HELD_OUT:  # part of the data, which are the same
+        return ""
+    rows = {"A": _rows(a, name), "B": _rows(b, name)}
+    scored = [letter for letter, table in rows.items() if len(table)]
+    if len(scored) == 1:
+        return f"only {scored[0]} was scored on it"
+    if not all("pixels" in table and table["pixels"].notna().all() for table in rows.values()):
+        return "older code did not record which pixels it scored"
+    mine, other = (set(table["pixels"].items()) for table in rows.values())
+    if mine != other:
+        return (
+            "it does not hold the same pictures for A and B: "
+            f"{len(mine & other)} of {len(mine)} and {len(other)} are the same"
+        )
+    return ""
+
+
 def _differences(
     a: Experiment, b: Experiment, name: str, unmeasured: dict[str, str]
 ) -> list[Difference]:
@@ -102,7 +130,7 @@ def _differences(
         columns = [table.get(measure, pd.Series(np.nan, both)) for table in (mine, other)]
         there = columns[0].notna() & columns[1].notna()
         reason = "" if there.any() else _why_unmeasured(a, b, measure, columns)
-        reason = reason or _weights_differ(a, b, measure)
+        reason = reason or _why_incomparable(a, b, measure)
         if reason:
             unmeasured[measure] = reason
             continue
@@ -130,11 +158,15 @@ def _why_unmeasured(
     return "; ".join(found) or "A and B have it of different pictures"
 
 
-def _weights_differ(a: Experiment, b: Experiment, measure: str) -> str:
+def _why_incomparable(a: Experiment, b: Experiment, measure: str) -> str:
     """Why figures that come from a trained network cannot be set against each other; or ""."""
     weights = [e.results.evaluation.get(f"{measure}_weights") for e in (a, b)]
     if weights[0] != weights[1]:
         return f"measured with different weights: {weights[0]} and {weights[1]}"
+    if measure in _FROM_NETWORKS and a.results.evaluation["luma"] == "studio":
+        older = [letter for letter, e in (("A", a), ("B", b)) if "pixels" not in e.results.scores]
+        if len(older) == 1:
+            return f"{older[0]} is of older code, which took studio luma for full"
     return ""
 
 

@@ -109,6 +109,8 @@ def remarks(comparison: Comparison) -> list[str]:
             "They differ in more than the loss, so the differences are not of the loss alone: "
             f"{', '.join(others)}."
         )
+    for name, why in comparison.left_out.items():
+        found.append(f"{set_title(name)} is not compared: {why}.")
     for measure, why in comparison.unmeasured.items():
         found.append(f"{title(measure)} is not compared: {why}.")
     return found

@@ -43,7 +43,7 @@ def parts(
         {"loss.pixel": "mse", "loss.perceptual_weight": weight, "degrade.scale": "4"}
         | (params or {}),
         {"data.pairs": "digest", "model.version": "1", "dvc.experiment": name} | (tags or {}),
-        {"val/psnr_gain": 1.0, "test/gmsd": 0.1} | (metrics or {}),
+        {"val/psnr_gain": 1.0, "val/gmsd": 0.1, "test/gmsd": 0.1} | (metrics or {}),
     ), Results(
         {"scale": SCALE, "luma": "full", "shave": SCALE, "sources": count // tiles, "loss": "mse"}
         | (evaluation or {}),
@@ -61,6 +61,7 @@ def scores(shift, count, tiles, measures):
             "set": "test",
             "id": [f"picture{i:02d}" for i in range(count)],
             "source": [f"source{i // tiles}" for i in range(count)],
+            "pixels": [f"{i:016x}" for i in range(count)],
         }
     )
     sizes = {"psnr": (28, 1, 3), "ssim": (0.8, 0.03, 0.05)}

@@ -17,7 +17,9 @@ from tests.pipeline.experiment import load_params
 
 
 def gain(value, **other):
-    return {"val/psnr_gain": value} | {f"test/{name}": v for name, v in other.items()}
+    """A gain and perceptual measures on validation pictures, the best of all on test pictures."""
+    judged = {f"val/{name}": v for name, v in other.items()}
+    return {"val/psnr_gain": value} | judged | {f"test/{name}": 1 - v for name, v in other.items()}
 
 
 # --- which two ---
@@ -34,13 +36,50 @@ def test_best_pixel_only_and_best_perceptual_run_are_chosen():
     assert (a.name, b.name) == ("strong", "heavy")
 
 
-def test_judge_is_one_that_all_perceptual_runs_have():
+@pytest.mark.parametrize(
+    ("lpips", "weights", "best"),
+    [
+        ((0.2, 0.3), ("imagenet", "mine.pth"), "light"),
+        ((0.2, None), ("imagenet", "imagenet"), "heavy"),
+        ((0.2, None), ("imagenet", "mine.pth"), "light"),
+    ],
+)
+def test_judge_is_one_that_all_perceptual_runs_have_with_the_same_weights(lpips, weights, best):
+    found = [experiment("pixel")]
+    for name, lpips_, vgg19, gmsd, file in (
+        ("light", lpips[0], 0.3, 0.05, weights[0]),
+        ("heavy", lpips[1], 0.1, 0.09, weights[1]),
+    ):
+        judged = {"vgg19": vgg19, "gmsd": gmsd} | ({"lpips": lpips_} if lpips_ else {})
+        tags = {"vgg19_weights": file}
+        found.append(experiment(name, "0.01", tags=tags, metrics=gain(1.0, **judged)))
+    assert compare.best_of_each_kind(found)[1].name == best
+
+
+def test_gains_on_other_validation_pictures_are_not_compared():
+    two = {"train.val_pictures": "2"}
     found = [
+        experiment("perceptual", "0.01"),
+        experiment("lucky", metrics=gain(9), params=two),
+        experiment("lucky perceptual", "0.01", metrics=gain(9, gmsd=0.0), params=two),
         experiment("pixel"),
-        experiment("light", "0.001", metrics=gain(1.4, lpips=0.3, gmsd=0.05)),
-        experiment("heavy", "0.01", metrics=gain(0.9, gmsd=0.09)),
     ]
-    assert compare.best_of_each_kind(found)[1].name == "light"
+    assert [e.name for e in compare.best_of_each_kind(found)] == ["pixel", "perceptual"]
+
+
+def test_untrained_features_and_runs_that_were_not_validated_never_win():
+    random = {"loss.vgg19_weights": "random"}
+    old = experiment("old", "0.01", metrics={"test/gmsd": 0.0})
+    del old.metrics["val/gmsd"]
+    others = [
+        experiment("pixel"),
+        experiment("untrained", "0.01", metrics=gain(1, gmsd=0.0), params=random),
+        old,
+    ]
+    with pytest.raises(StageError, match="with a trained VGG19 and evaluated by this code"):
+        compare.best_of_each_kind(others)
+    chosen = compare.best_of_each_kind([*others, experiment("real", "0.01")])
+    assert [e.name for e in chosen] == ["pixel", "real"]
 
 
 def test_chosen_pair_is_of_one_data_set_the_newest_with_both_kinds():
@@ -166,11 +205,56 @@ def test_test_sets_of_both_are_compared_after_the_held_out_pictures():
         table = each.results.scores
         more = [table.head(5).assign(set=name) for name in names]
         each.__dict__["results"] = replace(each.results, scores=pd.concat([*more, table]))
-    differences = compare_experiments(a, b).differences
-    assert {name: of_set[0].pictures for name, of_set in differences.items()} == {
+    comparison = compare_experiments(a, b)
+    assert {name: of_set[0].pictures for name, of_set in comparison.differences.items()} == {
         "test": 24,
         "Set5": 5,
     }
+    assert "Test set Set14 is not compared: only A was scored on it." in wording.as_text(comparison)
+
+
+def change_a_picture(table):
+    table.loc[table.index[0], "pixels"] = "other pixels"
+
+
+def rename_all(table):
+    table["id"] = "other/" + table["id"]
+
+
+def forget_pixels(table):
+    table["pixels"] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (change_a_picture, "the same pictures for A and B: 4 of 5 and 5 are the same"),
+        (rename_all, "the same pictures for A and B: 0 of 5 and 5 are the same"),
+        (forget_pixels, "older code did not record which pixels it scored"),
+    ],
+)
+def test_test_sets_of_other_pictures_under_the_same_name_are_left_out(change, why):
+    a, b = experiment("pixel"), experiment("other", shift=0.5)
+    for each in (a, b):
+        more = each.results.scores.head(5).assign(set="Set5")
+        if each is b:
+            change(more)
+        table = pd.concat([each.results.scores, more], ignore_index=True)
+        each.__dict__["results"] = replace(each.results, scores=table)
+    text = wording.as_text(compare_experiments(a, b))
+    assert re.search(f"Test set Set5 is not compared: .*{why}", text)
+    assert "Set5: 5 pictures" not in text
+
+
+def test_features_of_studio_luma_are_not_compared_with_what_older_code_saw():
+    settings = {"measures": ("psnr", "vgg19"), "evaluation": {"luma": "studio"}}
+    a, b = experiment("new", **settings), experiment("old", **settings)
+    assert [d.measure for d in compare_experiments(a, b).differences["test"]] == ["psnr", "vgg19"]
+    older = b.results.scores.drop(columns="pixels")
+    b.__dict__["results"] = replace(b.results, scores=older)
+    comparison = compare_experiments(a, b)
+    assert [d.measure for d in comparison.differences["test"]] == ["psnr"]
+    assert "B is of older code" in comparison.unmeasured["vgg19"]
 
 
 def test_parameters_that_differ_are_listed_but_not_where_it_is_tracked():
@@ -248,9 +332,7 @@ def test_two_runs_are_compared_from_mlflow_alone(project, capsys):
     found = experiments.published(experiments.open_store("portrait-srcnn"))
     assert [e.run_id for e in found] == ids[::-1]
     read = found[0].results
-    assert read.scores.set_index("id").drop(columns=["set", "source"]).to_numpy() == pytest.approx(
-        b[1].scores.set_index("id").drop(columns=["set", "source"]).to_numpy()
-    )
+    pd.testing.assert_frame_equal(read.scores, b[1].scores, check_dtype=False)
     assert read.pictures == b[1].pictures
     assert read.evaluation == b[1].evaluation
 

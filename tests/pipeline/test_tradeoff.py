@@ -66,13 +66,16 @@ def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
     assert tradeoff.usable_measure(found, None) == "vgg19"
     found[0].results.evaluation["vgg19_weights"] = "other"
     assert tradeoff.usable_measure(found, None) == "gmsd"
-    with pytest.raises(StageError, match="not all 3 experiments have LPIPS"):
+    with pytest.raises(StageError, match=r"not all 3 experiments have LPIPS.* without"):
         tradeoff.usable_measure(found, "lpips")
+    with pytest.raises(StageError, match=r"w0\.01 \(run .*\) with other"):
+        tradeoff.usable_measure(found, "vgg19")
 
 
 def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
     relu = {"loss.perceptual_layers.relu2_2": "0.5", "loss.vgg19_weights": "random"}
-    found = [swept("0.02", 26, 0.2, params=relu), *sweep()]
+    mine = {"loss.vgg19_weights": "weights/mine.pth"}
+    found = [swept("0.02", 26, 0.2, params=relu), swept("0.03", 25, 0.15, params=mine), *sweep()]
     drawn = {}
     draw = tradeoff.figures.tradeoff
 
@@ -92,6 +95,7 @@ def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
             ("0.01", 27, 0.1),
         ],
         "mse + weight × random VGG19 conv5_4 + relu2_2 × 0.5": [("0", 28, 0.4), ("0.02", 26, 0.2)],
+        "mse + weight × VGG19 (mine.pth) conv5_4": [("0", 28, 0.4), ("0.03", 25, 0.15)],
     }
     image = Image.open(io.BytesIO((tmp_path / "tradeoff.png").read_bytes()))
     assert min(image.size) > 400

@@ -67,7 +67,8 @@ def test_the_border_is_left_out_of_every_measure():
         picture[:3] = picture[-3:] = 255 - picture[:3]
         picture[:, :3] = picture[:, -3:] = 0
 
-    assert score_picture("a", "a", sr, baseline, hr, border=3, luma_range="full") == before
+    after = score_picture("a", "a", sr, baseline, hr, border=3, luma_range="full")
+    assert replace(after, pixels=before.pixels) == before
 
 
 def test_a_lower_gmsd_is_a_gain():

@@ -44,20 +44,27 @@ def test_precision_is_float32_on_mps_and_otherwise_what_is_asked_for():
         assert choose_precision(name, torch.device("cpu")) == name
 
 
-@pytest.mark.parametrize("before", [True, False])
-def test_float32_is_not_tf32_once_results_must_repeat(before, monkeypatch):
+@pytest.fixture
+def tf32():
+    """The two switches, on; afterwards as they were."""
+    parts = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [part.allow_tf32 for part in parts]
+    for part in parts:
+        part.allow_tf32 = True
+    yield parts
+    for part, allowed in zip(parts, before, strict=True):
+        part.allow_tf32 = allowed
+
+
+def test_float32_is_not_tf32_where_results_must_repeat(tf32, monkeypatch):
     for function in ("set_num_threads", "use_deterministic_algorithms"):
         monkeypatch.setattr(torch, function, lambda _: None)
-    for part in (torch.backends.cudnn, torch.backends.cuda.matmul):
-        monkeypatch.setattr(part, "allow_tf32", before)
     hardware.make_deterministic(1)
-    assert not torch.backends.cudnn.allow_tf32
-    assert not torch.backends.cuda.matmul.allow_tf32
+    assert [part.allow_tf32 for part in tf32] == [False, False]
 
 
-def test_model_on_cuda_is_used_without_tf32(monkeypatch):
+def test_model_on_cuda_is_used_without_tf32(tf32, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     with pytest.raises(NoModel):
         model_files.load("missing.safetensors", "cuda")
-    assert not torch.backends.cudnn.allow_tf32
+    assert [part.allow_tf32 for part in tf32] == [False, False]

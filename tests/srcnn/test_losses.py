@@ -55,7 +55,7 @@ def test_features_see_studio_luma_as_the_gray_it_was_made_of_and_the_pixel_loss_
     squeezed = [(16 + 219 * gray) / 255 for gray in (gray_sr, gray_hr)]
     loss = ReconstructionLoss("l1", lambda sr, hr: ((sr - hr) ** 2).sum(), perceptual_weight=0.1)
     terms = loss(*squeezed, "studio")
-    assert float(terms["perceptual"]) == pytest.approx(0.45)
-    assert float(terms["pixel"]) == pytest.approx(0.275 * 219 / 255)
+    assert terms["perceptual"].item() == pytest.approx(0.45)
+    assert terms["pixel"].item() == pytest.approx(0.275 * 219 / 255)
     terms["perceptual"].backward()
     torch.testing.assert_close(gray_sr.grad, 2 * (SR - HR))
