@@ -95,6 +95,16 @@ def test_studio_luma():
     assert pairs.hr_data.max() <= 235
 
 
+def test_gray_pictures_are_squeezed_into_studio_luma_like_colour_ones():
+    gray = {source: picture(source, 50, 67)[..., 0] for source in SOURCES}
+    write_raw([raw.Picture(source, source, png(pixels)) for source, pixels in gray.items()])
+    main(load(**{"degrade.luma": "studio"}))
+    pairs = Pairs.open(paths.PAIRS)
+    for i, name in enumerate(pairs.ids):
+        squeezed = np.floor(16 + gray[name][:50, :66] * (219 / 255) + 0.5)
+        np.testing.assert_array_equal(pairs.hr(i), squeezed)
+
+
 def test_crops_of_one_source_stay_together():
     write_raw([raw_picture(s, part) for part in range(3) for s in SOURCES])
     main(load())
