@@ -1,5 +1,6 @@
 """From an LR picture to an SR picture with a trained network."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class SuperResolver:
             name: tensor.detach().cpu().contiguous()
             for name, tensor in self.model.state_dict().items()
         }
+        about["sha256"] = _checksum(about, tensors)
         # One metadata entry: the order of several is not fixed from one process to the next.
         return save(tensors, metadata={"srcnn": json.dumps(about)})
 
@@ -93,7 +95,7 @@ class SuperResolver:
 
         Raises:
             FileNotFoundError: there is no such file.
-            UnusableModel: the file is no safetensors file, or not one of an SRCNN.
+            UnusableModel: the file is no safetensors file, not one of an SRCNN, or damaged.
         """
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such model file")
@@ -106,6 +108,9 @@ class SuperResolver:
                     model = SRCNN(about["kernels"], about["channels"], about["residual"])
                 _check_tensors(file, model)
                 tensors = {name: file.get_tensor(name) for name in model.state_dict()}
+            checksum = _checksum(about, tensors)
+            if about.get("sha256", checksum) != checksum:  # older files do not speak of it
+                raise ValueError("it is damaged: it does not have the checksum that stands in it")
             damaged = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
             if damaged:
                 raise ValueError(f"{damaged[0]} is not all finite")
@@ -117,6 +122,16 @@ class SuperResolver:
         model.to_empty(device=device).load_state_dict(tensors)
         model.eval().to(memory_format=torch.channels_last)
         return cls(model, about["scale"], about["luma"], about["precision"])
+
+
+def _checksum(about: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
+    """The sha256 of what a file says of its model and of its tensors, which are in CPU memory."""
+    told = {name: value for name, value in about.items() if name != "sha256"}
+    content = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        content.update(name.encode())
+        content.update(tensor.contiguous().numpy())
+    return content.hexdigest()
 
 
 def _described(metadata: Mapping[str, str] | None) -> dict[str, Any]:

@@ -61,6 +61,21 @@ def test_the_same_model_gives_the_same_bytes(tmp_path):
     assert SuperResolver.load(path).to_bytes() == data
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda whole: whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:],  # one bit of one weight
+        lambda whole: whole.replace(b"studio", b"full  ").replace(b'full  \\"', b'full\\"  '),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, damaged):
+    path, whole = tmp_path / "model.safetensors", resolver().to_bytes()
+    path.write_bytes(damaged(whole))
+    assert path.read_bytes() != whole
+    with pytest.raises(UnusableModel, match=r"model\.safetensors .*checksum"):
+        SuperResolver.load(path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.safetensors: no such model file"):
         SuperResolver.load(tmp_path / "none.safetensors")
