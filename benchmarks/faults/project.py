@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import yaml
+from mlflow import MlflowClient
 
 from pipeline.tracking import curve_name
 from tests.e2e import conftest as e2e
@@ -52,6 +53,13 @@ class Project(e2e.Project):
     def start(self, *command: str) -> subprocess.Popen:
         """Start a command in it, in a process group of its own."""
         return super().start(*self.prefix, *command)
+
+    @property
+    def client(self) -> MlflowClient:
+        """Of a copy: MLflow's connections outlive the file that they were made to."""
+        copy = Path(tempfile.mkdtemp(dir=self.folder.parent), "mlflow.db")
+        shutil.copy(self.folder / "mlflow.db", copy)
+        return MlflowClient(f"sqlite:///{copy}", registry_uri=f"sqlite:///{copy}")
 
     def call(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, however it ends; stdout holds stderr as well."""
@@ -130,7 +138,11 @@ def wrong_in_mlflow(project: Project) -> list[str]:
     ]
     weights = project.folder / "models/srcnn.safetensors"
     published.append((weights, Path(models[0].artifact_location, "artifacts", weights.name)))
-    differing = [there for file, there in published if file.read_bytes() != there.read_bytes()]
+    differing = [
+        there
+        for file, there in published
+        if not there.exists() or file.read_bytes() != there.read_bytes()
+    ]
     return wrong + [f"{there.name} in MLflow differs" for there in differing]
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from pipeline.comparison import wording
 from pipeline.comparison.experiments import Experiment, Picture
 from pipeline.comparison.results import Comparison
-from pipeline.testsets import HELD_OUT
+from pipeline.paths import HELD_OUT
 from srcnn.comparison import Difference
 
 _TEMPLATES = Path(__file__).parent

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.comparison.experiments import Experiment, Picture
 from pipeline.stage import StageError
-from pipeline.testsets import HELD_OUT
+from pipeline.paths import HELD_OUT
 from srcnn.comparison import Difference, compare, measures_of
 
 _PROTOCOL = ("scale", "luma", "shave")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.comparison.experiments import Experiment
 from pipeline.comparison.results import Comparison
-from pipeline.testsets import HELD_OUT
+from pipeline.paths import HELD_OUT
 from srcnn.comparison import FEWEST_SOURCES, Difference
 
 # name, unit, decimals
