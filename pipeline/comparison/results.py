@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.comparison.experiments import Experiment, Picture
-from pipeline.stage import StageError
 from pipeline.paths import HELD_OUT
+from pipeline.stage import StageError
 from srcnn.comparison import Difference, compare, measures_of
 
 _PROTOCOL = ("scale", "luma", "shave")
