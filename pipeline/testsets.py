@@ -6,6 +6,7 @@ from pipeline import stage
 from pipeline.params import Params
 from pipeline.paths import HELD_OUT
 from pipeline.picture_files import SUFFIXES, name_problem
+from srcnn.metrics import smallest_side
 from srcnn.pictures import images
 
 
@@ -37,8 +38,6 @@ def _find_pictures(name: str, folder: str, scale: int) -> list[Path]:
         raise stage.StageError(
             f"{key} is {folder!r}, but {root} holds no picture ({' '.join(SUFFIXES)})"
         )
-    from srcnn.evaluation import smallest_side  # imports torch, for which no other check waits
-
     needed = smallest_side(scale)
     for file in files:
         if problem := name_problem(file.name):

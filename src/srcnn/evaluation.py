@@ -25,7 +25,6 @@ from srcnn.pairs import Pairs
 MEASURES = ("psnr", "ssim", "gmsd")
 PERCEPTUAL_MEASURES = ("vgg19", "lpips")
 
-_SSIM_WINDOW = 11
 _TEST_SET_LUMA = "studio"
 
 
@@ -76,11 +75,6 @@ class Score:
         """How much better SR is than bicubic; positive is better, for every measure."""
         difference = getattr(self, measure) - getattr(self, f"{measure}_bicubic")
         return difference if measure in ("psnr", "ssim") else -difference
-
-
-def smallest_side(scale: int) -> int:
-    """The least height and width of an HR picture that can be scored, in pixels."""
-    return _SSIM_WINDOW + 2 * scale
 
 
 def score_picture(
@@ -170,7 +164,7 @@ def score_test_set(
     Args:
         resolver: the model; one trained on full-range luma is at a disadvantage here.
         pictures: names and pictures, uint8 gray (H, W) or RGB (H, W, 3), at least
-            `smallest_side(scale)` high and wide after the crop.
+            `metrics.smallest_side(scale)` high and wide after the crop.
         judges, judged: see `score_pairs`.
     """
     scale = resolver.scale

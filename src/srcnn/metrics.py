@@ -30,6 +30,11 @@ def shave(picture: np.ndarray, border: int) -> np.ndarray:
     return picture[border : height - border, border : width - border]
 
 
+def smallest_side(scale: int) -> int:
+    """The least height and width of an HR picture that can be scored once shaved, in pixels."""
+    return _SSIM_WINDOW + 2 * scale
+
+
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     """Peak signal-to-noise ratio in dB, peak 255; higher is better, inf for identical pictures.
 

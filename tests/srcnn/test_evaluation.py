@@ -13,9 +13,9 @@ from srcnn.evaluation import (
     score_pairs,
     score_picture,
     score_test_set,
-    smallest_side,
     summarise,
 )
+from srcnn.metrics import smallest_side
 from srcnn.pairs import Pairs, PairsWriter
 
 
