@@ -145,6 +145,7 @@ def test_test_sets_are_scored_in_studio_luma_beside_the_test_split():
         ("params.txt", "is not a folder"),
         ("empty", "holds no picture"),
         ("damaged", r"bad\.png cannot be read"),
+        ("named", r"'a\\nb\.png' cannot be used: its name has a line break"),
         ("small", r"tiny\.png is 40x15.*at least 15x15"),
     ],
 )

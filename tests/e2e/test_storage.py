@@ -1,0 +1,84 @@
+"""Damaged results of a stage: found, named, and put back by what docs/data.md says."""
+
+import hashlib
+import itertools
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BLURS = itertools.count()
+SHARD = "data/raw/pictures-00000.parquet"
+
+
+def damage(file: Path) -> None:
+    """Flip one bit as a disk does: nothing else shows it, no time, no permission."""
+    before = file.stat()
+    file.chmod(0o644)
+    with file.open("r+b") as opened:
+        opened.seek(before.st_size // 2)
+        byte = opened.read(1)[0]
+        opened.seek(before.st_size // 2)
+        opened.write(bytes([byte ^ 1]))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    file.chmod(before.st_mode)
+
+
+def cached(project, path: str) -> Path:
+    md5 = hashlib.md5(project.read(path), usedforsecurity=False).hexdigest()
+    return project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+
+
+def assert_refused(project) -> None:
+    output = project.run("dvc", "repro", fails=True)
+    assert output.count("ERROR: data/raw/pictures-00000.parquet is damaged") == 1
+    assert "Remove data/raw and run `dvc repro`" in output
+    assert "Traceback" not in output
+
+
+@pytest.fixture
+def whole(project):
+    """The shard as it should be; params.yaml asks for pairs that DVC has not seen yet."""
+    whole = project.read(SHARD)
+    params = project.folder / "params.yaml"
+    before = params.read_text()
+    params.write_text(re.sub("blur_sigma: .*", f"blur_sigma: {next(BLURS)}.5", before))
+    yield whole
+    params.write_text(before)
+    project.run("dvc", "repro")
+
+
+def test_linked_results_cannot_be_changed_in_the_cache_by_accident(project):
+    model = project.folder / "models/srcnn.safetensors"
+    linked = model.is_symlink() or model.stat().st_nlink > 1
+    assert (model.stat().st_mode & 0o222 == 0) == linked
+
+
+def test_damaged_shard_comes_back_from_the_cache(project, whole):
+    project.run("dvc", "config", "--local", "cache.type", "copy")
+    project.run("dvc", "checkout", "--relink")
+    damage(project.folder / SHARD)
+    assert_refused(project)
+    project.run("rm", "-r", "data/raw")
+    output = project.run("dvc", "repro")
+    assert "fetch" not in project.ran(output)
+    assert project.read(SHARD) == whole
+
+
+def test_damaged_cache_is_cleaned_and_the_shard_made_anew(project, whole):
+    (project.folder / ".dvc/config.local").unlink(missing_ok=True)
+    file = cached(project, SHARD)
+    damage(file)
+    project.run("rm", "-r", "data/raw")
+    assert_refused(project)
+
+    guide = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+    cleaning = re.search(r"^for file in \.dvc.*?^done$", guide, re.DOTALL | re.MULTILINE)
+    assert project.run("bash", "-c", cleaning[0]).count("removed") == 1
+    assert not file.exists()
+    project.run("rm", "-r", "data/raw")
+    output = project.run("dvc", "repro")
+    assert "fetch" in project.ran(output)
+    assert project.read(SHARD) == whole
