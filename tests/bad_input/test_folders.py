@@ -165,6 +165,27 @@ def test_models_that_are_not_there_are_named(run, model):
     assert run(main, ["upscale", "a.png", "-o", "b.png", "--model", model]).is_one_error()
 
 
+def test_what_a_killed_run_left_goes_with_the_next(run, tmp_path):
+    Path("a.png").write_bytes(PNG)
+    Path(".b.png.partial").write_bytes(PNG[:50])
+    model = str(model_file(tmp_path))
+    assert run(main, ["upscale", "a.png", "-o", "b.png", "--model", model]).made == ["b.png"]
+    assert not Path(".b.png.partial").exists()
+
+
+def test_a_model_that_cannot_be_written_leaves_nothing(run, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")
+
+    def full(path, content):
+        path.touch()
+        raise OSError(28, "No space left on device", str(path))
+
+    model = str(model_file(tmp_path))
+    monkeypatch.setattr(Path, "write_bytes", full)
+    outcome = run(main, ["export", "--onnx", "x.onnx", "--model", model])
+    assert outcome.is_one_error("No space left", "x.onnx")
+
+
 ARGUMENTS = [
     ["upscale", "a.png", "-o", "a.png"],
     ["upscale", "a.png", "-o", "b.gif"],

@@ -48,8 +48,11 @@ def export(model: TrainedModel, path: Path, overwrite: bool = False) -> None:
     content = graph.SerializeToString()
     _check(content, model.resolver)
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def build(model: TrainedModel) -> Any:
