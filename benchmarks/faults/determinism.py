@@ -4,12 +4,14 @@
 
 Each row is a clone that runs `dvc repro` from the beginning in other surroundings, and is compared
 with a plain one: data, weights, metrics, figures, everything but the measured speed. The clock is
-faked by `faketime` (Debian's package of that name); another user is `nobody`, which needs root.
-Without these a row is skipped.
+faked by `faketime` (Debian's package of that name); another user is `nobody`, which needs root and a
+Python that all may run. Without these a row is skipped.
 """
 
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,7 +42,7 @@ ALL = (
         {"TZ": "Pacific/Kiritimati", "FAKETIME_DONT_FAKE_MONOTONIC": "1"},
     ),
     Surroundings(
-        "locale (C, ASCII), umask (077), PYTHONHASHSEED",
+        "user name, home, locale (C, ASCII), umask (077), PYTHONHASHSEED",
         "locale",
         _MASK,
         {
@@ -48,9 +50,11 @@ ALL = (
             "PYTHONUTF8": "0",
             "PYTHONCOERCECLOCALE": "0",
             "PYTHONHASHSEED": "1",
+            "USER": "somebody",
+            "LOGNAME": "somebody",
         },
     ),
-    Surroundings("user, with another home", "user", _USER, {"USER": "nobody", "LOGNAME": "nobody"}),
+    Surroundings("user (nobody), home", "user", _USER, {"USER": "nobody", "LOGNAME": "nobody"}),
 )
 
 
@@ -88,9 +92,13 @@ def _missing(other: Surroundings) -> str:
     """What is not there to make these surroundings."""
     if other.prefix and not shutil.which(other.prefix[0]):
         return f"{other.prefix[0]} is not installed"
-    if other.prefix == _USER and os.geteuid():
+    if other.prefix != _USER:
+        return ""
+    if os.geteuid():
         return "only root can become another user"
-    return ""
+    start = [*_USER, "sh", "-c", f"exec {sys.executable} -c pass"]
+    tried = subprocess.run(start, capture_output=True, check=False)
+    return f"nobody cannot run {sys.executable}" if tried.returncode else ""
 
 
 def _give_away(*folders: Path) -> None:
