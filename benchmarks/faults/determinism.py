@@ -4,8 +4,8 @@
 
 Each row is a clone that runs `dvc repro` from the beginning in other surroundings, and is compared
 with a plain one: data, weights, metrics, figures, everything but the measured speed. The clock is
-faked by `faketime` (Debian's package of that name); another user is `nobody`, which needs root and a
-Python that all may run. Without these a row is skipped.
+faked by `faketime` (Debian's package of that name); another user is `nobody`, which needs root and
+a Python that all may run. Without these a row is skipped.
 """
 
 import os
