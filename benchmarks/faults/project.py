@@ -67,6 +67,12 @@ class Project(e2e.Project):
         output, _ = process.communicate()
         return subprocess.CompletedProcess(command, process.returncode, output)
 
+    def run(self, *command: str, fails: bool = False) -> str:
+        """Run a command, however long it takes; its output."""
+        done = self.call(*command)
+        assert (done.returncode != 0) == fails, done.stdout
+        return done.stdout
+
     def processes(self) -> list[psutil.Process]:
         """Those that run a stage in this clone or in an experiment's copy of it."""
         found = []
