@@ -144,9 +144,10 @@ def clone(folder: Path) -> Project:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
     """A fresh clone after `dvc repro`; the tests of a module share it, in their order."""
     project = clone(tmp_path_factory.mktemp("clone"))
+    shutil.copy(empty_store, project.folder)
     project.first_output = project.run("dvc", "repro")
     project.commit()
     return project

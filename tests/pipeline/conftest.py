@@ -1,13 +1,11 @@
 """A project to run stages in."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 
 from pipeline.tracking import Store
-
-_SURROUNDINGS = ("DVC_ROOT", "MLFLOW_TRACKING_URI", "DVC_EXP_NAME")
+from tests.conftest import SURROUNDINGS
 
 
 @pytest.fixture
@@ -15,22 +13,9 @@ def project(tmp_path, monkeypatch):
     """An empty one, in the current folder, with a store of its own."""
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
-    for name in _SURROUNDINGS:
+    for name in SURROUNDINGS:
         monkeypatch.delenv(name, raising=False)
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory) -> Path:
-    """MLflow's database with all its tables, whose creation takes seconds."""
-    folder = tmp_path_factory.mktemp("store")
-    (folder / ".dvc").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for name in _SURROUNDINGS:
-            patch.delenv(name, raising=False)
-        Store("unused")
-    return folder / "mlflow.db"
 
 
 @pytest.fixture
