@@ -6,6 +6,7 @@ import time
 import pytest
 from mlflow import MlflowClient
 
+from tests.e2e.conftest import WAIT
 from tests.e2e.test_interruptions import checkpoints, digests
 
 RECORDED = ("metrics/evaluation.json", "metrics/training.csv", "metrics/per_image.csv")
@@ -101,7 +102,7 @@ def test_what_is_edited_during_the_training_is_not_taken_for_its_input(
     while not checkpoints(fresh) and process.poll() is None:
         time.sleep(0.01)
     edited.write_text(before.replace(old, new))
-    output, _ = process.communicate(timeout=280)
+    output, _ = process.communicate(timeout=WAIT)
     assert process.returncode != 0
     assert named in output
     assert "Traceback" not in output
