@@ -40,6 +40,8 @@ def test_every_parameter_has_a_comment_and_a_dotted_name(tmp_path):
     [
         ({"train__stepps": 5}, "train.stepps: unknown parameter"),
         ({"extra": 5}, "extra: unknown parameter"),
+        ({"data__group_by": "^([a-z"}, "data.group_by: '^([a-z' is no regular expression (unterm"),
+        ({"data__group_by": ""}, "data.group_by is ''; String should have at least 1"),
         ({"train__steps": "many"}, "train.steps is 'many'; it should be a valid integer"),
         ({"train__steps": 0}, "train.steps is 0; it should be greater than or equal to 1"),
         ({"train__lr": -0.1}, "train.lr is -0.1; it should be greater than 0"),
