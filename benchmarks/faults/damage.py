@@ -4,11 +4,13 @@
 
 Each file is damaged in a project whose experiment is done. First the stages that read it run alone,
 without DVC's own checks, as they would if the damage came while DVC was running: they must name the
-file and stop. Then `dvc repro` must make the file anew, to the bits that it had.
+file and stop. Then `dvc repro` must make the file anew, to the bits that it had. At last the cached
+copy is damaged that DVC would restore such a file from.
 """
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -124,22 +126,39 @@ def _checkpoint(
 
 
 def _in_cache(project: Project, file: str, reference: dict[str, str], table: faults.Table) -> None:
-    """DVC's cached copy is damaged, and the file itself is gone."""
+    """DVC's cached copy is damaged, and the file itself is gone: DVC restores a damaged one."""
     path = project.folder / file
     md5 = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
     _spoil(project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:], flipped)
-    path.unlink()
+    _remove(project, file)
+    project.call("dvc", "repro")
+    reader = READERS[file][0]
+    alone = _read(project, file, reader)
+    said = [line for line in alone.stdout.splitlines() if line.startswith("ERROR: ")]
+    wrong = [] if alone.returncode and said else [f"{reader} uses it"]
+    for damaged in faults.damaged_cache(project):  # as docs/data.md tells
+        damaged.unlink()
+    _remove(project, file)
     again = project.call("dvc", "repro")
-    wrong = _not_whole(project, again.returncode, again.stdout, reference)
-    said = [line for line in again.stdout.splitlines() if line.startswith("ERROR: ")]
+    wrong += _not_whole(project, again.returncode, again.stdout, reference)
     ran = ", ".join(project.ran(again.stdout))
-    table.add(f"{file} in DVC's cache", "flipped", "DVC", *(said[:1] or [""]), ran, wrong=wrong)
+    cells = (f"{file} in DVC's cache", "flipped", reader, *(said[:1] or [""]))
+    table.add(*cells, f"cache cleaned as docs/data.md tells; ran {ran}", wrong=wrong)
+
+
+def _remove(project: Project, file: str) -> None:
+    """The output of DVC that a file is or lies in."""
+    path = project.folder / file
+    if file.startswith("data/"):
+        shutil.rmtree(path.parent)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _spoil(path: Path, damage: Damage) -> None:
-    """In place, as a disk would do it: what shares the file by a link has it, too."""
+    """This file alone, not what shares its content by a link."""
     content = damage(path.read_bytes())
-    path.chmod(0o644)
+    path.unlink()
     path.write_bytes(content)
 
 

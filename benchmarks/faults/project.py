@@ -169,11 +169,11 @@ def checkpoints(project: Project) -> list[Path]:
     return [path for path in (project.folder / ".checkpoints").glob("*") if path.is_dir()]
 
 
-def damaged_cache(project: Project) -> list[str]:
+def damaged_cache(project: Project) -> list[Path]:
     """Files in DVC's cache that do not have the checksum which they are named by."""
     cache = project.folder / ".dvc/cache/files/md5"
     return [
-        f"the cache's {file.parent.name}{file.name} is damaged"
+        file
         for file in sorted(cache.glob("*/*"))
         if hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
         != (file.parent.name + file.name).removesuffix(".dir")
