@@ -1,0 +1,99 @@
+"""Whether MLflow's store holds an experiment whole and once."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from benchmarks.faults.project import Project
+from pipeline.tracking import as_texts, curve_name
+
+FOLDERS = ("figures", "metrics", "reconstructions")
+RECORDS = ("data/pairs.json", "models/training.json", "metrics/provenance.json")
+
+
+def wrong(project: Project, client: MlflowClient, name: str, artifacts: Path) -> list[str]:
+    """What is wrong with the published experiment in a workspace, in words.
+
+    Args:
+        project: the workspace.
+        client: of the store.
+        name: of the MLflow experiment and of the registered model; it is their only one.
+        artifacts: the folder in which the store keeps artifacts.
+    """
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        return ["MLflow holds no experiment"]
+    runs = list(client.search_runs([experiment.experiment_id]))
+    states = [(run.info.status, run.data.tags.get("pipeline.state")) for run in runs]
+    if states != [("FINISHED", "published")]:
+        return [f"MLflow holds {states}"]
+    (run,) = runs
+    return [
+        *_wrong_values(project, client, run),
+        *_wrong_files(project, folder_of(run.info.artifact_uri, artifacts)),
+        *_wrong_model(project, client, run, name, artifacts),
+    ]
+
+
+def folder_of(uri: str, artifacts: Path) -> Path:
+    """Where an artifact lies: of a server that takes uploads the URI says only its end."""
+    return artifacts / uri.removeprefix("mlflow-artifacts:/")
+
+
+def _wrong_values(project: Project, client: MlflowClient, run: Run) -> list[str]:
+    found = []
+    curve = pd.read_csv(project.folder / "metrics/training.csv")
+    for column in curve.columns.drop("step"):
+        rows = curve[["step", column]].dropna().itertuples(index=False)
+        history = client.get_metric_history(run.info.run_id, curve_name(column))
+        points = sorted((point.step, point.value) for point in history)
+        if points != [tuple(row) for row in rows]:
+            found.append(f"{curve_name(column)} has {len(points)} points")
+    given = [json.loads(project.read(record))["params"] for record in RECORDS]
+    if run.data.params != as_texts({k: v for params in given for k, v in params.items()}):
+        found.append("parameters differ")
+    figures = json.loads(project.read("metrics/evaluation.json"))
+    if any(run.data.metrics.get(f"test/{m}") != figures[m] for m in ("psnr", "ssim", "psnr_gain")):
+        found.append("test figures differ")
+    if len(run.inputs.dataset_inputs) != 1:
+        found.append(f"{len(run.inputs.dataset_inputs)} data sets")
+    return found
+
+
+def _wrong_files(project: Project, folder: Path) -> list[str]:
+    files = [Path(folder) for folder in FOLDERS]
+    made = {
+        path.relative_to(project.folder)
+        for folder in files
+        for path in (project.folder / folder).rglob("*")
+        if path.is_file() and path.name != ".gitignore"
+    }
+    made.add(Path("models/training.json"))
+    names = {path: Path(path.name) if path.parts[0] == "models" else path for path in made}
+    differing = [
+        str(name)
+        for path, name in names.items()
+        if not (folder / name).is_file() or (folder / name).read_bytes() != project.read(str(path))
+    ]
+    return [f"artifact {name} differs or is missing" for name in sorted(differing)]
+
+
+def _wrong_model(
+    project: Project, client: MlflowClient, run: Run, name: str, artifacts: Path
+) -> list[str]:
+    versions = client.search_model_versions(f"name='{name}'")
+    if [version.run_id for version in versions] != [run.info.run_id]:
+        return [f"{len(versions)} model versions"]
+    champion = client.get_registered_model(name).aliases.get("champion")
+    found = [] if str(champion) == str(versions[0].version) else [f"champion is {champion}"]
+    models = client.search_logged_models([run.info.experiment_id])
+    states = [str(model.status) for model in models]
+    if states != ["READY"]:
+        found.append(f"logged models: {states}")
+    weights = folder_of(models[0].artifact_location, artifacts) / "artifacts/srcnn.safetensors"
+    if not weights.is_file() or weights.read_bytes() != project.read("models/srcnn.safetensors"):
+        found.append("the model's weights differ or are missing")
+    return found

@@ -1,0 +1,86 @@
+"""MLflow's tracking server on SQLite, or on a PostgreSQL that is started for it."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.mlflow_server import Server, free_port
+
+
+@contextmanager
+def server(kind: str, folder: Path) -> Iterator[Server]:
+    """MLflow's server on a new database, "sqlite" or "postgresql"."""
+    folder.mkdir(parents=True)
+    if kind == "sqlite":
+        started = Server(folder, f"sqlite:///{folder / 'server.db'}")
+        with _running(started):
+            yield started
+        return
+    with _postgresql() as database, _running(Server(folder, database)) as started:
+        yield started
+
+
+@contextmanager
+def _running(started: Server) -> Iterator[Server]:
+    started.start()
+    try:
+        yield started
+    finally:
+        started.kill()
+
+
+def missing_for_postgresql() -> str:
+    """What PostgreSQL needs and is not here, in words; empty if all is here."""
+    if _binaries() is None:
+        return "Debian's package postgresql"
+    if importlib.util.find_spec("psycopg2") is None:
+        return "psycopg2 on PYTHONPATH (pip install --target FOLDER psycopg2-binary)"
+    return ""
+
+
+def _binaries() -> Path | None:
+    """The folder of PostgreSQL's newest programs."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: p.parts[4])
+    return found[-1].parent if found else None
+
+
+@contextmanager
+def _postgresql() -> Iterator[str]:
+    """A database of an own PostgreSQL, which refuses to be run by root; its URI."""
+    binaries, folder = _binaries(), Path(tempfile.mkdtemp(prefix="srcnn-postgresql-"))
+    user = "postgres" if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+    port, data = free_port(), folder / "data"
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(binaries / program), *arguments]
+        subprocess.run(command, check=True, cwd=folder, user=user, stdout=subprocess.DEVNULL)
+
+    run("initdb", "-D", str(data), "-U", "srcnn", "--auth=trust", "-E", "UTF8", "--locale=C")
+    process = subprocess.Popen(
+        [binaries / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder],
+        user=user,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "log").open("w"),
+    )
+    try:
+        where = ("-h", "127.0.0.1", "-p", str(port), "-U", "srcnn")
+        for _ in range(600):
+            if subprocess.run([binaries / "pg_isready", "-q", *where], check=False).returncode == 0:
+                break
+            time.sleep(0.1)
+        run("createdb", *where, "mlflow")
+        yield f"postgresql://srcnn@127.0.0.1:{port}/mlflow"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,160 @@
+"""A real `mlflow server` to publish to, and a proxy before it that plays tricks."""
+
+import http.client
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import requests
+
+SLOW, ERROR, SILENT, LOSES = "5 s slow", "answers 500", "never answers", "loses answers"
+
+_PATIENCE = 240.0  # seconds
+
+
+class Server:
+    """MLflow's tracking server on 127.0.0.1.
+
+    Attributes:
+        uri: for MLFLOW_TRACKING_URI.
+        artifacts: the folder in which it keeps what is uploaded.
+
+    Args:
+        folder: of its artifacts and its log.
+        database: SQLAlchemy's URI of its database.
+    """
+
+    def __init__(self, folder: Path, database: str) -> None:
+        self.port = free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.artifacts = folder / "artifacts"
+        self._folder, self._database = folder, database
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Start it, at the same port each time, and wait until it answers."""
+        options = {
+            "backend-store-uri": self._database,
+            "artifacts-destination": self.artifacts,
+            "port": self.port,
+            "workers": 1,
+        }
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
+        command += [f"--{name}={value}" for name, value in options.items()]
+        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with (self._folder / "server.log").open("a") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self._folder,
+                env=os.environ | quiet,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _PATIENCE
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError((self._folder / "server.log").read_text()[-2000:])
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """SIGKILL it and its workers."""
+        if self._process:
+            os.killpg(self._process.pid, 9)
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.uri}/health", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+
+class Proxy:
+    """Stands before a server, at a port of its own.
+
+    Attributes:
+        uri: for MLFLOW_TRACKING_URI.
+        trouble: SLOW, ERROR, SILENT; LOSES: each kind of request is done, but its first answer is
+            lost; None: it hands on what it gets.
+        requests: how many it got.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.upstream, self.port = server.port, free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.trouble: str | None = None
+        self.requests = 0
+        self.kinds: set[tuple[str, ...]] = set()
+        self._listening: ThreadingHTTPServer | None = None
+
+    def up(self) -> None:
+        """Listen."""
+        if self._listening is None:
+            handler = type("Handler", (_Handler,), {"proxy": self})
+            self._listening = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+            self._listening.daemon_threads = True
+            threading.Thread(target=self._listening.serve_forever, daemon=True).start()
+
+    def down(self) -> None:
+        """Refuse connections."""
+        if self._listening:
+            self._listening.shutdown()
+            self._listening.socket.close()
+            self._listening = None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    proxy: Proxy
+
+    def _hand_on(self) -> None:
+        self.proxy.requests += 1
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        trouble = self.proxy.trouble
+        if trouble == SILENT:
+            while self.proxy.trouble == SILENT:
+                time.sleep(0.2)
+            return
+        if trouble == ERROR:
+            self.send_error(500)
+            return
+        if trouble == SLOW:
+            time.sleep(5)
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.proxy.upstream, timeout=60)
+            connection.request(self.command, self.path, body, dict(self.headers))
+            answer = connection.getresponse()
+            content = answer.read()
+        except OSError:  # the server is down: so is this
+            return
+        named = re.sub(r"m-[0-9a-f]{32}", "MODEL", self.path.partition("?")[0])
+        kind = (self.command, *named.split("/")[4:6])
+        if trouble == LOSES and kind not in self.proxy.kinds:
+            self.proxy.kinds.add(kind)
+            return
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _hand_on  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
