@@ -121,6 +121,7 @@ def settle(store: Store, content: str) -> Run:
     for run in others:
         for version in store.client.search_model_versions(f"run_id = '{run.info.run_id}'"):
             store.client.delete_model_version(version.name, version.version)
+        store.delete_unregistered_models(run.info.run_id)
         store.client.delete_run(run.info.run_id)
         store.add_name(first)
     return first

@@ -94,6 +94,7 @@ def model_arguments(weights: Path) -> dict[str, Any]:
 
 
 def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
+    store.delete_unregistered_models(run_id)  # of tries that were cut short
     mlflow.set_tracking_uri(store.uri)
     mlflow.set_registry_uri(store.uri)
     mlflow.set_experiment(experiment_id=store.experiment_id)  # the model's; else it is "Default"

@@ -212,6 +212,15 @@ class Store:
         ]
         self.client.log_batch(run_id, points)
 
+    def delete_unregistered_models(self, run_id: str) -> None:
+        """Delete the models that were logged to a run, but are no version of a registered model."""
+        versions = self.client.search_model_versions(f"run_id = '{run_id}'")
+        registered = {version.source for version in versions}
+        of_run = f"source_run_id = '{run_id}'"
+        for model in self.client.search_logged_models([self.experiment_id], of_run):
+            if model.model_uri not in registered:
+                self.client.delete_logged_model(model.model_id)
+
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags."""
         self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])

@@ -1,11 +1,14 @@
 """A project to run stages in."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
+from pipeline import evaluate, paths, plot
 from pipeline.tracking import Store
 from tests.conftest import SURROUNDINGS
+from tests.pipeline.experiment import load_params, write_experiment
 
 
 @pytest.fixture
@@ -23,3 +26,19 @@ def store(project, empty_store) -> Store:
     """The store of the project in the current folder, with an experiment of this test's own."""
     shutil.copy(empty_store, project)
     return Store("portraits")
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the results of all stages before `register`."""
+    folder = tmp_path_factory.mktemp("results")
+    (folder / ".dvc").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_experiment()
+        paths.DATA_METRICS.write_text("{}")
+        paths.RAW.mkdir()
+        paths.RAW_INDEX.write_text("id,source,width,height,sha256\n")
+        evaluate.main(load_params())
+        plot.main(load_params())
+    return folder

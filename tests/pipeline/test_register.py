@@ -21,27 +21,11 @@ from pipeline.tracking import (
     TRAINING_RUN,
     Store,
 )
-from tests.pipeline.experiment import load_params, write_experiment
+from tests.pipeline.experiment import load_params
 
 
 class Killed(BaseException):
     """The process ends here."""
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """A folder with the results of all stages before `register`."""
-    folder = tmp_path_factory.mktemp("results")
-    (folder / ".dvc").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        write_experiment()
-        paths.DATA_METRICS.write_text("{}")
-        paths.RAW.mkdir()
-        paths.RAW_INDEX.write_text("id,source,width,height,sha256\n")
-        evaluate.main(load_params())
-        plot.main(load_params())
-    return folder
 
 
 @pytest.fixture
@@ -80,6 +64,8 @@ def check_whole(store, run):
     assert run.data.tags["model.version"] == str(version.version)
     champion = store.client.get_model_version_by_alias("srcnn", "champion")
     assert str(champion.version) == str(version.version)
+    (model,) = store.client.search_logged_models([store.experiment_id])
+    assert (model.model_uri, model.source_run_id) == (version.source, run.info.run_id)
 
 
 def test_published_once_whole(experiment, capsys):
