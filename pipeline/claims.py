@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -22,7 +22,7 @@ from pipeline.tracking import (
 
 
 class _Undecided(Exception):
-    """Somebody on another host may be publishing this, or died at it."""
+    """Somebody on another host may be at work on this, or died at it."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(run.info.run_id)
@@ -41,19 +41,28 @@ def claim(store: Store, key: str, params: Mapping[str, Any], content: str) -> tu
         params: of data and training.
         content: key of all that is published.
     """
+    alive: set[str] = set()
     while True:
         try:
             with store.lock:
                 store.bury_the_dead()
-                return _decide(store, key, params, content)
+                return _decide(store, key, params, content, alive)
         except _Undecided as undecided:
+            run_id = undecided.run.info.run_id
             if _is_alive(store, undecided.run):
-                store.add_name(undecided.run)
-                return undecided.run, False
-            store.bury({undecided.run.info.run_id: undecided.run.data.tags.get(HEARTBEAT, "")})
+                alive.add(run_id)
+            else:
+                store.bury({run_id: undecided.run.data.tags.get(HEARTBEAT, "")})
 
 
-def _decide(store: Store, key: str, params: Mapping[str, Any], content: str) -> tuple[Run, bool]:
+def _decide(
+    store: Store, key: str, params: Mapping[str, Any], content: str, alive: Collection[str]
+) -> tuple[Run, bool]:
+    """See `claim`; `alive` are runs of other hosts whose hearts were seen to beat.
+
+    Raises:
+        _Undecided: a run of another host is in the way, which has to be watched first.
+    """
     of_training = store.runs(TRAINING_KEY, key)
     same = store.runs(CONTENT_KEY, content)
     reported = [r for r in of_training if _is_free(store, r, params)]
@@ -64,10 +73,7 @@ def _decide(store: Store, key: str, params: Mapping[str, Any], content: str) -> 
             store.client.delete_run(run.info.run_id)
         return finished[0], False
     for run in same:
-        life = store.life(run)
-        if life == "unknown":
-            raise _Undecided(run)
-        if life == "alive":
+        if _is_at_work(store, run, alive):
             store.add_name(run)
             return run, False
     tags = {CONTENT_KEY: content, TRAINING_KEY: key, STATE: "publishing"}
@@ -75,9 +81,21 @@ def _decide(store: Store, key: str, params: Mapping[str, Any], content: str) -> 
         run = (same or reported)[0]
         store.take_over(run, params, tags)
         return run, True
-    if of_training:
-        tags[TRAINING_RUN] = of_training[0].data.tags.get(TRAINING_RUN, of_training[0].info.run_id)
+    for run in of_training:  # one that died elsewhere at this training is taken over, too
+        if run.data.tags[STATE] == "training":
+            _is_at_work(store, run, alive)
+    made_in = [run for run in of_training if run.data.tags[STATE] != "training"]
+    if made_in:
+        tags[TRAINING_RUN] = made_in[0].data.tags.get(TRAINING_RUN, made_in[0].info.run_id)
     return store.create(params, tags), True
+
+
+def _is_at_work(store: Store, run: Run, alive: Collection[str]) -> bool:
+    """Whether another process that lives works on a run."""
+    life = "alive" if run.info.run_id in alive else store.life(run)
+    if life == "unknown":
+        raise _Undecided(run)
+    return life == "alive"
 
 
 def _is_free(store: Store, run: Run, params: Mapping[str, Any]) -> bool:
@@ -91,7 +109,7 @@ def _is_free(store: Store, run: Run, params: Mapping[str, Any]) -> bool:
 def _is_alive(store: Store, run: Run) -> bool:
     """Whether a run's heartbeat goes on, or the run comes to its end; watched for LEASE seconds."""
     print(
-        f"Run {run.info.run_id} has the same content, and another host may be publishing it. "
+        f"Run {run.info.run_id} is of the same experiment, and another host may be at work on it. "
         f"Its heartbeat is watched for up to {LEASE:.0f} s.",
         flush=True,
     )

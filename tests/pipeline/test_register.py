@@ -293,6 +293,35 @@ def test_what_another_host_was_publishing_is_taken_up_when_its_heart_stops(
     assert after.info.status == ("RUNNING" if beats else "FINISHED")
 
 
+@pytest.mark.parametrize("beats", [True, False])
+def test_what_another_host_was_training_is_taken_up_when_its_heart_stops(
+    experiment, monkeypatch, beats
+):
+    """If it goes on, this one publishes without it, and the other will find that published."""
+    monkeypatch.setattr(claims, "LEASE", 1.0)
+    monkeypatch.setattr(claims, "BEAT", 0.3)
+    tags = {TRAINING_KEY: Trained.read(paths.TRAINED).key, STATE: "training", HEARTBEAT: "1"}
+    other = experiment.create({"seed": 0}, tags | {OWNER: "host-b/boot/pid/1/1"}).info.run_id
+    done, seen = MlflowClient.get_run, []
+
+    def beating(client, run_id):
+        experiment.tag(other, {HEARTBEAT: str(len(seen))})
+        seen.append(run_id)
+        return done(client, run_id)
+
+    with monkeypatch.context() as patch:
+        if beats:
+            patch.setattr(MlflowClient, "get_run", beating)
+        register.main(load_params())
+    runs = {run.info.run_id: run for run in all_runs(experiment)}
+    if beats:
+        assert runs.pop(other).info.status == "RUNNING"
+    (run,) = runs.values()
+    check_whole(experiment, run)
+    assert (run.info.run_id == other) == (not beats)
+    assert TRAINING_RUN not in run.data.tags
+
+
 def test_two_hosts_that_published_the_same_keep_the_first(experiment, monkeypatch):
     register.main(load_params())
     (first,) = all_runs(experiment)
