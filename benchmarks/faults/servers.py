@@ -8,10 +8,44 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
+from benchmarks.faults import project as faults
+from benchmarks.faults.project import Project
 from tests.mlflow_server import Server, free_port
+
+STEPS = {"steps": 4000, "log_every": 20, "validate_every": 1000, "checkpoint_every": 20}
+MADE = ("models", "figures", "reconstructions", "mlflow.db", "mlartifacts", ".checkpoints")
+
+
+def clone_before_training(folder: Path) -> Project:
+    """A clone in which the data is ready, and DVC has all in its cache but the training."""
+    project = faults.clone(folder)
+    faults.change(project, train=STEPS)
+    project.run("dvc", "repro", "grayscale-and-degrade")
+    project.commit()
+    project.run("dvc", "repro")
+    for run in (folder / ".dvc/cache/runs").glob("*/*/*"):
+        if "pipeline.train" in run.read_text(encoding="utf-8"):
+            run.unlink()
+    for name in MADE:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "mlflow.db").unlink(missing_ok=True)
+    project.run("git", "checkout", "-q", ".")
+    return project
+
+
+def running(project: Project, stage: str) -> list[psutil.Process]:
+    """The process of a stage in a clone, if it runs."""
+    found = []
+    for process in project.processes():
+        with suppress(psutil.Error):
+            if process.cmdline()[-1:] == [faults.STAGES[stage]]:
+                found.append(process)
+    return found
 
 
 @contextmanager

@@ -27,7 +27,6 @@ from tests.mlflow_server import ERROR, LOSES, SILENT, SLOW, Proxy, Server
 
 LATER = 5.0  # seconds by which a server may put off a training
 PATIENCE = 900.0
-STEPS = {"steps": 6000, "log_every": 20, "validate_every": 1000, "checkpoint_every": 20}
 
 
 @dataclass
@@ -56,8 +55,8 @@ class Experiment:
     def start(self) -> None:
         """Start `dvc repro` and wait for the training's first checkpoint."""
         self.process = self.project.start("dvc", "repro")
-        self._until(lambda: self.stage("train"), "no training")
-        training = self.stage("train")[0]
+        self._until(lambda: servers.running(self.project, "train"), "no training")
+        training = servers.running(self.project, "train")[0]
         self._until(self.checkpoints, "no checkpoint")
         waited = Path(f"/proc/{training.pid}/schedstat").read_text().split()[1]
         self.checkpoint = time.time() - training.create_time() - int(waited) / 1e9
@@ -72,18 +71,17 @@ class Experiment:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.end()
 
-    def stage(self, name: str) -> list:
-        """The process of a stage, if it runs."""
-        module = faults.STAGES[name]
-        return [p for p in self.project.processes() if p.cmdline()[-1] == module]
-
     def checkpoints(self) -> list[Path]:
         """The training's checkpoint, until it is done."""
         return list((self.project.folder / ".checkpoints").glob("*/state.pt"))
 
-    def until(self, stage: str) -> None:
-        """Wait for a stage."""
-        self._until(lambda: self.stage(stage), f"no {stage}")
+    def until_trained(self) -> None:
+        """Wait for the training's end."""
+        self._until(lambda: not self.checkpoints(), "no end")
+
+    def until_publishing(self) -> None:
+        """Wait for `register`."""
+        self._until(lambda: servers.running(self.project, "register"), "no register")
 
     def until_requests(self, more: int) -> None:
         """Wait until the server was asked so many times more."""
@@ -133,9 +131,9 @@ def down_during(run: Experiment) -> None:
 def down_after(run: Experiment) -> None:
     """Down from the end of the training until `register` has tried."""
     run.start()
-    run.until("evaluate")
+    run.until_trained()
     run.proxy.down()
-    run.until("register")
+    run.until_publishing()
     time.sleep(8)
     run.proxy.up()
     run.end()
@@ -161,7 +159,7 @@ def down_from_the_midst(run: Experiment) -> None:
 def killed_while_publishing(run: Experiment) -> None:
     """The server is killed while `register` publishes, and started again."""
     run.start()
-    run.until("register")
+    run.until_publishing()
     run.until_requests(20)
     run.server.kill()
     run.server.start()
@@ -172,7 +170,7 @@ def slow(run: Experiment) -> None:
     """Every answer 5 s late until the training is done."""
     run.proxy.trouble = SLOW
     run.start()
-    run.until("evaluate")
+    run.until_trained()
     run.proxy.trouble = None
     run.end()
 
@@ -188,7 +186,7 @@ def error(run: Experiment) -> None:
     """500 from before the start until `register` has tried."""
     run.proxy.trouble = ERROR
     run.start()
-    run.until("register")
+    run.until_publishing()
     time.sleep(8)
     run.proxy.trouble = None
     run.end()
@@ -198,7 +196,7 @@ def silent(run: Experiment) -> None:
     """Connections are taken and never answered until the training is done."""
     run.proxy.trouble = SILENT
     run.start()
-    run.until("evaluate")
+    run.until_trained()
     run.proxy.trouble = None
     run.end()
 
@@ -234,7 +232,7 @@ def dvc_killed_while_training(run: Experiment) -> None:
 def dvc_killed_while_publishing(run: Experiment) -> None:
     """DVC and `register` are killed while it publishes."""
     run.start()
-    run.until("register")
+    run.until_publishing()
     run.until_requests(20)
     run.kill()
 
@@ -265,10 +263,7 @@ def main() -> None:
     parser.add_argument("--only", choices=FAULTS, action="append", help="only these faults")
     options = parser.parse_args()
     with faults.working_folder(options) as folder:
-        base = faults.clone(folder / "base")
-        faults.change(base, train=STEPS)
-        base.run("dvc", "repro", "grayscale-and-degrade")
-        base.commit()
+        base = servers.clone_before_training(folder / "base")
         alone = _seconds_without_server(base, folder / "alone")
         print(f"Without a server the first checkpoint comes after {alone:.1f} s.\n")
         table = faults.Table(
