@@ -3,11 +3,13 @@
 import http.client
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -67,7 +69,8 @@ class Server:
     def kill(self) -> None:
         """SIGKILL it and its workers."""
         if self._process:
-            os.killpg(self._process.pid, 9)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 

@@ -113,7 +113,7 @@ def _postgresql() -> Iterator[str]:
                 break
             time.sleep(0.1)
         run("createdb", *where, "mlflow")
-        yield f"postgresql://srcnn@127.0.0.1:{port}/mlflow"
+        yield f"postgresql+psycopg2://srcnn@127.0.0.1:{port}/mlflow"
     finally:
         process.send_signal(signal.SIGINT)
         process.wait()

@@ -333,7 +333,7 @@ def test_two_hosts_that_published_the_same_keep_the_first(experiment, monkeypatc
     check_whole(experiment, run)
 
 
-def _create_blindly(store, key, params, content):
+def _create_blindly(store, key, params, content, alive):
     tags = {CONTENT_KEY: content, TRAINING_KEY: key, STATE: "publishing"}
     return store.create(params, tags), True
 
