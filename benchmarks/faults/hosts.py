@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 from benchmarks.faults import project as faults
 from benchmarks.faults import published, servers
 from benchmarks.faults.project import Project
+from pipeline.database import file_of
 
 NAMESPACES = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts", "--")
 HOUR = "+3600"
@@ -37,6 +38,11 @@ class Store:
 
     uri: str
     artifacts: Path
+
+    def exists(self) -> bool:
+        """Whether somebody has used it."""
+        database = file_of(self.uri)
+        return database is None or database.exists()
 
     @property
     def client(self) -> MlflowClient:
@@ -233,6 +239,8 @@ def _two_published(store: Store, name: str) -> list[str]:
 
 
 def _runs(store: Store, name: str) -> list:
+    if not store.exists():  # a client would make the database
+        return []
     experiment = store.client.get_experiment_by_name(name)
     return list(store.client.search_runs([experiment.experiment_id])) if experiment else []
 
