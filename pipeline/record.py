@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline import artifacts, paths
-from pipeline.inputs import digest
+from pipeline.inputs import digest, hash_of
 from pipeline.project import StageError
+
+_CHECKSUM = "checksum"
 
 
 @dataclass(frozen=True)
 class _Record:
     def write(self, path: Path) -> None:
-        artifacts.write_json(path, asdict(self))
+        content = asdict(self)
+        artifacts.write_json(path, content | {_CHECKSUM: hash_of(content)})
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -23,9 +26,16 @@ class _Record:
             StageError: it is missing or damaged.
         """
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            content = dict(json.loads(path.read_text(encoding="utf-8")))
+            if content.pop(_CHECKSUM, None) != hash_of(content):
+                raise ValueError(
+                    "it is damaged, as it does not have the checksum that stands in it"
+                )
+            return cls(**content)
         except (OSError, ValueError, TypeError) as error:
-            raise StageError(f"{path} cannot be read: {error}; `dvc repro` makes it") from None
+            raise StageError(
+                f"{path} cannot be read: {error}. {artifacts.way_back(path)}"
+            ) from None
 
 
 @dataclass(frozen=True)
