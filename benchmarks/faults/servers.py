@@ -1,4 +1,4 @@
-"""MLflow's tracking server on SQLite, or on a PostgreSQL that is started for it."""
+"""MLflow's tracking server on SQLite or on a PostgreSQL of its own, and experiments that use it."""
 
 import importlib.util
 import os
@@ -7,18 +7,21 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from benchmarks.faults import project as faults
 from benchmarks.faults.project import Project
-from tests.mlflow_server import Server, free_port
+from tests.mlflow_server import Proxy, Server, free_port
 
 STEPS = {"steps": 4000, "log_every": 20, "validate_every": 1000, "checkpoint_every": 20}
 MADE = ("models", "figures", "reconstructions", "mlflow.db", "mlartifacts", ".checkpoints")
+
+_PATIENCE = 900.0  # seconds
 
 
 def clone_before_training(folder: Path) -> Project:
@@ -46,6 +49,77 @@ def running(project: Project, stage: str) -> list[psutil.Process]:
             if process.cmdline()[-1:] == [faults.STAGES[stage]]:
                 found.append(process)
     return found
+
+
+@dataclass
+class Experiment:
+    """An experiment under way, and the server that it reports to.
+
+    Attributes:
+        project: its workspace.
+        proxy: before the server.
+        server: MLflow's.
+        process: DVC.
+        checkpoint: seconds from the start of the training's process to its first checkpoint,
+            without those for which it was ready to run and other processes had the CPU.
+        ends: exit codes of `dvc repro`.
+        output: of the last one.
+    """
+
+    project: Project
+    proxy: Proxy
+    server: Server
+    process: subprocess.Popen | None = None
+    checkpoint: float | None = None
+    ends: list[int] = field(default_factory=list)
+    output: str = ""
+
+    def start(self) -> None:
+        """Start `dvc repro` and wait for the training's first checkpoint."""
+        self.process = self.project.start("dvc", "repro")
+        self._until(lambda: running(self.project, "train"), "no training")
+        training = running(self.project, "train")[0]
+        self._until(self.checkpoints, "no checkpoint")
+        waited = Path(f"/proc/{training.pid}/schedstat").read_text().split()[1]
+        self.checkpoint = time.time() - training.create_time() - int(waited) / 1e9
+
+    def end(self) -> None:
+        """Wait for DVC's end."""
+        self.output, _ = self.process.communicate(timeout=_PATIENCE)
+        self.ends.append(self.process.returncode)
+
+    def kill(self) -> None:
+        """SIGKILL DVC and all below it."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.end()
+
+    def checkpoints(self) -> list[Path]:
+        """The training's checkpoint, until it is done."""
+        return list((self.project.folder / ".checkpoints").glob("*/state.pt"))
+
+    def until_trained(self) -> None:
+        """Wait for the training's end."""
+        self._until(lambda: not self.checkpoints(), "no end")
+
+    def until_publishing(self) -> None:
+        """Wait for `register`."""
+        self._until(lambda: running(self.project, "register"), "no register")
+
+    def until_requests(self, more: int) -> None:
+        """Wait until the server was asked so many times more."""
+        wanted = self.proxy.requests + more
+        self._until(lambda: self.proxy.requests >= wanted, "no requests")
+
+    def must_train(self) -> None:
+        """Be sure that the training goes on."""
+        assert self.checkpoints(), "the training was done before its time"
+
+    def _until(self, holds: Callable[[], object], otherwise: str) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not holds():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError(f"{otherwise}: {self.process.communicate()[0][-800:]}")
+            time.sleep(0.02)
 
 
 @contextmanager

@@ -9,13 +9,10 @@ The training's first checkpoint must come within 5 s of when it comes without a 
 PostgreSQL is Debian's package; psycopg2 may lie in any folder on PYTHONPATH.
 """
 
-import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -23,81 +20,10 @@ from mlflow import MlflowClient
 from benchmarks.faults import project as faults
 from benchmarks.faults import published, servers
 from benchmarks.faults.project import Project
+from benchmarks.faults.servers import Experiment
 from tests.mlflow_server import ERROR, LOSES, SILENT, SLOW, Proxy, Server
 
 LATER = 5.0  # seconds by which a server may put off a training
-PATIENCE = 900.0
-
-
-@dataclass
-class Experiment:
-    """An experiment under way, and the server that it reports to.
-
-    Attributes:
-        project: its workspace.
-        proxy: before the server.
-        server: MLflow's.
-        process: DVC.
-        checkpoint: seconds from the start of the training's process to its first checkpoint,
-            without those for which it was ready to run and other processes had the CPU.
-        ends: exit codes of `dvc repro`.
-        output: of the last one.
-    """
-
-    project: Project
-    proxy: Proxy
-    server: Server
-    process: subprocess.Popen | None = None
-    checkpoint: float | None = None
-    ends: list[int] = field(default_factory=list)
-    output: str = ""
-
-    def start(self) -> None:
-        """Start `dvc repro` and wait for the training's first checkpoint."""
-        self.process = self.project.start("dvc", "repro")
-        self._until(lambda: servers.running(self.project, "train"), "no training")
-        training = servers.running(self.project, "train")[0]
-        self._until(self.checkpoints, "no checkpoint")
-        waited = Path(f"/proc/{training.pid}/schedstat").read_text().split()[1]
-        self.checkpoint = time.time() - training.create_time() - int(waited) / 1e9
-
-    def end(self) -> None:
-        """Wait for DVC's end."""
-        self.output, _ = self.process.communicate(timeout=PATIENCE)
-        self.ends.append(self.process.returncode)
-
-    def kill(self) -> None:
-        """SIGKILL DVC and all below it."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.end()
-
-    def checkpoints(self) -> list[Path]:
-        """The training's checkpoint, until it is done."""
-        return list((self.project.folder / ".checkpoints").glob("*/state.pt"))
-
-    def until_trained(self) -> None:
-        """Wait for the training's end."""
-        self._until(lambda: not self.checkpoints(), "no end")
-
-    def until_publishing(self) -> None:
-        """Wait for `register`."""
-        self._until(lambda: servers.running(self.project, "register"), "no register")
-
-    def until_requests(self, more: int) -> None:
-        """Wait until the server was asked so many times more."""
-        wanted = self.proxy.requests + more
-        self._until(lambda: self.proxy.requests >= wanted, "no requests")
-
-    def must_train(self) -> None:
-        """Be sure that the training goes on."""
-        assert self.checkpoints(), "the training was done before its time"
-
-    def _until(self, holds: Callable[[], object], otherwise: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not holds():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise TimeoutError(f"{otherwise}: {self.process.communicate()[0][-800:]}")
-            time.sleep(0.02)
 
 
 def undisturbed(run: Experiment) -> None:
