@@ -119,18 +119,16 @@ def dies_training(one: Host, two: Host, store: Store, name: str) -> list[str]:
 
 def dies_publishing(one: Host, two: Host, store: Store, name: str) -> list[str]:
     """One dies while it publishes; the other has the same result."""
-    faults.change(two.project, tracking={"experiment": f"{name}-before"})
+    before = f"{name}-before"
+    faults.change(two.project, tracking={"experiment": before, "model_name": before})
     two.start()
     wrong = two.end()
-    faults.change(two.project, tracking={"experiment": name})
+    faults.change(two.project, tracking={"experiment": name, "model_name": name})
     one.start()
     _until(lambda: "publishing" in _tags(store, name))
     one.die()
-    begin = time.monotonic()
     two.start()
     wrong += two.end()
-    if time.monotonic() - begin > 60 + 60:
-        wrong.append("it took longer than the lease")
     return wrong + _published(two, store, name)
 
 
