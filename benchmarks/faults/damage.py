@@ -23,7 +23,7 @@ from benchmarks.faults.project import Project
 STEPS = 400  # enough to be killed between two checkpoints
 RETRAIN = ("dvc", "repro", "--force", "--single-item", "train")
 
-UPSCALE = "srcnn upscale figures/curves.png -o upscaled.png --overwrite -m"
+UPSCALE = "srcnn upscale figures/curves.png -o upscaled.png --overwrite --model"
 # A file, and who reads it: stages by their modules, or the command.
 READERS = {
     "data/raw/pictures-00000.parquet": ["grayscale_and_degrade"],
