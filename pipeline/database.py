@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 from pipeline.project import project_root
@@ -54,16 +55,20 @@ def create(database: Path) -> None:
     """Make a SQLite database with MLflow's tables, unless it is there.
 
     In a process of its own and under another name, because a process that dies while it makes the
-    tables, as any may, leaves a database that MLflow can never use.
+    tables, as any may, leaves a database that MLflow can never use. The name is new each time: what
+    a killed process started may still be at it.
     """
     if database.exists():
         return
-    partial = database.with_name(f".{database.name}.partial")
-    partial.unlink(missing_ok=True)
+    for left in database.parent.glob(f".{database.name}.*.partial*"):
+        left.unlink(missing_ok=True)
+    partial = database.with_name(f".{database.name}.{uuid.uuid4().hex[:8]}.partial")
     making = [sys.executable, "-c", _MAKE_TABLES, _SQLITE + str(partial)]
     made = subprocess.run(  # noqa: S603  # this Python, and code that stands here
         making, capture_output=True, text=True, check=False
     )
     if made.returncode:
         raise OSError(f"it cannot be created: {(made.stderr.strip() or 'killed').splitlines()[-1]}")
+    for journal in database.parent.glob(f"{database.name}-*"):
+        journal.unlink()  # of a database that was deleted; SQLite would write it into the new one
     partial.replace(database)

@@ -16,7 +16,7 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag
 
-from pipeline import paths, registry, stage, tracking
+from pipeline import artifacts, paths, registry, stage, tracking
 from pipeline.claims import beating, claim, settle
 from pipeline.inputs import digest, hash_of
 from pipeline.params import Params
@@ -86,8 +86,9 @@ def _read() -> Experiment:
     trained = Trained.read(paths.TRAINED)
     evaluated = Evaluated.read(paths.EVALUATED)
     check_weights(trained)
+    with artifacts.reading(paths.PAIRS):
+        pairs = Pairs.open(paths.PAIRS, verify=True)
     try:
-        pairs = Pairs.open(paths.PAIRS)
         evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
         curve = pd.read_csv(paths.TRAINING_CURVE)
     except (OSError, ValueError) as error:

@@ -76,6 +76,8 @@ def test_another_store_gets_all_of_it(fresh, monkeypatch, how):
 
 
 def test_a_store_without_runs_is_filled_again(fresh, empty_store):
+    for file in fresh.folder.glob("mlflow.db*"):
+        file.unlink()
     shutil.copy(empty_store, fresh.folder)
     assert fresh.ran(fresh.run("dvc", "repro")) == ["register"]
     check_published(fresh)
