@@ -13,7 +13,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
 import srcnn
-from pipeline import paths, served_model
+from pipeline import paths
 from pipeline.imports import closure
 from pipeline.inputs import digest, hash_of
 from pipeline.tracking import Store
@@ -21,6 +21,8 @@ from pipeline.tracking import Store
 CHAMPION = "champion"
 GAIN, DATA, SCALE, PICTURES, CODE = "val_psnr_gain", "data", "scale", "val_pictures", "code"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch", "tqdm")
+
+_SERVED = Path(__file__).resolve().with_name("served_model.py")
 
 
 def register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
@@ -83,9 +85,11 @@ def _rank(model: ModelVersion, versions: list[ModelVersion]) -> tuple[float, int
 
 def model_arguments(weights: Path) -> dict[str, Any]:
     """The model with these weights, as MLflow logs or saves it."""
-    pictures = Schema([ColSpec("string", served_model.COLUMN)])
+    from pipeline.served_model import COLUMN  # imports PyTorch; what is registered needs it no more
+
+    pictures = Schema([ColSpec("string", COLUMN)])
     return {
-        "python_model": served_model.__file__,
+        "python_model": str(_SERVED),
         "artifacts": {"weights": str(weights.resolve())},
         "code_paths": [str(Path(srcnn.__file__).parent)],
         "signature": ModelSignature(pictures, pictures),
@@ -122,5 +126,5 @@ def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]
 def _served_code() -> str:
     """Hash of the code that a registered model is served by: a fix there is a new version."""
     root = Path(__file__).resolve().parent.parent
-    files = closure(Path(served_model.__file__).resolve(), root)
+    files = closure(_SERVED, root)
     return hash_of({str(file): digest(root / file) for file in files})

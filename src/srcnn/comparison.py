@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import wilcoxon
 
 from srcnn.bootstrap import bootstrap_interval
 
@@ -117,5 +116,7 @@ def _means(values: np.ndarray, sources: Sequence[str]) -> np.ndarray:
 
 def _signed_rank_p(differences: np.ndarray) -> float:
     """Two-sided p value of Wilcoxon's signed-rank test (1945); differences of 0 do not count."""
+    from scipy.stats import wilcoxon  # half a second, for which `register` need not wait
+
     nonzero = differences[differences != 0]
     return float(wilcoxon(nonzero).pvalue) if len(nonzero) else 1.0
