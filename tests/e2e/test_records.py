@@ -75,14 +75,6 @@ def test_another_store_gets_all_of_it(fresh, monkeypatch, how):
     assert run.info.artifact_uri.startswith(str(fresh.folder / "mlartifacts"))
 
 
-def test_a_store_without_runs_is_filled_again(fresh, empty_store):
-    for file in fresh.folder.glob("mlflow.db*"):
-        file.unlink()
-    shutil.copy(empty_store, fresh.folder)
-    assert fresh.ran(fresh.run("dvc", "repro")) == ["register"]
-    check_published(fresh)
-
-
 def test_what_is_edited_during_the_training_is_not_taken_for_its_input(fresh):
     reference, runs = digests(fresh), len(fresh.runs())
     parameters, losses = fresh.folder / "params.yaml", fresh.folder / "src/srcnn/losses.py"
@@ -106,3 +98,13 @@ def test_what_is_edited_during_the_training_is_not_taken_for_its_input(fresh):
     assert digests(fresh) == reference
     assert [run.info.status for run in fresh.runs()].count("FINISHED") == 1
     assert len(fresh.runs()) <= runs + 1
+
+
+def test_a_store_without_runs_is_filled_again(fresh, empty_store):
+    for file in fresh.folder.glob("mlflow.db*"):
+        file.unlink()
+    shutil.copy(empty_store, fresh.folder)
+    assert fresh.ran(fresh.run("dvc", "repro")) == ["register"]
+    # MLflow in this process still has the file open that was deleted.
+    shutil.copy(fresh.folder / "mlflow.db", fresh.folder / "filled.db")
+    check_published(fresh, f"sqlite:///{fresh.folder / 'filled.db'}")
