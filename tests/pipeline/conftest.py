@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import evaluate, paths, plot
+from pipeline import evaluate, paths, plot, register
 from pipeline.tracking import Store
 from tests.conftest import SURROUNDINGS
 from tests.pipeline.experiment import load_params, write_experiment
@@ -42,3 +42,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         evaluate.main(load_params())
         plot.main(load_params())
     return folder
+
+
+@pytest.fixture
+def experiment(store, results, monkeypatch):
+    """These results in a project with an empty store; the store."""
+    shutil.copytree(results, ".", dirs_exist_ok=True)
+    monkeypatch.setattr(register, "_PAUSES", (0.01, 0.01))
+    return Store(load_params().tracking.experiment)

@@ -1,71 +1,22 @@
 """An experiment in MLflow exactly once, whole, and true to what was computed."""
 
-import json
-import os
-import shutil
-
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline import claims, evaluate, live, owner, paths, plot, register, registry, stage
+from pipeline import evaluate, live, owner, paths, plot, register, registry, stage
 from pipeline.inputs import digest
 from pipeline.record import Evaluated, Trained
 from pipeline.tracking import (
-    CONTENT_KEY,
     EXPERIMENTS,
-    HEARTBEAT,
-    OWNER,
-    STATE,
-    TRAINING_KEY,
     TRAINING_RUN,
-    Store,
 )
 from tests.pipeline.experiment import load_params
+from tests.pipeline.published import all_runs, check_whole, versions
 
 
 class Killed(BaseException):
     """The process ends here."""
-
-
-@pytest.fixture
-def experiment(store, results, monkeypatch):
-    """These results in a project with an empty store; the store."""
-    shutil.copytree(results, ".", dirs_exist_ok=True)
-    monkeypatch.setattr(register, "_PAUSES", (0.01, 0.01))
-    return Store(load_params().tracking.experiment)
-
-
-def all_runs(store):
-    return list(store.client.search_runs([store.experiment_id]))
-
-
-def versions(store):
-    return list(store.client.search_model_versions("name = 'srcnn'"))
-
-
-def check_whole(store, run):
-    """The run and its model have everything, once."""
-    assert (run.info.status, run.data.tags[STATE]) == ("FINISHED", "published")
-    history = store.client.get_metric_history(run.info.run_id, "val/psnr")
-    assert sorted((p.step, p.value) for p in history) == [(0, 28.5), (10, 30.1)]
-    history = store.client.get_metric_history(run.info.run_id, "train/loss")
-    assert sorted((p.step, p.value) for p in history) == [(5, 0.0018), (10, 0.0015)]
-    evaluation = json.loads(paths.EVALUATION.read_text())
-    for measure in ("psnr", "ssim_bicubic"):
-        (point,) = store.client.get_metric_history(run.info.run_id, f"test/{measure}")
-        assert point.value == evaluation[measure]
-    for name, value in {"train.patch_size": "24", "evaluate.lpips": "auto"}.items():
-        assert run.data.params[name] == value
-    there = [file.path for file in store.client.list_artifacts(run.info.run_id)]
-    assert {"figures", "metrics", "reconstructions", "training.json"} <= set(there)
-    (version,) = versions(store)
-    assert version.run_id == run.info.run_id
-    assert run.data.tags["model.version"] == str(version.version)
-    champion = store.client.get_model_version_by_alias("srcnn", "champion")
-    assert str(champion.version) == str(version.version)
-    (model,) = store.client.search_logged_models([store.experiment_id])
-    assert (model.model_uri, model.source_run_id) == (version.source, run.info.run_id)
 
 
 def test_published_once_whole(experiment, capsys):
@@ -244,98 +195,6 @@ def test_other_evaluation_is_a_run_of_its_own_that_names_the_training_run(experi
     assert second.data.params["evaluate.lpips"] == "false"
     history = experiment.client.get_metric_history(second.info.run_id, "val/psnr")
     assert sorted(point.value for point in history) == [28.5, 30.1]
-
-
-def _as_published_by(experiment, process, **tags):
-    """The run of an experiment, as if that process were still publishing it."""
-    register.main(load_params())
-    (run,) = all_runs(experiment)
-    (version,) = versions(experiment)
-    experiment.client.delete_model_version("srcnn", version.version)
-    experiment.client.update_run(run.info.run_id, "RUNNING")
-    experiment.tag(run.info.run_id, {STATE: "publishing", OWNER: process} | tags)
-    return run
-
-
-def test_what_a_live_process_is_publishing_is_left_to_it(experiment, capsys):
-    parent = owner.current().split("/")
-    parent[3:] = [str(os.getppid()), owner._start(os.getppid())]
-    run = _as_published_by(experiment, "/".join(parent))
-    capsys.readouterr()
-    register.main(load_params())
-    assert f"Another process is publishing this experiment: run {run.info.run_id}" in (
-        capsys.readouterr().out
-    )
-    assert versions(experiment) == []
-
-
-@pytest.mark.parametrize("beats", [True, False])
-def test_what_another_host_was_publishing_is_taken_up_when_its_heart_stops(
-    experiment, monkeypatch, beats
-):
-    monkeypatch.setattr(claims, "LEASE", 1.0)
-    monkeypatch.setattr(claims, "BEAT", 0.3)
-    run = _as_published_by(experiment, "host-b/boot/pid/1/1", **{HEARTBEAT: "1"})
-    done, seen = MlflowClient.get_run, []
-
-    def beating(client, run_id):
-        experiment.tag(run_id, {HEARTBEAT: str(len(seen))})
-        seen.append(run_id)
-        return done(client, run_id)
-
-    with monkeypatch.context() as patch:
-        if beats:
-            patch.setattr(MlflowClient, "get_run", beating)
-        register.main(load_params())
-    (after,) = all_runs(experiment)
-    assert after.info.run_id == run.info.run_id
-    assert len(versions(experiment)) == (0 if beats else 1)
-    assert after.info.status == ("RUNNING" if beats else "FINISHED")
-
-
-@pytest.mark.parametrize("beats", [True, False])
-def test_what_another_host_was_training_is_taken_up_when_its_heart_stops(
-    experiment, monkeypatch, beats
-):
-    """If it goes on, this one publishes without it, and the other will find that published."""
-    monkeypatch.setattr(claims, "LEASE", 1.0)
-    monkeypatch.setattr(claims, "BEAT", 0.3)
-    tags = {TRAINING_KEY: Trained.read(paths.TRAINED).key, STATE: "training", HEARTBEAT: "1"}
-    other = experiment.create({"seed": 0}, tags | {OWNER: "host-b/boot/pid/1/1"}).info.run_id
-    done, seen = MlflowClient.get_run, []
-
-    def beating(client, run_id):
-        experiment.tag(other, {HEARTBEAT: str(len(seen))})
-        seen.append(run_id)
-        return done(client, run_id)
-
-    with monkeypatch.context() as patch:
-        if beats:
-            patch.setattr(MlflowClient, "get_run", beating)
-        register.main(load_params())
-    runs = {run.info.run_id: run for run in all_runs(experiment)}
-    if beats:
-        assert runs.pop(other).info.status == "RUNNING"
-    (run,) = runs.values()
-    check_whole(experiment, run)
-    assert (run.info.run_id == other) == (not beats)
-    assert TRAINING_RUN not in run.data.tags
-
-
-def test_two_hosts_that_published_the_same_keep_the_first(experiment, monkeypatch):
-    register.main(load_params())
-    (first,) = all_runs(experiment)
-    with monkeypatch.context() as patch:  # the other host does not see the first one's run
-        patch.setattr(claims, "_decide", _create_blindly)
-        register.main(load_params())
-    (run,) = all_runs(experiment)
-    assert run.info.run_id == first.info.run_id
-    check_whole(experiment, run)
-
-
-def _create_blindly(store, key, params, content, alive):
-    tags = {CONTENT_KEY: content, TRAINING_KEY: key, STATE: "publishing"}
-    return store.create(params, tags), True
 
 
 def test_a_mended_code_of_the_served_model_is_a_new_version(experiment, monkeypatch):

@@ -1,0 +1,43 @@
+"""What MLflow holds of the tiny experiment, and whether it is all there, once."""
+
+import json
+from typing import Any
+
+from mlflow.entities import Run
+
+from pipeline import paths
+from pipeline.tracking import STATE, Store
+
+
+def all_runs(store: Store) -> list[Run]:
+    """The runs of its MLflow experiment."""
+    return list(store.client.search_runs([store.experiment_id]))
+
+
+def versions(store: Store) -> list[Any]:
+    """The versions of the registered model."""
+    return list(store.client.search_model_versions("name = 'srcnn'"))
+
+
+def check_whole(store: Store, run: Run) -> None:
+    """The run and its model have everything, once."""
+    assert (run.info.status, run.data.tags[STATE]) == ("FINISHED", "published")
+    history = store.client.get_metric_history(run.info.run_id, "val/psnr")
+    assert sorted((p.step, p.value) for p in history) == [(0, 28.5), (10, 30.1)]
+    history = store.client.get_metric_history(run.info.run_id, "train/loss")
+    assert sorted((p.step, p.value) for p in history) == [(5, 0.0018), (10, 0.0015)]
+    evaluation = json.loads(paths.EVALUATION.read_text())
+    for measure in ("psnr", "ssim_bicubic"):
+        (point,) = store.client.get_metric_history(run.info.run_id, f"test/{measure}")
+        assert point.value == evaluation[measure]
+    for name, value in {"train.patch_size": "24", "evaluate.lpips": "auto"}.items():
+        assert run.data.params[name] == value
+    there = [file.path for file in store.client.list_artifacts(run.info.run_id)]
+    assert {"figures", "metrics", "reconstructions", "training.json"} <= set(there)
+    (version,) = versions(store)
+    assert version.run_id == run.info.run_id
+    assert run.data.tags["model.version"] == str(version.version)
+    champion = store.client.get_model_version_by_alias("srcnn", "champion")
+    assert str(champion.version) == str(version.version)
+    (model,) = store.client.search_logged_models([store.experiment_id])
+    assert (model.model_uri, model.source_run_id) == (version.source, run.info.run_id)
