@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pipeline import artifacts, paths, stage, testsets
-from pipeline.inputs import Inputs
-from pipeline.judges import Judges, find_judges
-from pipeline.params import Loss, Params, nested
-from pipeline.record import Evaluated, Trained, check_weights
+from pipeline.base import artifacts, paths, stage
+from pipeline.base.inputs import Inputs
+from pipeline.base.params import Loss, Params, nested
+from pipeline.base.record import Evaluated, Trained, check_weights
+from pipeline.perceptual.judges import Judges, find_judges
+from pipeline.sources import testsets
 from srcnn.evaluation import (
     PERCEPTUAL_MEASURES,
     Score,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from pipeline import artifacts, paths, raw, stage
-from pipeline.inputs import Inputs
-from pipeline.params import Params
-from pipeline.record import Degraded
+from pipeline.base import artifacts, paths, stage
+from pipeline.base.inputs import Inputs
+from pipeline.base.params import Params
+from pipeline.base.record import Degraded
+from pipeline.sources import raw
 from srcnn.color import luma
 from srcnn.degradation import Degradation, crop_to_multiple, picture_rng
 from srcnn.pairs import Pairs, PairsWriter

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 from safetensors.numpy import load_file
 
-from pipeline import artifacts, paths, stage
-from pipeline.params import Params
+from pipeline.base import artifacts, paths, stage
+from pipeline.base.params import Params
 from srcnn import figures
 from srcnn.evaluation import Score
 from srcnn.hardware import make_deterministic

@@ -16,12 +16,13 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag
 
-from pipeline import artifacts, paths, registry, stage, tracking
-from pipeline.claims import beating, claim, settle
-from pipeline.inputs import digest, hash_of
-from pipeline.params import Params
-from pipeline.record import Degraded, Evaluated, Trained, check_weights
-from pipeline.tracking import STATE, Store, brief
+from pipeline.base import artifacts, paths, stage
+from pipeline.base.inputs import digest, hash_of
+from pipeline.base.params import Params
+from pipeline.base.record import Degraded, Evaluated, Trained, check_weights
+from pipeline.tracking import registry
+from pipeline.tracking.claims import beating, claim, settle
+from pipeline.tracking.store import STATE, TROUBLE, Store, brief
 from srcnn.comparison import measures_of
 from srcnn.pairs import Pairs
 
@@ -72,7 +73,7 @@ def main(params: Params) -> None:
         try:
             _publish(experiment, params)
             return
-        except (*tracking.TROUBLE, stage.StageError) as error:
+        except (*TROUBLE, stage.StageError) as error:
             if pause is None:
                 raise stage.StageError(
                     f"{brief(error)}. The results are kept: the same command again publishes them "

@@ -7,10 +7,13 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from pipeline import artifacts, checkpoints, live, paths, perceptual, stage, testsets
-from pipeline.inputs import Inputs, digest
-from pipeline.params import Params
-from pipeline.record import Degraded, Trained
+from pipeline.base import artifacts, paths, stage
+from pipeline.base.inputs import Inputs, digest
+from pipeline.base.params import Params
+from pipeline.base.record import Degraded, Trained
+from pipeline.perceptual.loss import build_loss
+from pipeline.sources import testsets
+from pipeline.tracking import checkpoints, live
 from srcnn.hardware import (
     choose_device,
     choose_precision,
@@ -34,7 +37,7 @@ def main(params: Params) -> None:
     make_deterministic(params.train.threads)
     keep_freed_memory()
     testsets.find(params)  # a wrong folder is not to show only after the training
-    loss = perceptual.build_loss(params.loss, device, precision)
+    loss = build_loss(params.loss, device, precision)
     pairs = _open_pairs()
     surroundings = {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,

@@ -24,7 +24,7 @@ def empty_store(tmp_path_factory) -> Path:
         patch.chdir(folder)
         for name in SURROUNDINGS:
             patch.delenv(name, raising=False)
-        from pipeline.tracking import Store
+        from pipeline.tracking.store import Store
 
         Store("unused")
     return folder / "mlflow.db"

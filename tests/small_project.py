@@ -7,7 +7,8 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from pipeline import evaluate, fetch, grayscale_and_degrade, plot, stage, train
+from pipeline import evaluate, fetch, grayscale_and_degrade, plot, train
+from pipeline.base import stage
 
 ROOT = Path(__file__).parents[1]
 PARAMS = {

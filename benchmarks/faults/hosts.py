@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from benchmarks.faults import project as faults
 from benchmarks.faults import published, servers
 from benchmarks.faults.project import Project
-from pipeline.database import file_of
+from pipeline.tracking.database import file_of
 
 NAMESPACES = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts", "--")
 HOUR = "+3600"

@@ -16,7 +16,7 @@ import psutil
 import yaml
 from mlflow import MlflowClient
 
-from pipeline.tracking import curve_name
+from pipeline.tracking.store import curve_name
 from tests.e2e import conftest as e2e
 
 # Stages by their names in dvc.yaml, with their modules.

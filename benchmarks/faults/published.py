@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmarks.faults.project import Project
-from pipeline.tracking import as_texts, curve_name
+from pipeline.tracking.store import as_texts, curve_name
 
 FOLDERS = ("figures", "metrics", "reconstructions")
 RECORDS = ("data/pairs.json", "models/training.json", "metrics/provenance.json")

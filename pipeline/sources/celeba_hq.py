@@ -6,10 +6,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.params import Data
-from pipeline.raw import Picture, Unreadable
+from pipeline.base.params import Data
+from pipeline.base.stage import StageError
+from pipeline.sources.raw import Picture, Unreadable
 from pipeline.sources.source import Source
-from pipeline.stage import StageError
 from srcnn.masking import masked
 
 REPO = "eurecom-ds/celeba-hq-256"

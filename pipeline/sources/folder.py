@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipeline import stage
-from pipeline.params import Data
-from pipeline.picture_files import SUFFIXES, name_problem
-from pipeline.raw import Picture, Unreadable
+from pipeline.base import stage
+from pipeline.base.params import Data
+from pipeline.sources.picture_files import SUFFIXES, name_problem
+from pipeline.sources.raw import Picture, Unreadable
 from pipeline.sources.source import Source
 
 

@@ -7,8 +7,8 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image
 
-from pipeline.params import Data
-from pipeline.raw import Picture, Unreadable
+from pipeline.base.params import Data
+from pipeline.sources.raw import Picture, Unreadable
 from pipeline.sources.source import Source
 from srcnn.pictures import images
 

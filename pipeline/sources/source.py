@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.raw import Picture
+from pipeline.sources.raw import Picture
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline import stage
+from pipeline.base import stage
 from tests import small_project
 from tests.small_project import ROOT
 

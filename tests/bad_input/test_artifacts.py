@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import live, stage
-from pipeline.checkpoints import Checkpoints
+from pipeline.base import stage
+from pipeline.tracking import live
+from pipeline.tracking.checkpoints import Checkpoints
 from tests import small_project
 
 READ = {

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import fetch, raw
+from pipeline import fetch
+from pipeline.sources import raw
 from srcnn.command.cli import main
 from tests.bad_input.pictures import BROKEN, DAMAGED, PIXELS, WHOLE
 from tests.models import model_file

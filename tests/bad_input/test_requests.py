@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from mlflow.pyfunc import scoring_server
 from PIL import Image
 
-from pipeline import registry
+from pipeline.tracking import registry
 from tests.bad_input.pictures import BROKEN, DAMAGED, WHOLE
 from tests.models import model_file
 

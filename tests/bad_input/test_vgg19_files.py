@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline import params, perceptual, stage
+from pipeline.base import params, stage
+from pipeline.perceptual.loss import build_loss
 from srcnn.perceptual import vgg19
 from tests.pictures import params as project_params
 
@@ -38,7 +39,7 @@ def state(last="conv1_2"):
 
 def refused(file):
     with pytest.raises(stage.StageError) as caught:
-        perceptual.build_loss(loss(file), CPU)
+        build_loss(loss(file), CPU)
     message = str(caught.value)
     assert message.startswith("loss.vgg19_weights")
     assert Path(file).name in message
@@ -58,7 +59,7 @@ def project(tmp_path, monkeypatch):
 def test_a_whole_file_is_taken(suffix):
     write = save_file if suffix == ".safetensors" else torch.save
     write(state(), f"vgg{suffix}")
-    assert perceptual.build_loss(loss(f"vgg{suffix}"), CPU)
+    assert build_loss(loss(f"vgg{suffix}"), CPU)
 
 
 CHANGED = {

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import evaluate, paths, plot, register
-from pipeline.tracking import Store
+from pipeline import evaluate, plot, register
+from pipeline.base import paths
+from pipeline.tracking.store import Store
 from tests.conftest import SURROUNDINGS
 from tests.pipeline.experiment import load_params, write_experiment
 

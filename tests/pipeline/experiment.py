@@ -8,10 +8,10 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
-from pipeline import paths
-from pipeline.inputs import Inputs, digest
-from pipeline.params import Params
-from pipeline.record import Degraded, Trained
+from pipeline.base import paths
+from pipeline.base.inputs import Inputs, digest
+from pipeline.base.params import Params
+from pipeline.base.record import Degraded, Trained
 from srcnn.degradation import downscale
 from srcnn.inference import SuperResolver
 from srcnn.models import SRCNN

@@ -5,8 +5,8 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from pipeline import paths
-from pipeline.tracking import STATE, Store
+from pipeline.base import paths
+from pipeline.tracking.store import STATE, Store
 
 
 def all_runs(store: Store) -> list[Run]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import paths
+from pipeline.base import paths
+from pipeline.base.stage import StageError
 from pipeline.evaluate import main
-from pipeline.stage import StageError
 from srcnn.evaluation import score_pairs
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs

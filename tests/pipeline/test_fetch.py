@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import fetch, raw
-from pipeline.stage import StageError
+from pipeline import fetch
+from pipeline.base.stage import StageError
+from pipeline.sources import raw
 from srcnn.pictures import images
 from tests.pictures import declare_stages, params, png
 

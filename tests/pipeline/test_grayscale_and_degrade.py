@@ -9,11 +9,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline import params, paths, raw
+from pipeline.base import params, paths
+from pipeline.base.record import Degraded
+from pipeline.base.stage import StageError
 from pipeline.grayscale_and_degrade import main
-from pipeline.record import Degraded
+from pipeline.sources import raw
 from pipeline.sources.samples import PHOTOGRAPHS
-from pipeline.stage import StageError
 from srcnn.degradation import downscale
 from srcnn.pairs import Pairs
 from srcnn.splits import split_of

@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline import evaluate, paths, train
-from pipeline.inputs import Inputs
-from pipeline.judges import find_judges
-from pipeline.perceptual import build_loss
-from pipeline.stage import StageError
+from pipeline import evaluate, train
+from pipeline.base import paths
+from pipeline.base.inputs import Inputs
+from pipeline.base.stage import StageError
+from pipeline.perceptual.judges import find_judges
+from pipeline.perceptual.loss import build_loss
 from srcnn.perceptual import vgg19
 from srcnn.perceptual.measures import VGGDistance
 from tests.pipeline.experiment import PROJECT, load_params, write_experiment
@@ -58,9 +59,11 @@ def weights(tmp_path_factory):
 
 def test_without_a_perceptual_weight_vgg19_is_never_imported():
     code = (
-        "import sys; from pathlib import Path; from pipeline import params, train, perceptual\n"
+        "import sys; from pathlib import Path\n"
+        "from pipeline import train; from pipeline.base import params\n"
+        "from pipeline.perceptual.loss import build_loss\n"
         "import torch\n"
-        "loss = perceptual.build_loss(params.load(Path('params.yaml')).loss, torch.device('cpu'))\n"
+        "loss = build_loss(params.load(Path('params.yaml')).loss, torch.device('cpu'))\n"
         "assert set(loss(torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8))) == {'pixel', 'loss'}\n"
         "print([m for m in ('torchvision', 'torchmetrics', 'srcnn.perceptual') "
         "if m in sys.modules])"

@@ -7,11 +7,13 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from pipeline import evaluate, paths, plot, plots_page
-from pipeline.stage import StageError
+from pipeline import evaluate, plot
+from pipeline.base import paths
+from pipeline.base.stage import StageError
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.pairs import Pairs
 from tests.pipeline.experiment import PROJECT, load_params, write_experiment
+from tools import plots_page
 
 FIGURES = ["curves.png", "filmstrip.png", "gain_histogram.png", "reconstructions.png"]
 

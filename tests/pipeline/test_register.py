@@ -4,10 +4,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline import evaluate, live, owner, paths, plot, register, registry, stage
-from pipeline.inputs import digest
-from pipeline.record import Evaluated, Trained
-from pipeline.tracking import (
+from pipeline import evaluate, plot, register
+from pipeline.base import paths, stage
+from pipeline.base.inputs import digest
+from pipeline.base.record import Evaluated, Trained
+from pipeline.tracking import live, owner, registry
+from pipeline.tracking.store import (
     EXPERIMENTS,
     TRAINING_RUN,
 )

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline import compare, live, register, stage, tradeoff, train
+from pipeline import register, train
+from pipeline.base import stage
+from pipeline.compare import __main__ as compare
+from pipeline.compare import tradeoff
+from pipeline.tracking import live
 from srcnn.command import cli
 from tests import small_project
 

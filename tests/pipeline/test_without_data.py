@@ -2,8 +2,10 @@
 
 import pytest
 
-from pipeline import compare, evaluate, grayscale_and_degrade, plot, register, tradeoff, train
-from pipeline.stage import StageError
+from pipeline import evaluate, grayscale_and_degrade, plot, register, train
+from pipeline.base.stage import StageError
+from pipeline.compare import __main__ as compare
+from pipeline.compare import tradeoff
 from tests.pictures import declare_stages, params
 
 STAGES = {

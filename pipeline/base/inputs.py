@@ -1,0 +1,102 @@
+"""What a stage is given: the parameters and files that dvc.yaml declares for it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from pipeline.base import params, paths
+from pipeline.base.params import Params
+from pipeline.base.project import StageError, resolve
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A stage's inputs at one moment.
+
+    Attributes:
+        stage: its name in dvc.yaml.
+        params: the declared parameters, by their dotted names.
+        files: a digest of each declared file and folder, and of a VGG19 file that the loss uses,
+            which dvc.yaml cannot name.
+    """
+
+    stage: str
+    params: dict[str, Any]
+    files: dict[str, str]
+
+    @classmethod
+    def of(cls, stage: str, given: Params) -> Self:
+        """The inputs of a stage now."""
+        declared = yaml.safe_load(paths.DVC_YAML.read_text(encoding="utf-8"))["stages"][stage]
+        values = {
+            name: value
+            for wanted in declared["params"]
+            for name, value in given.flat().items()
+            if name == wanted or name.startswith(f"{wanted}.")
+        }
+        files = [Path(dep) for dep in declared["deps"]]
+        if stage == "train" and given.loss.perceptual_weight and given.loss.vgg19_file:
+            files.append(resolve(given.loss.vgg19_file))
+        return cls(stage, values, {str(path): digest(path) for path in files})
+
+    def key(self, *surroundings: str) -> str:
+        """A hash of the inputs and of what else decides a result, such as the precision."""
+        return hash_of([self.params, self.files, surroundings])
+
+    def check_unchanged(self) -> None:
+        """Raise a StageError if an input was changed since, while the stage ran.
+
+        DVC looks at parameters and code when a stage has ended. It would record the result as that
+        of the new ones, and from then on take it for their result.
+        """
+        try:
+            now = type(self).of(self.stage, params.load())
+        except (params.ParamsError, OSError, yaml.YAMLError) as error:
+            raise StageError(f"changed while {self.stage} ran: {error}") from None
+        changed = [
+            f"{name} was {self.params.get(name)!r} and is {now.params.get(name)!r}"
+            for name in sorted({*self.params, *now.params})
+            if self.params.get(name) != now.params.get(name)
+        ]
+        changed += [
+            f"{name} was edited"
+            for name in sorted({*self.files, *now.files})
+            if self.files.get(name) != now.files.get(name)
+        ]
+        if changed:
+            raise StageError(
+                f"changed while {self.stage} ran: {'; '.join(changed)}. DVC would record this "
+                "result as that of the new state. `dvc repro` runs the stage with the new state; "
+                "with the old one put back it gives the old result. `dvc exp run --temp` or "
+                "--queue works in a copy that edits do not reach"
+            )
+
+
+def digest(path: Path) -> str:
+    """Hash of a file's content, or of all files in a folder; "missing" without one.
+
+    Of a folder of pictures only what its index and meta.json say is hashed: they hold checksums of
+    the rest.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not path.is_dir():
+        return "missing"
+    if (path / "meta.json").is_file():
+        files = [path / "index.csv", path / "meta.json"]
+    else:
+        files = [f for f in sorted(path.rglob("*")) if f.is_file() and f.parent.name != _COMPILED]
+    return hash_of({str(file.relative_to(path)): digest(file) for file in files})
+
+
+_COMPILED = "__pycache__"
+
+
+def hash_of(content: Any) -> str:
+    """Hash of what JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,294 @@
+"""params.yaml as one frozen object, validated as a whole before any stage does work."""
+
+import re
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pipeline.base import paths
+
+# The 16 convolutions of srcnn.perceptual.vgg19, which needs PyTorch: slow to import for names.
+_VGG19_LAYER = re.compile("(conv|relu)([12]_[12]|[345]_[1-4])")
+
+# Far beyond what is of use; a billion is a slip, and would end without memory or a word.
+Kernel = Annotated[int, Field(ge=1, le=127)]
+Channels = Annotated[int, Field(ge=1, le=8192)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
+_SHORT.maxlevel = 2
+
+
+class ParamsError(ValueError):
+    """params.yaml asks for the impossible; the message names key, value and what is allowed."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's floats: DVC writes 1e-05, which YAML 1.1 takes for a string."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Split(Section):
+    """Shares of the source pictures."""
+
+    train: Share
+    val: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + val + test = {total:g}; the three shares must add up to 1")
+        if min(self.train, self.val, self.test) == 0:
+            raise ValueError("each of train, val and test must be greater than 0")
+        return self
+
+
+class Data(Section):
+    source: Literal["samples", "celeba-hq", "folder"]
+    path: str | None
+    limit: Positive | None
+    revision: Annotated[str, Field(min_length=1)]
+    skip_unreadable: bool
+    group_by: Annotated[str, Field(min_length=1)] | None
+    split: Split
+    split_salt: Annotated[int, Field(ge=-(2**63), lt=2**63)]
+
+    @field_validator("group_by")
+    @classmethod
+    def _pattern_compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(
+                f"{pattern!r} is no regular expression ({error}); allowed: null, folder, or a "
+                "regular expression on the name below data.path, such as '^([^_]+)_'"
+            ) from None
+        return pattern
+
+    @model_validator(mode="after")
+    def _folder_has_path(self) -> Self:
+        if self.source == "folder" and not self.path:
+            raise ValueError("data.path must name a folder when data.source is 'folder'")
+        return self
+
+
+class Degrade(Section):
+    scale: Literal[2, 3, 4, 8]
+    luma: Literal["full", "studio"]
+    blur_sigma: Annotated[float, Field(ge=0, le=20)]
+    noise_sigma: Annotated[float, Field(ge=0, le=255)]
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
+
+
+class Model(Section):
+    kernels: Annotated[list[Kernel], Field(min_length=3, max_length=3)]
+    channels: Annotated[list[Channels], Field(min_length=2, max_length=2)]
+    residual: bool
+
+    @model_validator(mode="after")
+    def _kernels_are_odd(self) -> Self:
+        for kernel in self.kernels:
+            if kernel % 2 == 0:
+                raise ValueError(f"model.kernels has {kernel}; kernel sizes must be odd")
+        return self
+
+    @property
+    def margin(self) -> int:
+        """Pixels on each side of a patch that only serve as context."""
+        return sum(kernel // 2 for kernel in self.kernels)
+
+
+class Loss(Section):
+    pixel: Literal["mse", "rmse", "l1", "charbonnier"]
+    perceptual_weight: Annotated[float, Field(ge=0)]
+    perceptual_layers: dict[str, Annotated[float, Field(gt=0)]]
+    perceptual_distance: Literal["mse", "l1"]
+    perceptual_feature_scale: Annotated[float, Field(gt=0)]
+    vgg19_weights: Annotated[str, Field(min_length=1)]
+
+    @field_validator("perceptual_layers")
+    @classmethod
+    def _layers_exist(cls, layers: dict[str, float]) -> dict[str, float]:
+        if not layers:
+            raise ValueError("name at least one layer of VGG19, such as conv5_4: 1.0")
+        for layer in layers:
+            if not _VGG19_LAYER.fullmatch(layer):
+                raise ValueError(
+                    f"VGG19 has no layer {layer!r}; it has conv1_1 to conv5_4 (before activation) "
+                    "and relu1_1 to relu5_4 (after): 2 in blocks 1 and 2, 4 in blocks 3 to 5"
+                )
+        return layers
+
+    @property
+    def vgg19_file(self) -> str | None:
+        """The path in vgg19_weights, if it is one."""
+        return None if self.vgg19_weights in ("imagenet", "random") else self.vgg19_weights
+
+    @property
+    def smallest_patch(self) -> int:
+        """Pixels of a patch, without the network's margin, that the deepest layer needs."""
+        if not self.perceptual_weight:
+            return 1
+        return 2 ** (max(int(layer[4]) for layer in self.perceptual_layers) - 1)
+
+
+class Train(Section):
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["auto", "float32", "bfloat16"]
+    threads: Annotated[int, Field(ge=1, le=1024)]
+    steps: Positive
+    batch_size: Positive
+    patch_size: Positive
+    augment: bool
+    optimizer: Literal["muon", "adam", "adamw", "sgd"]
+    lr: Annotated[float, Field(gt=0)]
+    muon_lr: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["one-cycle", "cosine", "constant"]
+    warmup: Annotated[float, Field(ge=0, lt=1)]
+    log_every: Positive
+    validate_every: Positive
+    val_pictures: Positive
+    checkpoint_every: Positive
+
+
+class Evaluate(Section):
+    test_sets: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], str]
+    lpips: Literal["auto", True, False]
+    perceptual_pictures: Positive | None
+
+
+class Tracking(Section):
+    experiment: Annotated[str, Field(min_length=1)]
+    model_name: Annotated[str, Field(pattern=r"^[\w .-]+$")]
+    promote: bool
+
+
+class Params(Section):
+    """All parameters of an experiment. Keys, types, units and defaults: see params.yaml."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    data: Data
+    degrade: Degrade
+    model: Model
+    loss: Loss
+    train: Train
+    evaluate: Evaluate
+    tracking: Tracking
+
+    @model_validator(mode="after")
+    def _patch_fits_scale_and_network(self) -> Self:
+        patch, scale = self.train.patch_size, self.degrade.scale
+        if patch % scale:
+            raise ValueError(
+                f"train.patch_size is {patch}; it must be a multiple of degrade.scale ({scale})"
+            )
+        if patch <= 2 * self.model.margin:
+            raise ValueError(
+                f"train.patch_size is {patch}; model.kernels {self.model.kernels} need more than "
+                f"{2 * self.model.margin} pixels"
+            )
+        if patch < 2 * self.model.margin + self.loss.smallest_patch:
+            raise ValueError(
+                f"train.patch_size is {patch}; the deepest of loss.perceptual_layers needs at "
+                f"least {2 * self.model.margin + self.loss.smallest_patch} pixels, "
+                f"{2 * self.model.margin} of them for model.kernels {self.model.kernels}"
+            )
+        return self
+
+    def flat(self) -> dict[str, Any]:
+        """Every leaf under its dotted name in params.yaml."""
+        return _flatten(self.model_dump())
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves under dotted names as the tree that they came from."""
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *sections, key = name.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[key] = value
+    return tree
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            leaves |= _flatten(value, f"{prefix}{key}.")
+        else:
+            leaves[prefix + key] = value
+    return leaves
+
+
+def load(path: Path = paths.PARAMS) -> Params:
+    """Read and validate params.yaml.
+
+    Raises:
+        ParamsError: the file is not YAML, a key is unknown or missing, or a value or a combination
+            of values is impossible. All problems are in the one message.
+    """
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # a SafeLoader
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file; stages run in the project's root") from None
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
+    except Exception as error:  # PyYAML lets out what Python raises for values that cannot be
+        raise ParamsError(f"{path} is not valid YAML: {error or type(error).__name__}") from None
+    return validated(tree, path)
+
+
+def validated(tree: Any, path: Path = paths.PARAMS) -> Params:
+    """What was read from params.yaml as parameters.
+
+    Raises:
+        ParamsError: as for `load`.
+    """
+    if not isinstance(tree, dict):
+        raise ParamsError(f"{path} must hold a mapping of parameter groups")
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_describe(problem)}" for problem in error.errors())
+        raise ParamsError(f"{path} cannot be used:\n{problems}") from None
+
+
+def _describe(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":  # one of our own checks: its message names key and value
+        return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown parameter"
+    if problem["type"] == "missing":
+        return f"{key}: missing"
+    allowed = problem["msg"].replace("Input should", "it should")
+    return f"{key} is {_shown(problem['input'])}; {allowed}"
+
+
+def _shown(value: Any) -> str:
+    """A value, or its beginning: a few lines of YAML can stand for gigabytes."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python writes no number of that many digits
+        return "a number of thousands of digits"

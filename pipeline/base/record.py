@@ -1,0 +1,104 @@
+"""What made a result, written beside it: params.yaml and code may have been edited since."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.base import artifacts, paths
+from pipeline.base.inputs import digest, hash_of
+from pipeline.base.project import StageError
+
+_CHECKSUM = "checksum"
+
+
+@dataclass(frozen=True)
+class _Record:
+    def write(self, path: Path) -> None:
+        content = asdict(self)
+        artifacts.write_json(path, content | {_CHECKSUM: hash_of(content)})
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` wrote.
+
+        Raises:
+            StageError: it is missing or damaged.
+        """
+        try:
+            content = dict(json.loads(path.read_text(encoding="utf-8")))
+            if content.pop(_CHECKSUM, None) != hash_of(content):
+                raise ValueError(
+                    "it is damaged, as it does not have the checksum that stands in it"
+                )
+            return cls(**content)
+        except (OSError, ValueError, TypeError) as error:
+            raise StageError(
+                f"{path} cannot be read: {error}. {artifacts.way_back(path)}"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Degraded(_Record):
+    """What `grayscale-and-degrade` made the LR/HR pairs from.
+
+    Attributes:
+        params: those of `fetch` and of this stage, by dotted names.
+        pairs: digest of the pairs.
+    """
+
+    params: dict[str, Any]
+    pairs: str
+
+
+@dataclass(frozen=True)
+class Trained(_Record):
+    """What `train` made its model from.
+
+    Attributes:
+        params: those of the stage, by dotted names.
+        key: hash of what decides the bits: parameters, data, code and the four below.
+        device: "cpu", or the name of the GPU.
+        instructions: of the CPU that PyTorch uses, such as "AVX512".
+        precision: "float32" or "bfloat16".
+        torch: PyTorch's version.
+        pairs: digest of the LR/HR pairs.
+        weights: sha256 of the model file.
+        curve: sha256 of the training curve.
+        kept: the row of the training curve that the model file's weights are from.
+    """
+
+    params: dict[str, Any]
+    key: str
+    device: str
+    instructions: str
+    precision: str
+    torch: str
+    pairs: str
+    weights: str
+    curve: str
+    kept: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluated(_Record):
+    """What `evaluate` scored.
+
+    Attributes:
+        params: those of the stage, by dotted names.
+        pairs: digest of the LR/HR pairs.
+        weights: sha256 of the model file.
+    """
+
+    params: dict[str, Any]
+    pairs: str
+    weights: str
+
+
+def check_weights(trained: Trained) -> None:
+    """Raise a StageError unless the model file is the one that `train` wrote, bit for bit."""
+    if digest(paths.WEIGHTS) != trained.weights:
+        raise StageError(
+            f"{paths.WEIGHTS} is not what train wrote (its sha256 differs from the one in "
+            f"{paths.TRAINED}): it was damaged or replaced. Remove it and run `dvc repro`"
+        )

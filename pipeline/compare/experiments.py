@@ -1,0 +1,181 @@
+"""Published experiments and their results, read from MLflow alone: no checkout, no DVC cache."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from pipeline.base import paths
+from pipeline.base.stage import StageError
+from pipeline.tracking import database
+from pipeline.tracking.store import EXPERIMENTS, STATE, TROUBLE, Store, brief
+from srcnn.masking import masked
+
+KINDS = ("lr", "bicubic", "sr", "hr")
+
+_TEXTS = dict.fromkeys(("id", "source", "pixels"), str)  # columns that may look like numbers
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A test picture as one experiment reconstructed it.
+
+    Attributes:
+        id: its name in per_image.csv.
+        whole: whether the files show all of it; else they show its middle.
+        png: the PNG file of each of KINDS.
+    """
+
+    id: str
+    whole: bool
+    png: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What an experiment reported.
+
+    Attributes:
+        evaluation: evaluation.json.
+        scores: per_image.csv.
+        curve: training.csv.
+        pictures: chosen test pictures; none in runs from before there were any.
+    """
+
+    evaluation: Mapping[str, Any]
+    scores: pd.DataFrame
+    curve: pd.DataFrame
+    pictures: Sequence[Picture] = ()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A published MLflow run.
+
+    Attributes:
+        run_id: MLflow's.
+        name: the run's name.
+        params: all parameters, by their names in params.yaml, as MLflow's texts.
+        tags: the run's tags.
+        metrics: the last value of each metric.
+        store: where its artifacts are.
+    """
+
+    run_id: str
+    name: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    client: MlflowClient | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_perceptual(self) -> bool:
+        """Whether a perceptual loss took part in its training."""
+        return float(self.params.get("loss.perceptual_weight", 0)) > 0
+
+    @property
+    def data(self) -> str:
+        """Digest of its LR/HR pairs, split, scale and luma."""
+        return self.tags["data.pairs"]
+
+    @property
+    def label(self) -> str:
+        """Its name and the beginning of its run id."""
+        return f"{self.name} (run {self.run_id[:8]})"
+
+    @property
+    def names(self) -> set[str]:
+        """All that it can be called."""
+        version = self.tags.get("model.version", "")
+        also = self.tags.get(EXPERIMENTS, "").split(", ")
+        return {self.run_id, self.name, version, *also} - {""}
+
+    @cached_property
+    def results(self) -> Results:
+        """Its results, from the run's artifacts.
+
+        Raises:
+            StageError: the run lacks some of them.
+        """
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                return _read(self.client, self.run_id, folder)
+        except (MlflowException, OSError, ValueError, KeyError) as error:
+            raise StageError(f"{self.label} lacks results in MLflow: {brief(error)}") from None
+
+
+def published(store: Store) -> list[Experiment]:
+    """All experiments that were published whole, newest first.
+
+    Raises:
+        StageError: MLflow does not answer.
+    """
+    found: list[Experiment] = []
+    token: str | None = None
+    while token != "":
+        try:
+            page = store.client.search_runs(
+                [store.experiment_id],
+                f"tags.`{STATE}` = 'published'",
+                order_by=["start_time DESC"],
+                page_token=token,
+            )
+        except TROUBLE as error:
+            raise StageError(f"{store.name} cannot be read: {brief(error)}") from None
+        found += [_experiment(run, store.client) for run in page]
+        token = page.token or ""
+    return found
+
+
+def open_store(experiment: str) -> Store:
+    """The MLflow store to read; one that is not there is not made.
+
+    Raises:
+        StageError: there is none.
+    """
+    uri = database.tracking_uri()
+    file = database.file_of(uri)
+    if file and not file.is_file():
+        raise StageError(f"there is no MLflow store {masked(uri)} yet; `dvc repro` makes one")
+    return Store(experiment)
+
+
+def _experiment(run: Run, client: MlflowClient) -> Experiment:
+    data = run.data
+    return Experiment(
+        run.info.run_id, run.info.run_name, data.params, data.tags, data.metrics, client
+    )
+
+
+def _read(client: MlflowClient, run_id: str, folder: str) -> Results:
+    metrics = Path(client.download_artifacts(run_id, paths.EVALUATION.parent.name, folder))
+    return Results(
+        evaluation=json.loads((metrics / paths.EVALUATION.name).read_text(encoding="utf-8")),
+        scores=pd.read_csv(metrics / paths.PER_IMAGE.name, dtype=_TEXTS),
+        curve=pd.read_csv(metrics / paths.TRAINING_CURVE.name),
+        pictures=_read_pictures(client, run_id, folder),
+    )
+
+
+def _read_pictures(client: MlflowClient, run_id: str, folder: str) -> list[Picture]:
+    kept = paths.RECONSTRUCTIONS.name
+    if not client.list_artifacts(run_id, kept):
+        return []
+    root = Path(client.download_artifacts(run_id, kept, folder))
+    index = json.loads((root / "index.json").read_text(encoding="utf-8"))
+    return [
+        Picture(
+            entry["id"],
+            entry["whole"],
+            {kind: (root / f"{entry['file']}-{kind}.png").read_bytes() for kind in KINDS},
+        )
+        for entry in index
+    ]

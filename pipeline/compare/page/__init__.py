@@ -1,0 +1,208 @@
+"""The comparison as one HTML page that needs nothing else: pictures, styles and scripts inside."""
+
+import base64
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+
+from pipeline.base.paths import HELD_OUT
+from pipeline.compare import wording
+from pipeline.compare.experiments import Experiment, Picture
+from pipeline.compare.results import Comparison
+from srcnn.comparison import Difference
+
+_TEMPLATES = Path(__file__).parent
+
+# Columns of training.csv: title, logarithmic axis, smoothed. Only those that have values are drawn.
+_CHARTS = {
+    "train_loss": ("Loss, all terms", True, True),
+    "train_pixel": ("Loss, pixel term", True, True),
+    "train_perceptual": ("Loss, perceptual term without its weight", True, True),
+    "val_psnr": ("Validation PSNR in dB", False, False),
+    "val_ssim": ("Validation SSIM", False, False),
+}
+
+
+def render(comparison: Comparison) -> str:
+    """The page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    evaluation = comparison.a.results.evaluation
+    return environment.get_template("page.html").render(
+        sides={
+            letter: _side(experiment)
+            for letter, experiment in (("A", comparison.a), ("B", comparison.b))
+        },
+        scale=evaluation["scale"],
+        luma=evaluation["luma"],
+        shave=evaluation["shave"],
+        sources=evaluation["sources"],
+        held_out=len(_held_out(comparison.a)),
+        sets=[
+            {
+                "title": wording.set_title(name),
+                "rows": [_row(difference) for difference in differences],
+                "verdict": wording.verdict(differences),
+            }
+            for name, differences in comparison.differences.items()
+        ],
+        remarks=wording.remarks(comparison),
+        parameters=comparison.parameters,
+        pictures=len(comparison.pictures),
+        cropped=any(not a.whole for a, _ in comparison.pictures),
+        data=_script_data(
+            {"charts": _charts(comparison), "pictures": _pictures(comparison)},
+        ),
+    )
+
+
+def _side(experiment: Experiment) -> dict[str, str]:
+    tags = experiment.tags
+    version = tags.get("model.version")
+    commit = tags.get("git.commit", "")[:10]
+    about = {
+        "MLflow run": experiment.run_id,
+        "DVC experiment": tags.get("dvc.experiment", ""),
+        "Model version": version or "",
+        "Commit": commit + (" with changes" if tags.get("git.dirty") == "true" else ""),
+    }
+    return {
+        "name": experiment.name,
+        "loss": wording.loss(experiment),
+        "about": {name: value for name, value in about.items() if value},
+    }
+
+
+def _row(difference: Difference) -> dict[str, Any]:
+    """A row of the measures' table; the interval as percentages of a scale centred on 0."""
+    measure = difference.measure
+    low, high = difference.interval or (difference.mean, difference.mean)
+    reach = 1.25 * max(abs(low), abs(high), abs(difference.mean)) or 1.0
+    # To the right is where B is better.
+    sign = 1 if difference.higher_is_better else -1
+    ends = sorted(50 + 50 * sign * end / reach for end in (low, high))
+    wins = difference.wins["ab".index(difference.better)] if difference.better else 0
+    return {
+        "title": wording.title(measure) + (wording.unit(measure) and f",{wording.unit(measure)}"),
+        "direction": "higher is better" if difference.higher_is_better else "lower is better",
+        "arrow": "↑" if difference.higher_is_better else "↓",
+        "bicubic": wording.number(measure, difference.bicubic),
+        "A": wording.number(measure, difference.a),
+        "B": wording.number(measure, difference.b),
+        "difference": wording.number(measure, difference.mean, signed=True),
+        "interval": wording.interval(difference),
+        "p": wording.p_value(difference.p_value),
+        "better": (difference.better or "").upper(),
+        "wins": f"{wins} of {difference.pictures}" if difference.better else "",
+        "left": round(ends[0], 2),
+        "width": round(ends[1] - ends[0], 2),
+        "mean": round(50 + 50 * sign * difference.mean / reach, 2),
+    }
+
+
+def _charts(comparison: Comparison) -> list[dict[str, Any]]:
+    curves = {"A": comparison.a.results.curve, "B": comparison.b.results.curve}
+    charts = []
+    for column, (title, logarithmic, smoothed) in _CHARTS.items():
+        series = [
+            {"name": letter, "points": points, "smooth": _smooth(points) if smoothed else None}
+            for letter, curve in curves.items()
+            if (points := _points(curve, column))
+        ]
+        if not series or _repeats_pixel_term(column, curves.values()):
+            continue
+        baseline = curves["A"].get(f"{column}_bicubic", pd.Series(dtype=float)).dropna()
+        charts.append(
+            {
+                "title": title,
+                "log": logarithmic,
+                "series": series,
+                "bicubic": float(baseline.iloc[-1]) if len(baseline) else None,
+            }
+        )
+    return charts
+
+
+def _repeats_pixel_term(column: str, curves: Iterable[pd.DataFrame]) -> bool:
+    """Whether the total loss of both is nothing but the pixel term."""
+    return column == "train_loss" and all(c["train_loss"].equals(c["train_pixel"]) for c in curves)
+
+
+def _points(curve: pd.DataFrame, column: str) -> list[tuple[int, float]]:
+    if column not in curve:
+        return []
+    there = curve[np.isfinite(curve[column])]
+    return [
+        (int(step), float(f"{value:.6g}"))
+        for step, value in zip(there["step"], there[column], strict=True)
+    ]
+
+
+def _smooth(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Running mean over a twentieth of the curve."""
+    values = pd.Series([value for _, value in points])
+    means = values.rolling(2 * (len(points) // 40) + 1, center=True, min_periods=1).mean()
+    return [(step, float(f"{mean:.6g}")) for (step, _), mean in zip(points, means, strict=True)]
+
+
+def _pictures(comparison: Comparison) -> list[dict[str, Any]]:
+    rows = {"A": _held_out(comparison.a), "B": _held_out(comparison.b)}
+    return [
+        {
+            "id": a.id,
+            "src": {
+                "LR": _uri(a, "lr"),
+                "bicubic": _uri(a, "bicubic"),
+                "A": _uri(a, "sr"),
+                "B": _uri(b, "sr"),
+                "HR": _uri(a, "hr"),
+            },
+            "measures": [
+                {
+                    "title": wording.title(difference.measure),
+                    "better": 1 if difference.higher_is_better else -1,
+                    "values": _values(difference.measure, a.id, rows),
+                }
+                for difference in comparison.differences[HELD_OUT]
+            ],
+        }
+        for a, b in comparison.pictures
+    ]
+
+
+def _values(measure: str, picture: str, rows: dict[str, pd.DataFrame]) -> dict[str, str]:
+    """A picture's measure of bicubic, A and B; empty where it was not taken."""
+    values = {
+        "bicubic": rows["A"].at[picture, f"{measure}_bicubic"],
+        "A": rows["A"].at[picture, measure],
+        "B": rows["B"].at[picture, measure],
+    }
+    return {
+        name: "" if math.isnan(value) else wording.number(measure, value)
+        for name, value in values.items()
+    }
+
+
+def _held_out(experiment: Experiment) -> pd.DataFrame:
+    scores = experiment.results.scores
+    return scores[scores["set"] == HELD_OUT].set_index("id")
+
+
+def _uri(picture: Picture, kind: str) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture.png[kind]).decode('ascii')}"
+
+
+def _script_data(content: Any) -> str:
+    """JSON that can stand inside a script element: nothing in it ends the element."""
+    return json.dumps(content, allow_nan=False).replace("<", "\\u003c")

@@ -1,0 +1,164 @@
+"""The trade-off of a sweep: PSNR against a perceptual measure, over experiments in MLflow.
+
+python -m pipeline.compare.tradeoff        of the newest experiments that differ in the loss alone
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from pipeline.base import artifacts, stage
+from pipeline.base.params import Params
+from pipeline.base.stage import StageError
+from pipeline.compare import experiments, wording
+from pipeline.compare.experiments import Experiment
+from srcnn import figures
+
+MEASURES = ("lpips", "vgg19", "gmsd")  # the most trusted first; of each lower is better
+
+_FREE = ("loss.", "evaluate.", "tracking.")
+_LAYERS = "loss.perceptual_layers."
+_WEIGHT = "loss.perceptual_weight"
+_PIXEL = "loss.pixel"
+
+
+def main(params: Params, measure: str | None, output: Path) -> None:
+    """Print the experiments of the newest sweep and draw their trade-off.
+
+    Raises:
+        StageError: there are no two experiments to set against each other, or they lack the
+            measure.
+    """
+    found = experiments.published(experiments.open_store(params.tracking.experiment))
+    sweep = newest_sweep(found)
+    judge = usable_measure(sweep, measure)
+    for experiment in sweep:
+        scores = "  ".join(
+            f"{wording.title(name)} {wording.number(name, experiment.metrics[f'test/{name}'])}"
+            for name in ("psnr", "ssim", judge)
+        )
+        print(f"{experiment.name:24}  {wording.loss(experiment):48}  {scores}")
+    artifacts.write_bytes(output, figures.png(_figure(sweep, judge)))
+    print(f"\nAs a figure: {output}")
+
+
+def newest_sweep(found: Sequence[Experiment]) -> list[Experiment]:
+    """The newest experiments, two or more, that differ in their loss alone, by rising weight.
+
+    At least one of them has a perceptual loss. Of several with the same loss the newest counts.
+
+    Args:
+        found: newest first.
+
+    Raises:
+        StageError: there are none.
+    """
+    groups: dict[tuple[str, ...], dict[tuple[str, ...], Experiment]] = {}
+    for experiment in found:
+        same = [f"{k}={v}" for k, v in experiment.params.items() if not k.startswith(_FREE)]
+        group = groups.setdefault((experiment.data, *sorted(same)), {})
+        group.setdefault(_loss(experiment), experiment)
+    for group in groups.values():
+        members = list(group.values())
+        if len(members) > 1 and any(experiment.is_perceptual for experiment in members):
+            return sorted(members, key=_weight)
+    raise StageError(
+        "MLflow holds no two experiments that differ in their loss alone, one of them perceptual; "
+        "`dvc exp run --queue -S 'loss.perceptual_weight=0,0.01'` queues such a sweep"
+    )
+
+
+def usable_measure(sweep: Sequence[Experiment], wanted: str | None) -> str:
+    """The measure asked for, or the first of MEASURES, that all have, taken in the same way.
+
+    Raises:
+        StageError: not all have the one asked for.
+    """
+    for measure in (wanted,) if wanted else MEASURES:
+        weights = {experiment.results.evaluation.get(f"{measure}_weights") for experiment in sweep}
+        if len(weights) == 1 and all(f"test/{measure}" in e.metrics for e in sweep):
+            return measure
+    measure = wanted or MEASURES[-1]
+    raise StageError(
+        f"not all {len(sweep)} experiments have {wording.title(measure)}, measured with the same "
+        f"weights: {', '.join(_measured(experiment, measure) for experiment in sweep)}"
+    )
+
+
+def _measured(experiment: Experiment, measure: str) -> str:
+    if f"test/{measure}" not in experiment.metrics:
+        return f"{experiment.label} without"
+    weights = experiment.results.evaluation.get(f"{measure}_weights")
+    return experiment.label + (f" with {weights}" if weights else "")
+
+
+def _figure(sweep: Sequence[Experiment], measure: str) -> Figure:
+    starts = [experiment for experiment in sweep if not experiment.is_perceptual]
+    series: dict[str, list[figures.Point]] = {}
+    for experiment in sweep:
+        if experiment.is_perceptual:
+            # Each line begins at the pixel loss alone, its weight 0.
+            same = [e for e in starts if e.params[_PIXEL] == experiment.params[_PIXEL]]
+            line = series.setdefault(_kind(experiment), [_point(e, measure) for e in same])
+            line.append(_point(experiment, measure))
+    metrics, evaluation = sweep[0].metrics, sweep[0].results.evaluation
+    bicubic = figures.Point(
+        "bicubic", metrics["test/psnr_bicubic"], metrics[f"test/{measure}_bicubic"]
+    )
+    subtitle = (
+        f"{evaluation['pictures']} test pictures, ×{evaluation['scale']}, "
+        f"{evaluation['luma']} luma;\nbeside the points: {_WEIGHT}"
+    )
+    return figures.tradeoff(series, bicubic, wording.title(measure), subtitle)
+
+
+def _point(experiment: Experiment, measure: str) -> figures.Point:
+    metrics = experiment.metrics
+    return figures.Point(
+        f"{_weight(experiment):g}", metrics["test/psnr"], metrics[f"test/{measure}"]
+    )
+
+
+def _loss(experiment: Experiment) -> tuple[str, ...]:
+    """All that the loss depends on; without a perceptual loss only the pixel loss."""
+    if not experiment.is_perceptual:
+        return (experiment.params[_PIXEL],)
+    return tuple(sorted(f"{k}={v}" for k, v in experiment.params.items() if k.startswith("loss.")))
+
+
+def _weight(experiment: Experiment) -> float:
+    return float(experiment.params[_WEIGHT])
+
+
+def _kind(experiment: Experiment) -> str:
+    """A perceptual loss without its weight: its layers, and which VGG19 if not ImageNet's."""
+    layers = [
+        name.removeprefix(_LAYERS) + ("" if float(share) == 1 else f" × {share}")
+        for name, share in experiment.params.items()
+        if name.startswith(_LAYERS)
+    ]
+    weights = Path(experiment.params.get("loss.vgg19_weights", "imagenet")).name
+    network = {"imagenet": "VGG19", "random": "random VGG19"}.get(weights, f"VGG19 ({weights})")
+    return f"{experiment.params[_PIXEL]} + weight × {network} {' + '.join(sorted(layers))}"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.compare.tradeoff",
+        description="PSNR against a perceptual measure over the newest experiments in MLflow that "
+        "differ in their loss alone.",
+    )
+    parser.add_argument(
+        "--measure", choices=MEASURES, help="default: the first of these that all have"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("tradeoff.png"), help="the figure (%(default)s)"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    given = _arguments()
+    stage.run(lambda params: main(params, given.measure, given.output))

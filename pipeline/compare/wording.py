@@ -1,0 +1,170 @@
+"""The comparison in words and as text: the same sentences in the terminal and on the page."""
+
+from collections.abc import Sequence
+
+from pipeline.base.paths import HELD_OUT
+from pipeline.compare.experiments import Experiment
+from pipeline.compare.results import Comparison
+from srcnn.comparison import FEWEST_SOURCES, Difference
+
+# name, unit, decimals
+_MEASURES = {
+    "psnr": ("PSNR", " dB", 2),
+    "ssim": ("SSIM", "", 4),
+    "gmsd": ("GMSD", "", 4),
+    "vgg19": ("VGG19 distance", "", 4),
+    "lpips": ("LPIPS", "", 4),
+}
+
+
+def title(measure: str) -> str:
+    """A measure's usual name."""
+    return _MEASURES.get(measure, (measure,))[0]
+
+
+def unit(measure: str) -> str:
+    """A measure's unit with the space before it; most have none."""
+    return _MEASURES.get(measure, ("", ""))[1]
+
+
+def number(measure: str, value: float, signed: bool = False) -> str:
+    """A value of a measure without its unit, with a true minus sign."""
+    decimals = _MEASURES.get(measure, ("", "", 4))[2]
+    return f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", "−")
+
+
+def interval(difference: Difference) -> str:
+    """The 95 % interval of a difference; empty of a single source."""
+    if difference.interval is None:
+        return ""
+    low, high = (number(difference.measure, end, signed=True) for end in difference.interval)
+    return f"{low} to {high}"
+
+
+def p_value(value: float) -> str:
+    """A p value as it is usually given."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def loss(experiment: Experiment) -> str:
+    """What an experiment was trained to minimise."""
+    described = experiment.results.evaluation.get("loss")
+    return described or experiment.params.get("loss.pixel", "unknown")
+
+
+def verdict(differences: Sequence[Difference]) -> str:
+    """What is significant about the measures of one test set, in a plain sentence or two."""
+    sources = max(difference.sources for difference in differences)
+    if sources < FEWEST_SOURCES:
+        counted = "one source picture" if sources == 1 else f"{sources} source pictures"
+        return (
+            f"The test pictures come from {counted}: too few to call any difference significant "
+            f"({FEWEST_SOURCES} are needed)."
+        )
+    parts = []
+    for letter in "AB":
+        won = [d for d in differences if d.better == letter.lower()]
+        if won:
+            parts.append(
+                f"{letter} is significantly better in {_listed([_amount(d) for d in won])}"
+            )
+    open_ = [title(d.measure) for d in differences if not d.better]
+    if open_:
+        parts.append(f"{'n' if parts else 'N'}o significant difference in {_listed(open_)}")
+    return f"{'; '.join(parts)}."
+
+
+def _amount(difference: Difference) -> str:
+    measure = difference.measure
+    return f"{title(measure)} (by {number(measure, abs(difference.mean))}{unit(measure)})"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """What one must know to read the differences rightly."""
+    found = []
+    perceptual = [
+        letter
+        for letter, experiment in (("A", comparison.a), ("B", comparison.b))
+        if experiment.is_perceptual
+    ]
+    if len(perceptual) == 1:
+        found.append(
+            f"{perceptual[0]} was trained with a perceptual loss. It is expected to lose PSNR and "
+            "SSIM, which reward blur where detail is uncertain, often GMSD too, and to gain in "
+            "VGG19 distance and LPIPS."
+        )
+    measures = {d.measure for of_set in comparison.differences.values() for d in of_set}
+    if perceptual and "vgg19" in measures:
+        found.append(
+            f"{' and '.join(perceptual)} learned from VGG19 features, so the VGG19 distance is "
+            "no independent judge of that; LPIPS and GMSD are."
+        )
+    others = comparison.other_parameters
+    if others:
+        found.append(
+            "They differ in more than the loss, so the differences are not of the loss alone: "
+            f"{', '.join(others)}."
+        )
+    for name, why in comparison.left_out.items():
+        found.append(f"{set_title(name)} is not compared: {why}.")
+    for measure, why in comparison.unmeasured.items():
+        found.append(f"{title(measure)} is not compared: {why}.")
+    return found
+
+
+def as_text(comparison: Comparison) -> str:
+    """The whole comparison for a terminal."""
+    lines = []
+    for letter, experiment in (("A", comparison.a), ("B", comparison.b)):
+        lines.append(f"{letter}  {experiment.label}: {loss(experiment)}")
+    lines += ["", "Parameters that differ"]
+    rows = [(name, *values) for name, values in comparison.parameters.items()]
+    lines += _table(["", "A", "B"], rows) if rows else ["  none"]
+    for name, differences in comparison.differences.items():
+        lines += ["", f"{set_title(name)}: {differences[0].pictures} pictures"]
+        lines += _table(
+            ["", "bicubic", "A", "B", "B − A", "95 % interval", "p", "B better on", "significant"],
+            [_row(difference) for difference in differences],
+        )
+        lines += ["", verdict(differences)]
+    notes = remarks(comparison)
+    lines += notes
+    return "\n".join(lines)
+
+
+def set_title(name: str) -> str:
+    """A test set's name for a heading."""
+    return "Held-out test pictures" if name == HELD_OUT else f"Test set {name}"
+
+
+def _row(difference: Difference) -> list[str]:
+    measure = difference.measure
+    arrow = "↑" if difference.higher_is_better else "↓"
+    values = (difference.bicubic, difference.a, difference.b)
+    return [
+        f"{title(measure)}{unit(measure) and ','}{unit(measure)} {arrow}",
+        *(number(measure, value) for value in values),
+        number(measure, difference.mean, signed=True),
+        interval(difference),
+        p_value(difference.p_value),
+        f"{difference.wins[1]} of {difference.pictures}",
+        f"{difference.better.upper()} better" if difference.better else "neither",
+    ]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as aligned lines: the first column to the left, all others to the right."""
+    cells = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+    return [
+        "  "
+        + "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    ]

@@ -1,0 +1,96 @@
+"""The perceptual judges of `evaluate`: VGG19 distance and LPIPS, where their weights are there."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from pipeline.base import stage
+from pipeline.base.params import Loss
+from pipeline.perceptual.loss import existing_file
+from srcnn.evaluation import Judge
+
+
+@dataclass
+class Judges:
+    """The perceptual measures that can be taken.
+
+    Attributes:
+        measures: by their names in `srcnn.evaluation.PERCEPTUAL_MEASURES`.
+        notes: why the others cannot.
+        vgg19_weights: whose weights the VGG19 distance is measured with; distances of different
+            weights cannot be compared.
+    """
+
+    measures: dict[str, Judge] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    vgg19_weights: str | None = None
+
+
+def find_judges(loss: Loss, lpips: bool | Literal["auto"], device: torch.device) -> Judges:
+    """VGG19 distance and LPIPS, as far as their weights are there; nothing is downloaded unasked.
+
+    The VGG19 distance takes the file that `loss.vgg19_weights` names, else the ImageNet weights in
+    torch's cache: an untrained VGG19 (`random`) may teach but not judge.
+
+    Args:
+        loss: section `loss` of what the model was trained with.
+        lpips: `evaluate.lpips`.
+        device: where the measures are computed.
+
+    Raises:
+        StageError: weights that were asked for cannot be had: a file that is named, or LPIPS with
+            `evaluate.lpips` true.
+    """
+    judges = Judges()
+    _find_vgg19(loss, device, judges)
+    _find_lpips(lpips, device, judges)
+    return judges
+
+
+def _find_vgg19(loss: Loss, device: torch.device, judges: Judges) -> None:
+    from srcnn.perceptual.measures import VGGDistance
+    from srcnn.perceptual.pretrained import WeightsUnavailable
+
+    file = existing_file(loss)
+    try:
+        judges.measures["vgg19"] = VGGDistance(file or "imagenet", download=False, device=device)
+        judges.vgg19_weights = _name(file) if file else "imagenet"
+    except WeightsUnavailable:
+        judges.notes["vgg19"] = (
+            "torchvision's VGG19 is not in torch's cache, and loss.vgg19_weights names no file"
+        )
+    except ValueError as error:
+        if file:
+            raise stage.StageError(f"loss.vgg19_weights: {error}") from None
+        judges.notes["vgg19"] = str(error)
+
+
+def _find_lpips(wanted: bool | Literal["auto"], device: torch.device, judges: Judges) -> None:
+    if wanted is False:
+        judges.notes["lpips"] = "evaluate.lpips is false"
+        return
+    from srcnn.perceptual.measures import LPIPS
+    from srcnn.perceptual.pretrained import WeightsUnavailable
+
+    try:
+        judges.measures["lpips"] = LPIPS(download=wanted is True, device=device)
+    except (ValueError, ModuleNotFoundError) as error:
+        if wanted is True:
+            raise stage.StageError(
+                f"evaluate.lpips is true: {error}. With auto or false the other measures are taken"
+            ) from None
+        judges.notes["lpips"] = (
+            "AlexNet is not in torch's cache; evaluate.lpips=true downloads it"
+            if isinstance(error, WeightsUnavailable)
+            else str(error)
+        )
+
+
+def _name(file: Path) -> str:
+    """A weights file by its name and content, so that figures say which it was."""
+    with file.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return f"{file.name} (sha256 {digest[:12]})"

@@ -1,0 +1,61 @@
+"""The loss that an experiment trains with, and the weights of its VGG19.
+
+PyTorch's vision packages and VGG19 are imported only where they are asked for: an experiment with
+the pixel loss alone never loads them to train.
+"""
+
+from pathlib import Path
+
+import torch
+
+from pipeline.base import stage
+from pipeline.base.params import Loss
+from srcnn.losses import ReconstructionLoss
+
+# Of the untrained VGG19; not the experiment's, so that all experiments mean the same network.
+_RANDOM_SEED = 0
+
+
+def build_loss(
+    wanted: Loss, device: torch.device, precision: str = "float32"
+) -> ReconstructionLoss:
+    """A loss on the device, its VGG19 loaded and checked.
+
+    Args:
+        wanted: section `loss`.
+        device: where it is computed.
+        precision: "float32" or "bfloat16", of VGG19.
+
+    Raises:
+        StageError: the weights of VGG19 cannot be had or are not VGG19's.
+    """
+    file = existing_file(wanted)
+    if not wanted.perceptual_weight:
+        return ReconstructionLoss(wanted.pixel)
+    from srcnn.perceptual.loss import PerceptualLoss
+
+    try:
+        perceptual = PerceptualLoss(
+            wanted.perceptual_layers,
+            file or wanted.vgg19_weights,
+            _RANDOM_SEED,
+            wanted.perceptual_distance,
+            wanted.perceptual_feature_scale,
+            dtype=getattr(torch, precision),
+        )
+    except ValueError as error:
+        raise stage.StageError(f"loss.vgg19_weights is {wanted.vgg19_weights!r}: {error}") from None
+    return ReconstructionLoss(wanted.pixel, perceptual.to(device), wanted.perceptual_weight)
+
+
+def existing_file(loss: Loss) -> Path | None:
+    """The path in loss.vgg19_weights, if it is one; known early to exist, also if used late."""
+    if loss.vgg19_file is None:
+        return None
+    path = stage.resolve(loss.vgg19_file)
+    if not path.is_file():
+        raise stage.StageError(
+            f"loss.vgg19_weights is {loss.vgg19_file!r}, but {path} does not exist or is "
+            "not a file; it may be imagenet, random, or a .safetensors or .pth file"
+        )
+    return path

@@ -1,0 +1,54 @@
+"""The folders of evaluate.test_sets, checked before the long stages and read by evaluate."""
+
+from pathlib import Path
+
+from pipeline.base import stage
+from pipeline.base.params import Params
+from pipeline.base.paths import HELD_OUT
+from pipeline.sources.picture_files import SUFFIXES, name_problem
+from srcnn.metrics import smallest_side
+from srcnn.pictures import images
+
+
+def find(params: Params) -> dict[str, list[Path]]:
+    """The pictures of each test set, every one of them known to be readable and large enough.
+
+    Raises:
+        StageError: a test set is no folder, or a picture in it cannot be read or is too small.
+    """
+    return {
+        name: _find_pictures(name, folder, params.degrade.scale)
+        for name, folder in params.evaluate.test_sets.items()
+    }
+
+
+def _find_pictures(name: str, folder: str, scale: int) -> list[Path]:
+    key, root = f"evaluate.test_sets.{name}", stage.resolve(folder)
+    if name == HELD_OUT:
+        raise stage.StageError(f"{key}: this name stands for the held-out test split; use another")
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise stage.StageError(f"{key} is {folder!r}, but {root} {what}")
+    files = sorted(
+        file
+        for file in root.iterdir()
+        if file.name.lower().endswith(SUFFIXES) and not file.name.startswith(".")
+    )
+    if not files:
+        raise stage.StageError(
+            f"{key} is {folder!r}, but {root} holds no picture ({' '.join(SUFFIXES)})"
+        )
+    needed = smallest_side(scale)
+    for file in files:
+        if problem := name_problem(file.name):
+            raise stage.StageError(f"{key}: {file.name!a} cannot be used: {problem}")
+        try:
+            height, width = images.decode(file.read_bytes()).shape[:2]
+        except (OSError, images.UnreadableImage) as error:
+            raise stage.StageError(f"{key}: {file} cannot be read: {error}") from None
+        if min(height - height % scale, width - width % scale) < needed:
+            raise stage.StageError(
+                f"{key}: {file} is {width}x{height}; cropped to a multiple of degrade.scale "
+                f"({scale}), a picture must be at least {needed}x{needed} to be scored"
+            )
+    return files

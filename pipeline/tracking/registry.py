@@ -1,0 +1,132 @@
+"""The model of an experiment in MLflow's registry, and which of them is the champion."""
+
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, Schema
+
+import srcnn
+from pipeline.base import paths
+from pipeline.base.inputs import digest, hash_of
+from pipeline.tracking.imports import closure
+from pipeline.tracking.store import Store
+
+CHAMPION = "champion"
+GAIN, DATA, SCALE, PICTURES, CODE = "val_psnr_gain", "data", "scale", "val_pictures", "code"
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch", "tqdm")
+
+_SERVED = Path(__file__).resolve().with_name("served_model.py")
+
+
+def register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
+    """Log the model to a run and register it, unless it is there with the code it is served by.
+
+    Args:
+        store: where the run is.
+        run_id: the run that made the model.
+        name: the registered model's name.
+        tags: of the version; GAIN, DATA, SCALE and PICTURES among them.
+    """
+    tags = tags | {CODE: _served_code()}
+    for made in store.client.search_model_versions(f"run_id = '{run_id}'"):
+        if made.name == name and made.tags.get(CODE) == tags[CODE]:
+            return made
+    return _log_and_register(store, run_id, name, tags)
+
+
+def choose_champion(
+    client: MlflowClient, name: str, made: ModelVersion, promote: bool
+) -> ModelVersion:
+    """Point the alias `champion` to the best model.
+
+    The champion is the version with the highest validation gain in PSNR among those that were
+    validated as the present champion was: on the same pictures of the same data, at the same scale.
+    So an experiment on other data does not take its place, unless it is told to.
+
+    Args:
+        client: of the registry.
+        name: the registered model.
+        made: the version of this experiment.
+        promote: compete among those that were validated as this version was instead.
+
+    Returns:
+        The champion.
+    """
+    while True:
+        versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]
+        aliased = client.get_registered_model(name).aliases.get(CHAMPION)
+        champion = next((v for v in versions if str(v.version) == str(aliased)), None)
+        standard = made if promote or champion is None else champion
+        rivals = [v for v in versions if validated_on(v) == validated_on(standard)]
+        best = max(rivals, key=lambda v: _rank(v, versions))
+        if str(best.version) == str(aliased):
+            return best
+        client.set_registered_model_alias(name, CHAMPION, best.version)
+        # and look again: another host, with which this one shares no lock, may have chosen, too
+
+
+def validated_on(model: ModelVersion) -> tuple[str | None, ...]:
+    """What a gain was measured on; gains over different pictures or scales cannot be compared."""
+    return tuple(model.tags.get(tag) for tag in (DATA, SCALE, PICTURES))
+
+
+def _rank(model: ModelVersion, versions: list[ModelVersion]) -> tuple[float, int, int]:
+    """The higher the better: of equals the oldest stays, but with the newest code."""
+    first = min(int(v.version) for v in versions if v.run_id == model.run_id)
+    return float(model.tags[GAIN]), -first, int(model.version)
+
+
+def model_arguments(weights: Path) -> dict[str, Any]:
+    """The model with these weights, as MLflow logs or saves it."""
+    from pipeline.tracking.served_model import (
+        COLUMN,  # imports PyTorch; what is registered needs it no more
+    )
+
+    pictures = Schema([ColSpec("string", COLUMN)])
+    return {
+        "python_model": str(_SERVED),
+        "artifacts": {"weights": str(weights.resolve())},
+        "code_paths": [str(Path(srcnn.__file__).parent)],
+        "signature": ModelSignature(pictures, pictures),
+        "pip_requirements": [f"{package}=={version(package)}" for package in REQUIREMENTS],
+    }
+
+
+def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
+    store.delete_unregistered_models(run_id)  # of tries that were cut short
+    mlflow.set_tracking_uri(store.uri)
+    mlflow.set_registry_uri(store.uri)
+    mlflow.set_experiment(experiment_id=store.experiment_id)  # the model's; else it is "Default"
+    with warnings.catch_warnings():
+        # An example would have MLflow run the model to infer the signature that is given here.
+        warnings.filterwarnings("ignore", message=".*input example")
+        # Unlike mlflow.pyfunc.log_model this needs no active run, whose end would be the run's.
+        logged = Model.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            run_id=run_id,
+            name="model",
+            **model_arguments(paths.WEIGHTS),
+        )
+    try:
+        store.client.create_registered_model(name, description="SRCNN super-resolution")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return store.client.create_model_version(
+        name, logged.model_uri, run_id, tags=tags, model_id=logged.model_id
+    )
+
+
+def _served_code() -> str:
+    """Hash of the code that a registered model is served by: a fix there is a new version."""
+    root = Path(__file__).resolve().parents[2]
+    files = closure(_SERVED, root)
+    return hash_of({str(file): digest(root / file) for file in files})

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.base import paths
+from pipeline.base.inputs import Inputs, digest
+from pipeline.base.project import StageError
+from tests.pictures import ROOT, params
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """What a stage `train` is given here: dvc.yaml, parameters, a source file and the data."""
+    dvc_yaml = tmp_path / "dvc.yaml"
+    dvc_yaml.write_text("stages: {train: {params: [seed, loss], deps: [data/pairs, net.py]}}")
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "net.py").write_text("layers = 3")
+    (tmp_path / "data/pairs").mkdir(parents=True)
+    (tmp_path / "data/pairs/index.csv").write_text("id")
+    (tmp_path / "data/pairs/meta.json").write_text('{"sha256": "abc"}')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paths, "DVC_YAML", dvc_yaml)
+    return tmp_path
+
+
+def key(*surroundings, **changes):
+    return Inputs.of("train", params().model_copy(update=changes)).key(*surroundings)
+
+
+def test_key_is_of_what_the_stage_declares(checkout):
+    first = key()
+    assert key() == first
+    assert key(seed=1) != first
+    loss = params().loss
+    assert key(loss=loss.model_copy(update={"pixel": "l1"})) != first
+    degrade = params().degrade
+    assert key(degrade=degrade.model_copy(update={"scale": 2})) == first
+
+
+def test_key_changes_with_code_data_and_surroundings(checkout):
+    first = key("cpu", "float32")
+    assert key("cpu", "bfloat16") != first
+    (checkout / "net.py").write_text("layers = 4")
+    second = key("cpu", "float32")
+    (checkout / "data/pairs/meta.json").write_text('{"sha256": "abd"}')
+    assert len({first, second, key("cpu", "float32")}) == 3
+
+
+def test_inputs_that_stayed_the_same_are_accepted(checkout):
+    given = Inputs.of("train", params())
+    tree = yaml.safe_load(Path("params.yaml").read_text())
+    tree["degrade"]["scale"] = 2  # another stage's
+    Path("params.yaml").write_text(yaml.safe_dump(tree))
+    Inputs.of("train", params()).check_unchanged()
+    given.check_unchanged()
+
+
+def test_a_parameter_changed_meanwhile_is_named_with_both_values(checkout):
+    given = Inputs.of("train", params())
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("seed: 0", "seed: 12", 1))
+    with pytest.raises(StageError, match="while train ran: seed was 0 and is 12"):
+        given.check_unchanged()
+
+
+@pytest.mark.parametrize("file", ["net.py", "data/pairs/index.csv"])
+def test_a_file_changed_meanwhile_is_named(checkout, file):
+    given = Inputs.of("train", params())
+    Path(file).write_text("edited")
+    named = file if file == "net.py" else "data/pairs"
+    with pytest.raises(StageError, match=f"{named} was edited"):
+        given.check_unchanged()
+
+
+def test_parameters_that_became_invalid_are_a_change(checkout):
+    given = Inputs.of("train", params())
+    Path("params.yaml").write_text("seed: [")
+    with pytest.raises(StageError, match=r"while train ran: params\.yaml is not valid YAML"):
+        given.check_unchanged()
+
+
+def test_digest_of_a_folder_is_of_names_and_contents(tmp_path):
+    folder = tmp_path / "code"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub/a.js").write_text("1")
+    digests = [digest(folder)]
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__/a.pyc").write_text("compiled")
+    assert digest(folder) == digests[0]
+    (folder / "sub/a.js").write_text("2")
+    digests.append(digest(folder))
+    (folder / "sub/a.js").rename(folder / "sub/b.js")
+    digests.append(digest(folder))
+    assert len(set(digests)) == 3
+    assert digest(tmp_path / "none") == "missing"

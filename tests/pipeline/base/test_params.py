@@ -1,0 +1,148 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.base import params
+from srcnn.perceptual.loss import LAYERS
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def load(tmp_path, **changes):
+    """params.yaml with some keys changed; "section.key" is written section__key, None deletes."""
+    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for name, value in changes.items():
+        *groups, key = name.split("__")
+        section = tree
+        for group in groups:
+            section = section[group]
+        section[key] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return params.load(path)
+
+
+def test_every_parameter_has_a_comment_and_a_dotted_name(tmp_path):
+    flat = load(tmp_path).flat()
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    for name in flat:
+        key = name.split(".")[-1]
+        described = [line for line in lines if line.strip().startswith(f"{key}:")]
+        assert described, name
+        # the three shares of data.split share one comment
+        if not name.startswith(("data.split.", "loss.perceptual_layers.")):
+            assert any("#" in line for line in described), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train__stepps": 5}, "train.stepps: unknown parameter"),
+        ({"extra": 5}, "extra: unknown parameter"),
+        ({"data__group_by": "^([a-z"}, "data.group_by: '^([a-z' is no regular expression (unterm"),
+        ({"data__group_by": ""}, "data.group_by is ''; String should have at least 1"),
+        ({"train__steps": "many"}, "train.steps is 'many'; it should be a valid integer"),
+        ({"train__steps": 0}, "train.steps is 0; it should be greater than or equal to 1"),
+        ({"train__lr": -0.1}, "train.lr is -0.1; it should be greater than 0"),
+        ({"train__lr": float("nan")}, "train.lr is nan; it should be"),
+        ({"train__momentum": 1.0}, "train.momentum is 1.0; it should be less than 1"),
+        ({"train__device": "tpu"}, "train.device is 'tpu'; it should be 'auto', 'cpu'"),
+        ({"train__augment": "yes please"}, "train.augment is 'yes please'; it should be a valid"),
+        ({"loss__perceptual_weight": -1.0}, "loss.perceptual_weight is -1.0; it should be greater"),
+        (
+            {"loss__pixel": "mae"},
+            "loss.pixel is 'mae'; it should be 'mse', 'rmse', 'l1' or 'charbonnier'",
+        ),
+        ({"model__kernels": [9, 4, 5]}, "model.kernels has 4; kernel sizes must be odd"),
+        ({"model__kernels": [9, 5]}, "model.kernels is [9, 5]"),
+        ({"model__channels": [0, 32]}, "model.channels.0 is 0"),
+        ({"degrade__scale": 5}, "degrade.scale is 5; it should be 2, 3, 4 or 8"),
+        ({"degrade__luma": "rgb"}, "degrade.luma is 'rgb'"),
+        ({"degrade__jpeg_quality": 0}, "degrade.jpeg_quality is 0"),
+        ({"degrade__noise_sigma": -1}, "degrade.noise_sigma is -1"),
+        ({"data__source": "imagenet"}, "data.source is 'imagenet'; it should be 'samples'"),
+        ({"data__source": "folder"}, "data.path must name a folder"),
+        ({"data__limit": 0}, "data.limit is 0"),
+        ({"data__split": {"train": 0.9, "val": 0.2, "test": 0.2}}, "train + val + test = 1.3"),
+        ({"data__split": {"train": 0.8, "val": 0.2, "test": 0.0}}, "greater than 0"),
+        ({"train__patch_size": 46}, "train.patch_size is 46; it must be a multiple of"),
+        ({"train__patch_size": 16}, "train.patch_size is 16"),
+        ({"loss__perceptual_layers": {"relu9_1": 1.0}}, "no layer 'relu9_1'; it has conv1_1 to"),
+        ({"loss__perceptual_layers": {"conv2_3": 1.0}}, "no layer 'conv2_3'"),
+        ({"loss__perceptual_layers": {}}, "loss.perceptual_layers: name at least one layer"),
+        (
+            {"loss__perceptual_layers": {"conv5_4": 0.0}},
+            "loss.perceptual_layers.conv5_4 is 0.0; it should be greater than 0",
+        ),
+        ({"loss__perceptual_distance": "l2"}, "loss.perceptual_distance is 'l2'"),
+        ({"loss__perceptual_feature_scale": 0.0}, "loss.perceptual_feature_scale is 0.0"),
+        ({"loss__vgg19_weights": ""}, "loss.vgg19_weights is ''"),
+        ({"evaluate__lpips": "yes"}, "evaluate.lpips is 'yes'; it should be 'auto', True or False"),
+        ({"evaluate__perceptual_pictures": 0}, "evaluate.perceptual_pictures is 0"),
+        (
+            {"loss__perceptual_weight": 0.01, "train__patch_size": 28},
+            "train.patch_size is 28; the deepest of loss.perceptual_layers needs at least 32",
+        ),
+        ({"evaluate__test_sets": {"a/b": "x"}}, "evaluate.test_sets"),
+        ({"seed": -1}, "seed is -1"),
+        ({"tracking__model_name": "a/b"}, "tracking.model_name is 'a/b'"),
+    ],
+)
+def test_impossible_values_are_named_with_what_is_allowed(tmp_path, changes, message):
+    with pytest.raises(params.ParamsError) as caught:
+        load(tmp_path, **changes)
+    assert message in str(caught.value)
+    assert str(tmp_path / "params.yaml") in str(caught.value)
+
+
+def test_every_layer_of_vgg19_and_no_other_may_be_named(tmp_path):
+    weighted = dict.fromkeys(LAYERS, 1.0)
+    assert load(tmp_path, loss__perceptual_layers=weighted).loss.perceptual_layers == weighted
+
+
+def test_a_shallow_layer_is_content_with_a_small_patch(tmp_path):
+    layers = {"relu2_2": 1.0}
+    changes = {"loss__perceptual_weight": 0.01, "loss__perceptual_layers": layers}
+    assert load(tmp_path, **changes, train__patch_size=20).train.patch_size == 20
+
+
+def test_all_problems_are_in_one_message(tmp_path):
+    with pytest.raises(params.ParamsError) as caught:
+        load(tmp_path, train__steps=0, loss__pixel="x", seed="a")
+    for key in ("train.steps", "loss.pixel", "seed"):
+        assert key in str(caught.value)
+
+
+def test_missing_parameter_is_named(tmp_path):
+    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    del tree["train"]["steps"]
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    with pytest.raises(params.ParamsError, match=r"train\.steps: missing"):
+        params.load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("a: [", "is not valid YAML"), ("", "must hold a mapping"), ("- 1", "must hold a mapping")],
+)
+def test_file_that_is_no_mapping(tmp_path, content, message):
+    path = tmp_path / "params.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(params.ParamsError, match=message):
+        params.load(path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(params.ParamsError, match="no such file"):
+        params.load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-05", 1e-5), ("1E3", 1e3), ("2.5e-4", 2.5e-4)])
+def test_floats_as_dvc_writes_them(tmp_path, text, value):
+    """YAML 1.1 reads 1e-05 as a string; DVC writes it after -S train.lr=1e-5."""
+    content = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "params.yaml"
+    path.write_text(content.replace("lr: 0.001 ", f"lr: {text} ", 1), encoding="utf-8")
+    assert params.load(path).train.lr == value

@@ -1,0 +1,105 @@
+"""Two experiments as MLflow would return them, made in memory in a moment."""
+
+import hashlib
+import io
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from skimage import data, filters
+
+from pipeline.compare.experiments import Experiment, Picture, Results
+from srcnn.degradation import downscale
+from srcnn.inference import bicubic
+
+SCALE = 4
+
+
+def experiment(*arguments, **settings):
+    """An experiment with its results, as if they had been read; see `parts`."""
+    made, results = parts(*arguments, **settings)
+    made.__dict__["results"] = results
+    return made
+
+
+def parts(
+    name="pixel",
+    weight="0.0",
+    shift=0.0,
+    count=24,
+    tiles=1,
+    pictures=3,
+    params=None,
+    tags=None,
+    metrics=None,
+    evaluation=None,
+    measures=("psnr", "ssim", "gmsd"),
+):
+    """An experiment and its results; `shift`: worse PSNR and SSIM, all other measures better."""
+    run_id = hashlib.md5(name.encode()).hexdigest()
+    return Experiment(
+        run_id,
+        name,
+        {"loss.pixel": "mse", "loss.perceptual_weight": weight, "degrade.scale": "4"}
+        | (params or {}),
+        {"data.pairs": "digest", "model.version": "1", "dvc.experiment": name} | (tags or {}),
+        {"val/psnr_gain": 1.0, "val/gmsd": 0.1, "test/gmsd": 0.1} | (metrics or {}),
+    ), Results(
+        {"scale": SCALE, "luma": "full", "shave": SCALE, "sources": count // tiles, "loss": "mse"}
+        | (evaluation or {}),
+        scores(shift, count, tiles, measures),
+        curve(float(weight), shift),
+        [picture(i, shift) for i in range(pictures)],
+    )
+
+
+def scores(shift, count, tiles, measures):
+    rng = np.random.default_rng(0)
+    noise = np.random.default_rng(round(1000 * shift) + 1)
+    table = pd.DataFrame(
+        {
+            "set": "test",
+            "id": [f"picture{i:02d}" for i in range(count)],
+            "source": [f"source{i // tiles}" for i in range(count)],
+            "pixels": [f"{i:016x}" for i in range(count)],
+        }
+    )
+    sizes = {"psnr": (28, 1, 3), "ssim": (0.8, 0.03, 0.05)}
+    for measure in measures:
+        mean, gain, spread = sizes.get(measure, (0.2, -0.05, 0.02))
+        base = rng.normal(mean, spread, count)
+        table[f"{measure}_bicubic"] = base - gain
+        table[measure] = base - shift * gain * noise.normal(1, 0.3, count) * (
+            1 if measure in sizes else -1
+        )
+    return table
+
+
+def curve(weight, shift):
+    steps = np.arange(0, 301, 10)
+    noise = np.random.default_rng(1).normal(1, 0.05, len(steps))
+    pixel = (0.002 + 0.004 * np.exp(-steps / 60)) * noise
+    validated = steps % 50 == 0
+    table = pd.DataFrame({"step": steps, "train_pixel": pixel, "train_loss": pixel})
+    table["train_perceptual"] = 0.4 * noise if weight else np.nan
+    table["train_loss"] += weight * table["train_perceptual"].fillna(0)
+    psnr = 28 - shift + 2 * (1 - np.exp(-steps / 60))
+    table["val_psnr"] = np.where(validated, psnr, np.nan)
+    table["val_psnr_bicubic"] = np.where(validated, 28.4, np.nan)
+    return table
+
+
+def picture(i, shift):
+    hr = data.camera()[64 * i : 64 * i + 128, 150:310]
+    lr = downscale(np.ascontiguousarray(hr), SCALE)
+    smooth = bicubic(lr, SCALE)
+    sharp = filters.unsharp_mask(smooth, 3, 1 + shift, preserve_range=True)
+    sr = np.clip(sharp, 0, 255).astype(np.uint8)
+    kinds = {"lr": lr, "bicubic": smooth, "sr": sr, "hr": hr}
+    return Picture(f"picture{i:02d}", True, {kind: png(pixels) for kind, pixels in kinds.items()})
+
+
+def png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()

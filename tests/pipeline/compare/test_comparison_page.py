@@ -1,0 +1,298 @@
+"""The page of a comparison, in a real browser."""
+
+import io
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
+
+from pipeline.compare import page
+from pipeline.compare.results import compare_experiments
+from tests.browser import chromium
+from tests.pipeline.compare.compared import experiment, picture
+
+HOSTILE = "</script><script>alert(1)</script>"
+PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+
+
+def rendered(**b):
+    settings = {"name": "perceptual <b>&", "weight": "0.01", "shift": 0.5} | b
+    return page.render(compare_experiments(experiment("pixel"), experiment(**settings)))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "comparison.html"
+    path.write_text(rendered(), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as started:
+        yield started
+
+
+@pytest.fixture
+def shown(browser, written):
+    """The page, freshly loaded; afterwards the console must be free of messages."""
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.get(written.as_uri())
+    wait_for_pictures(browser)
+    yield browser
+    assert browser.get_log("browser") == []
+
+
+def wait_for_pictures(browser):
+    WebDriverWait(browser, 10).until(
+        lambda b: b.execute_script(
+            "return [...document.images].every((i) => i.complete && i.naturalWidth > 0)"
+        )
+    )
+
+
+def split(browser):
+    return int(browser.find_element(By.ID, "divider").get_attribute("aria-valuenow"))
+
+
+def pixels(browser):
+    """The stage as it is on the screen, without its tags and its boundary."""
+    browser.execute_script(
+        "for (const e of document.querySelectorAll('.tag, #divider')) e.style.opacity = 0"
+    )
+    shot = browser.find_element(By.ID, "stage").screenshot_as_png
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("L"))
+
+
+def placements(browser):
+    """Where each picture's corner lies and how large it is, in units of its pane."""
+    return browser.execute_script(
+        """return [...document.querySelectorAll('.pane img')].map((image) => {
+             const pane = image.closest('.pane').getBoundingClientRect();
+             const box = image.getBoundingClientRect();
+             return [(box.left - pane.left) / pane.width, (box.top - pane.top) / pane.height,
+                     box.width / pane.width];
+           })"""
+    )
+
+
+def assert_all_at(browser, x, y, zoom):
+    for placement in placements(browser):
+        assert placement == pytest.approx([x, y, zoom], abs=0.01)
+
+
+def show(browser, side, kind):
+    Select(browser.find_element(By.ID, side)).select_by_value(kind)
+    wait_for_pictures(browser)
+
+
+def press(browser, *keys):
+    ActionChains(browser).send_keys(*keys).perform()
+
+
+def drag(browser, element_id, x, y=0):
+    found = browser.find_element(By.ID, element_id)
+    ActionChains(browser).drag_and_drop_by_offset(found, x, y).perform()
+
+
+def test_page_holds_all_it_needs(written):
+    text = written.read_text(encoding="utf-8")
+    addresses = set(re.findall(r"https?://[^\s\"'<]+", text))
+    assert addresses == {"http://www.w3.org/2000/svg"}  # a name, not a place
+    assert "perceptual &lt;b&gt;&amp;" in text
+    assert "<b>&" not in text
+
+
+def test_pictures_measures_and_curves_are_shown(shown):
+    assert len(shown.find_elements(By.CSS_SELECTOR, "#panes img")) == 5
+    assert len(shown.find_elements(By.CSS_SELECTOR, "#thumbnails img")) == 3
+    body = shown.find_element(By.TAG_NAME, "body").text
+    assert "A is significantly better in PSNR" in body
+    assert "loss.perceptual_weight" in body
+    rows = shown.find_elements(By.CSS_SELECTOR, ".measures tbody tr")
+    assert [row.find_element(By.TAG_NAME, "th").text[:4] for row in rows] == [
+        "PSNR",
+        "SSIM",
+        "GMSD",
+    ]
+    titles = [t.text for t in shown.find_elements(By.CSS_SELECTOR, "#charts figcaption")]
+    assert titles[0].startswith("Loss")
+    assert titles[-1] == "Validation PSNR in dB"
+    for path in shown.find_elements(By.CSS_SELECTOR, "#charts path"):
+        assert re.fullmatch(r"M[\d. L-]+", path.get_attribute("d"))
+
+
+def test_boundary_is_dragged_and_what_it_uncovers_is_the_other_picture(shown):
+    width = shown.find_element(By.ID, "stage").size["width"]
+    press(shown, Keys.TAB)
+    drag(shown, "divider", -width // 4)
+    assert split(shown) == pytest.approx(25, abs=1)
+    mixed = pixels(shown)
+    for name, keys in (("B", Keys.HOME), ("A", Keys.END)):
+        shown.find_element(By.ID, "divider").send_keys(keys)
+        whole = pixels(shown)
+        part = np.s_[:, : width // 4 - 3] if name == "A" else np.s_[:, width // 4 + 3 :]
+        assert np.array_equal(mixed[part], whole[part])
+        other = np.s_[:, width // 4 + 3 :] if name == "A" else np.s_[:, : width // 4 - 3]
+        assert not np.array_equal(mixed[other], whole[other])
+
+
+def test_boundary_moves_by_keyboard_and_shows_its_focus(shown):
+    divider = shown.find_element(By.ID, "divider")
+    shown.find_element(By.ID, "right").send_keys(Keys.TAB)  # to the stage
+    shown.switch_to.active_element.send_keys(Keys.TAB)
+    assert shown.switch_to.active_element == divider
+    handle = divider.find_element(By.TAG_NAME, "span")
+    assert "0px 0px 0px 6px" in handle.value_of_css_property("box-shadow")
+    press(shown, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    assert split(shown) == 48
+    press(shown, Keys.PAGE_UP)
+    assert split(shown) == 58
+    press(shown, Keys.HOME)
+    assert split(shown) == 0
+    press(shown, Keys.ARROW_LEFT)
+    assert split(shown) == 0
+    assert divider.get_attribute("aria-valuetext") == "0 % A"
+
+
+def test_any_two_pictures_can_be_set_side_by_side(shown):
+    show(shown, "left", "HR")
+    show(shown, "right", "LR")
+    sources = [
+        shown.find_element(By.ID, f"{s}-image").get_attribute("src") for s in ("left", "right")
+    ]
+    panes = {
+        image.get_attribute("data-kind"): image.get_attribute("src")
+        for image in shown.find_elements(By.CSS_SELECTOR, "#panes img")
+    }
+    assert sources == [panes["HR"], panes["LR"]]
+    assert len(set(panes.values())) == 5
+
+
+def test_another_test_picture_is_chosen_by_keyboard(shown):
+    before = shown.find_element(By.ID, "left-image").get_attribute("src")
+    shown.find_element(By.CSS_SELECTOR, "#thumbnails input").send_keys(Keys.ARROW_RIGHT)
+    wait_for_pictures(shown)
+    assert shown.find_element(By.ID, "left-image").get_attribute("src") != before
+    assert shown.find_element(By.ID, "picture-name").text == "picture01"
+
+
+def test_zoom_and_position_are_the_same_in_all_panes(shown):
+    assert_all_at(shown, 0, 0, 1)
+    shown.find_element(By.ID, "zoom-in").click()
+    shown.find_element(By.ID, "zoom-in").click()
+    assert_all_at(shown, -1.5, -1.5, 4)
+    stage = shown.find_element(By.ID, "stage")
+    divider_before = split(shown)
+    ActionChains(shown).move_to_element_with_offset(
+        stage, -stage.size["width"] // 4, 0
+    ).click_and_hold().move_by_offset(stage.size["width"] // 10, 0).release().perform()
+    assert_all_at(shown, -1.4, -1.5, 4)
+    assert split(shown) == divider_before
+    press(shown, Keys.ARROW_DOWN)
+    assert_all_at(shown, -1.4, -1.6, 4)
+    press(shown, "-")
+    assert_all_at(shown, -0.45, -0.55, 2)
+    press(shown, "0")
+    assert_all_at(shown, 0, 0, 1)
+
+
+def test_wheel_zooms_with_ctrl_only(shown):
+    pane = shown.find_element(By.CSS_SELECTOR, "#panes .pane")
+    wheel = "arguments[0].dispatchEvent(new WheelEvent('wheel', {deltaY: -200, ctrlKey: %s, "
+    wheel += "clientX: 0, clientY: 0, bubbles: true, cancelable: true}))"
+    shown.execute_script(wheel % "false", pane)
+    assert_all_at(shown, 0, 0, 1)
+    shown.execute_script(wheel % "true", pane)
+    assert placements(shown)[0][2] == pytest.approx(np.e, abs=0.01)
+
+
+def touch(browser, *places):
+    """Fingers that touch the stage at the first places, move through all others and lift."""
+    box = browser.execute_script(
+        "const box = document.getElementById('stage').getBoundingClientRect();"
+        "return [box.left, box.top, box.width, box.height]"
+    )
+    kinds = ["touchStart", *["touchMove"] * (len(places) - 1), "touchEnd"]
+    for kind, fingers in zip(kinds, [*places, []], strict=True):
+        points = [
+            {"id": i, "x": box[0] + u * box[2], "y": box[1] + v * box[3]}
+            for i, (u, v) in enumerate(fingers)
+        ]
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+def test_fingers_drag_the_boundary_pinch_and_move_the_picture(shown):
+    shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    enabled = {"enabled": True, "maxTouchPoints": 2}
+    shown.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", enabled)
+    shown.execute_script("document.getElementById('stage').scrollIntoView({block: 'center'})")
+    touch(shown, [(0.5, 0.5)], [(0.6, 0.5)], [(0.7, 0.5)], [(0.8, 0.5)])
+    assert split(shown) == pytest.approx(80, abs=1)
+    touch(shown, *[[(0.4 - d, 0.4 - d), (0.6 + d, 0.6 + d)] for d in (0, 0.1, 0.2, 0.3)])
+    assert_all_at(shown, -1.5, -1.5, 4)
+    touch(shown, [(0.3, 0.3)], [(0.35, 0.3)], [(0.4, 0.3)], [(0.5, 0.3)])
+    assert_all_at(shown, -1.3, -1.5, 4)
+    assert split(shown) == pytest.approx(80, abs=1)
+    shown.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+
+def test_enlarged_pixels_are_squares_of_the_pictures_own_gray_levels(shown):
+    show(shown, "left", "HR")
+    shown.find_element(By.ID, "divider").send_keys(Keys.END)
+    for _ in range(2):
+        shown.find_element(By.ID, "zoom-in").click()
+    hr = np.asarray(Image.open(io.BytesIO(picture(0, 0).png["hr"])))
+    seen = pixels(shown)
+    factor = 4 * seen.shape[1] // hr.shape[1]
+    assert factor >= 8
+    height, width = (side // factor for side in seen.shape)
+    top, left = (hr.shape[0] - height) // 2, (hr.shape[1] - width) // 2
+    expected = np.kron(hr[top : top + height, left : left + width], np.ones((factor, factor)))
+    inside = np.s_[factor:-factor, factor:-factor]
+    assert np.array_equal(seen[: expected.shape[0], : expected.shape[1]][inside], expected[inside])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_phone_has_no_sideways_scrolling(shown, scheme):
+    shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    shown.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    shown.refresh()
+    wait_for_pictures(shown)
+    assert shown.execute_script("return [innerWidth, document.documentElement.scrollWidth]") == [
+        360,
+        360,
+    ]
+    for button in shown.find_elements(By.CSS_SELECTOR, "button, select, #divider"):
+        assert min(button.size.values()) >= 40
+    background = shown.execute_script("return getComputedStyle(document.documentElement).color")
+    assert (background == "rgb(28, 33, 38)") == (scheme == "light")
+
+
+def test_runs_without_pictures_or_intervals_still_have_a_page(browser, tmp_path):
+    settings = {"count": 3, "pictures": 0}
+    a, b = experiment("pixel", **settings), experiment("other", shift=0.5, **settings)
+    path = tmp_path / "comparison.html"
+    path.write_text(page.render(compare_experiments(a, b)), encoding="utf-8")
+    browser.get(path.as_uri())
+    assert "too few to call any difference significant" in browser.page_source
+    assert "no reconstructions" in browser.page_source
+    assert browser.get_log("browser") == []
+
+
+def test_data_inside_the_page_cannot_end_its_script(written):
+    both = [experiment(name) for name in ("a", "b")]
+    for each in both:
+        each.results.scores.loc[0, "id"] = HOSTILE
+        each.results.pictures[0] = replace(each.results.pictures[0], id=HOSTILE)
+    text = page.render(compare_experiments(*both))
+    assert "alert(1)" in text
+    assert HOSTILE not in text
+    assert text.count("</script>") == written.read_text(encoding="utf-8").count("</script>")

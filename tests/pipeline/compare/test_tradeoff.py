@@ -1,0 +1,101 @@
+import io
+
+import pytest
+from PIL import Image
+
+from pipeline.base.stage import StageError
+from pipeline.compare import experiments, tradeoff
+from tests.pipeline.compare.compared import experiment
+from tests.pipeline.experiment import load_params
+
+LAYERS = {"loss.perceptual_layers.conv5_4": "1.0", "loss.vgg19_weights": "imagenet"}
+
+
+def swept(weight, psnr, vgg19, name=None, **settings):
+    figures = {"test/psnr": psnr, "test/ssim": 0.8, "test/vgg19": vgg19}
+    baseline = {"test/psnr_bicubic": 25.0, "test/vgg19_bicubic": 0.5}
+    return experiment(
+        name or f"w{weight}",
+        weight,
+        params=LAYERS | settings.pop("params", {}),
+        metrics=figures | baseline,
+        evaluation={"pictures": 24} | settings.pop("evaluation", {}),
+        **settings,
+    )
+
+
+def sweep():
+    return [swept("0.01", 27, 0.1), swept("0.0", 28, 0.4), swept("0.001", 27.6, 0.3)]
+
+
+def names(found):
+    return [each.name for each in found]
+
+
+def test_sweep_is_ordered_by_weight():
+    assert names(tradeoff.newest_sweep(sweep())) == ["w0.0", "w0.001", "w0.01"]
+
+
+def test_what_differs_in_more_than_the_loss_is_left_out():
+    others = [
+        swept("0.1", 20, 0.1, params={"train.steps": "9"}),
+        swept("0.2", 20, 0.1, tags={"data.pairs": "other"}),
+    ]
+    found = [*others, *sweep(), swept("0.3", 26, 0.1, params={"evaluate.lpips": "true"})]
+    assert names(tradeoff.newest_sweep(found)) == ["w0.0", "w0.001", "w0.01", "w0.3"]
+
+
+def test_newest_of_the_same_loss_counts_and_unused_vgg19_is_no_difference():
+    newer = swept("0.0", 28.5, 0.4, name="newer", params={"loss.vgg19_weights": "mine.pth"})
+    assert names(tradeoff.newest_sweep([newer, *sweep()])) == ["newer", "w0.001", "w0.01"]
+
+
+@pytest.mark.parametrize(
+    "found", [[], [experiment("a"), experiment("b", params={"loss.pixel": "l1"})], sweep()[:1]]
+)
+def test_no_sweep_is_an_error_that_tells_how_to_make_one(found):
+    with pytest.raises(StageError, match="dvc exp run --queue"):
+        tradeoff.newest_sweep(found)
+
+
+def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
+    found = sweep()
+    assert tradeoff.usable_measure(found, None) == "vgg19"
+    found[0].metrics["test/lpips"] = 0.1
+    assert tradeoff.usable_measure(found, None) == "vgg19"
+    found[0].results.evaluation["vgg19_weights"] = "other"
+    assert tradeoff.usable_measure(found, None) == "gmsd"
+    with pytest.raises(StageError, match=r"not all 3 experiments have LPIPS.* without"):
+        tradeoff.usable_measure(found, "lpips")
+    with pytest.raises(StageError, match=r"w0\.01 \(run .*\) with other"):
+        tradeoff.usable_measure(found, "vgg19")
+
+
+def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
+    relu = {"loss.perceptual_layers.relu2_2": "0.5", "loss.vgg19_weights": "random"}
+    mine = {"loss.vgg19_weights": "weights/mine.pth"}
+    found = [swept("0.02", 26, 0.2, params=relu), swept("0.03", 25, 0.15, params=mine), *sweep()]
+    drawn = {}
+    draw = tradeoff.figures.tradeoff
+
+    def remember(series, *others):
+        drawn.update(series)
+        return draw(series, *others)
+
+    monkeypatch.setattr(tradeoff.figures, "tradeoff", remember)
+    monkeypatch.setattr(experiments, "open_store", lambda _: None)
+    monkeypatch.setattr(experiments, "published", lambda _: found)
+    tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
+    points = {name: [(p.label, p.psnr, p.measure) for p in line] for name, line in drawn.items()}
+    assert points == {
+        "mse + weight × VGG19 conv5_4": [
+            ("0", 28, 0.4),
+            ("0.001", 27.6, 0.3),
+            ("0.01", 27, 0.1),
+        ],
+        "mse + weight × random VGG19 conv5_4 + relu2_2 × 0.5": [("0", 28, 0.4), ("0.02", 26, 0.2)],
+        "mse + weight × VGG19 (mine.pth) conv5_4": [("0", 28, 0.4), ("0.03", 25, 0.15)],
+    }
+    image = Image.open(io.BytesIO((tmp_path / "tradeoff.png").read_bytes()))
+    assert min(image.size) > 400
+    assert "w0.001" in capsys.readouterr().out

@@ -1,0 +1,136 @@
+"""MLflow's own scoring server, in this process, with the model as it is registered."""
+
+import base64
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+from mlflow.pyfunc import scoring_server
+from PIL import Image
+from skimage import data
+
+from pipeline.tracking import registry
+from srcnn import upscaling
+from srcnn.upscaling import Upscaler
+from tests.models import model_file, resolver
+
+ASTRONAUT = data.astronaut()[:70, 150:250]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    mlflow.pyfunc.save_model(folder / "saved", **registry.model_arguments(model_file(folder)))
+    return TestClient(scoring_server.init(mlflow.pyfunc.load_model(str(folder / "saved"))))
+
+
+def encode(picture, kind="PNG"):
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, kind)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def ask(server, *pictures):
+    records = [{"picture": picture} for picture in pictures]
+    return server.post("/invocations", json={"dataframe_records": records})
+
+
+def decode(text):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
+
+
+def test_pictures_of_several_kinds_in_one_request(server):
+    pictures = [ASTRONAUT, ASTRONAUT[..., 0], np.dstack([ASTRONAUT, ASTRONAUT[..., :1]])]
+    answer = ask(server, *map(encode, pictures))
+    assert answer.status_code == 200
+    for picture, got in zip(pictures, answer.json()["predictions"], strict=True):
+        np.testing.assert_array_equal(decode(got["picture"]), Upscaler(resolver())(picture))
+
+
+@pytest.mark.parametrize(
+    ("picture", "reason"),
+    [
+        ("not base64!", "not base64"),
+        (base64.b64encode(b"some text").decode(), "not a PNG"),
+        (encode(ASTRONAUT)[:4000], "cannot be decoded"),
+        ("", "not a PNG"),
+        (encode(np.zeros((2001, 2000), np.uint8)), "more than 4,000,000 pixels"),
+    ],
+)
+def test_bad_pictures_get_400_and_a_sentence(server, picture, reason):
+    answer = ask(server, picture)
+    assert answer.status_code == 400
+    assert reason in answer.json()["message"]
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b"null",
+        b'{"dataframe_records": []}',
+        b'{"dataframe_records": [{"image": "x"}]}',
+        b'{"dataframe_records": [{"picture": 5}]}',
+        b'{"dataframe_records": [{"picture": null}]}',
+        b'{"inputs": 3}',
+        b"\xff\xfe",
+    ],
+)
+def test_bad_requests_get_400_and_no_traceback(server, body):
+    answer = server.post("/invocations", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json()["message"]
+    assert "Traceback" not in answer.text
+
+
+def test_clients_at_once_each_get_their_own_picture(server):
+    pictures = [np.full((20 + 3 * i, 30), 10 * i, np.uint8) for i in range(12)]
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(lambda p: ask(server, encode(p)), pictures))
+    for picture, answer in zip(pictures, answers, strict=True):
+        got = decode(answer.json()["predictions"][0]["picture"])
+        np.testing.assert_array_equal(got, Upscaler(resolver())(picture))
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Each tile takes a quarter of a second; the tiles that were begun."""
+    begun, network = [], Upscaler._enlarge
+
+    def slowly(*arguments):
+        begun.append(arguments[2:])
+        time.sleep(0.25)
+        return network(*arguments)
+
+    monkeypatch.setattr(Upscaler, "_enlarge", slowly)
+    return begun
+
+
+def test_nothing_is_computed_any_more_for_a_request_that_timed_out(server, slow, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "1")
+    tall = encode(np.zeros((20 * upscaling.TILE // 2, 8), np.uint8))
+
+    with ThreadPoolExecutor(3) as clients:
+        answers = list(clients.map(lambda picture: ask(server, picture), [tall] * 3))
+
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert "time is over" in answers[0].json()["message"]
+    assert len(slow) <= 6, "tiles of 60 were begun in one second, a quarter for each"
+    assert ask(server, encode(ASTRONAUT)).status_code == 200
+
+
+def test_in_python_nobody_is_hurried(tmp_path, slow, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "0")
+    monkeypatch.delenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", raising=False)
+    model_arguments = registry.model_arguments(model_file(tmp_path))
+    mlflow.pyfunc.save_model(tmp_path / "saved", **model_arguments)
+    model = mlflow.pyfunc.load_model(str(tmp_path / "saved"))
+    given = pd.DataFrame({"picture": [encode(ASTRONAUT)]})
+    assert decode(model.predict(given)["picture"][0]).shape == (140, 200, 3)

@@ -1,0 +1,107 @@
+"""An experiment published by a real MLflow server, over HTTP, also in trouble: whole and once."""
+
+import shutil
+import threading
+import time
+
+import pytest
+
+from pipeline import register
+from pipeline.base import paths
+from pipeline.base.record import Trained
+from pipeline.tracking import live
+from pipeline.tracking.store import STATE, TRAINING_KEY, Store
+from tests.mlflow_server import ERROR, LOSES, Proxy, Server
+from tests.pipeline.experiment import load_params
+
+SHOWN = {"seed": 0, "train.patch_size": 24}
+
+
+@pytest.fixture(scope="module")
+def server(empty_store, tmp_path_factory):
+    """MLflow's server on SQLite."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(empty_store, folder)
+    server = Server(folder, f"sqlite:///{folder / empty_store.name}")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def proxy(server, project, results, monkeypatch):
+    """A proxy before it; the results lie in the current folder, and are published through it."""
+    shutil.copytree(results, ".", dirs_exist_ok=True)
+    proxy = Proxy(server)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", proxy.uri)
+    monkeypatch.setattr(register, "_PAUSES", (0.1,) * 40)
+    yield proxy
+    proxy.down()
+
+
+def params(name):
+    """The experiment's, under a name of the test's own."""
+    given = load_params()
+    tracking = given.tracking.model_copy(update={"experiment": name, "model_name": name})
+    return given.model_copy(update={"tracking": tracking})
+
+
+def check_whole(server, name):
+    """MLflow has the experiment with all that belongs to it, once; its run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", server.uri)
+        store = Store(name)
+    (run,) = store.client.search_runs([store.experiment_id])
+    assert (run.info.status, run.data.tags[STATE]) == ("FINISHED", "published")
+    history = store.client.get_metric_history(run.info.run_id, "val/psnr")
+    assert sorted((p.step, p.value) for p in history) == [(0, 28.5), (10, 30.1)]
+    history = store.client.get_metric_history(run.info.run_id, "train/loss")
+    assert sorted((p.step, p.value) for p in history) == [(5, 0.0018), (10, 0.0015)]
+    assert run.data.params["evaluate.lpips"] == "auto"
+    uploaded = server.artifacts / run.info.artifact_uri.removeprefix("mlflow-artifacts:/")
+    for folder in (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert files
+        for file in files:
+            assert (uploaded / file).read_bytes() == file.read_bytes()
+    (version,) = store.client.search_model_versions(f"name = '{name}'")
+    assert version.run_id == run.info.run_id
+    assert store.client.get_model_version_by_alias(name, "champion").version == version.version
+    (model,) = store.client.search_logged_models([store.experiment_id])
+    assert str(model.status) == "READY"
+    return run
+
+
+def test_published_over_http_once_whole(server, proxy, capsys):
+    proxy.up()
+    register.main(params("http"))
+    run = check_whole(server, "http")
+    assert run.info.artifact_uri.startswith("mlflow-artifacts:/")
+    register.main(params("http"))
+    check_whole(server, "http")
+    assert "it was there already" in capsys.readouterr().out
+
+
+def test_a_server_that_comes_late_gets_everything_in_one_run(server, proxy, monkeypatch):
+    monkeypatch.setattr(live, "GRACE", 30.0)
+    with live.reporting("late", SHOWN, Trained.read(paths.TRAINED).key) as report:
+        report({"step": 5, "train_loss": 0.0018})
+        time.sleep(0.5)
+        proxy.up()
+        report({"step": 10, "train_loss": 0.0015})
+    register.main(params("late"))
+    run = check_whole(server, "late")
+    assert run.data.tags[TRAINING_KEY] == Trained.read(paths.TRAINED).key
+
+
+@pytest.mark.parametrize("trouble", [ERROR, LOSES])
+def test_trouble_while_publishing_loses_and_doubles_nothing(server, proxy, trouble):
+    """With LOSES the first request of each kind is done, but its answer is lost."""
+    name = f"trouble {trouble}"
+    proxy.trouble = trouble
+    proxy.up()
+    peace = threading.Timer(1.0, setattr, (proxy, "trouble", None))
+    if trouble == ERROR:
+        peace.start()
+    register.main(params(name))
+    check_whole(server, name)
