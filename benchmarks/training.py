@@ -27,8 +27,8 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from pipeline.sources.samples import PHOTOGRAPHS
 from srcnn.color import luma
-from srcnn.degradation import crop_to_multiple, downscale
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
+from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN, crop

@@ -12,7 +12,8 @@ from pipeline.base.params import Params
 from pipeline.base.record import Degraded
 from pipeline.sources import raw
 from srcnn.color import luma
-from srcnn.degradation import Degradation, crop_to_multiple, picture_rng
+from srcnn.degradation import Degradation, picture_rng
+from srcnn.imresize import crop_to_multiple
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.pictures import images
 from srcnn.splits import SPLITS, split_of

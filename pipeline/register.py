@@ -23,8 +23,8 @@ from pipeline.base.record import Degraded, Evaluated, Trained, check_weights
 from pipeline.tracking import registry
 from pipeline.tracking.claims import beating, claim, settle
 from pipeline.tracking.store import STATE, TROUBLE, Store, brief
-from srcnn.comparison import measures_of
 from srcnn.pairs import Pairs
+from srcnn.statistics import measures_of
 
 _PAUSES = (1, 2, 4, 8)  # seconds between tries
 

@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.base.paths import HELD_OUT
 from pipeline.base.stage import StageError
 from pipeline.compare.experiments import Experiment, Picture
-from srcnn.comparison import Difference, compare, measures_of
+from srcnn.statistics import Difference, compare, measures_of
 
 _PROTOCOL = ("scale", "luma", "shave")
 _FROM_NETWORKS = ("vgg19", "lpips")

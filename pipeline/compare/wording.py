@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.base.paths import HELD_OUT
 from pipeline.compare.experiments import Experiment
 from pipeline.compare.results import Comparison
-from srcnn.comparison import FEWEST_SOURCES, Difference
+from srcnn.statistics import FEWEST_SOURCES, Difference
 
 # name, unit, decimals
 _MEASURES = {

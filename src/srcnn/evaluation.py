@@ -15,12 +15,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from srcnn.bootstrap import bootstrap_interval
 from srcnn.color import luma
-from srcnn.degradation import crop_to_multiple, downscale
+from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.metrics import finite_psnr, gmsd, shave, ssim
 from srcnn.pairs import Pairs
+from srcnn.statistics import bootstrap_interval
 
 MEASURES = ("psnr", "ssim", "gmsd")
 PERCEPTUAL_MEASURES = ("vgg19", "lpips")

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch.nn import functional as F
 
-from srcnn.degradation import upscale
+from srcnn.imresize import bicubic_upscale
 from srcnn.models import SRCNN
 
 SCALES = (2, 3, 4, 8)  # for which networks are trained
@@ -62,7 +62,7 @@ class SuperResolver:
         Returns:
             uint8 (h · scale, w · scale), clamped and rounded.
         """
-        upsampled = torch.from_numpy(upscale(lr.astype(np.float64), self.scale) / 255)
+        upsampled = torch.from_numpy(bicubic_upscale(lr.astype(np.float64), self.scale) / 255)
         weight = self.model.extract.weight
         picture = upsampled.to(weight.device, weight.dtype)
         padded = F.pad(picture[None, None], [self.model.margin] * 4, mode="replicate")
@@ -203,7 +203,7 @@ def bicubic(lr: np.ndarray, scale: int) -> np.ndarray:
     Returns:
         uint8 (h · scale, w · scale).
     """
-    return to_uint8(upscale(lr.astype(np.float64), scale))
+    return to_uint8(bicubic_upscale(lr.astype(np.float64), scale))
 
 
 def to_uint8(picture: np.ndarray) -> np.ndarray:

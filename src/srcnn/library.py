@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from srcnn import DEFAULT_MODEL, metrics, model_files
-from srcnn.degradation import crop_to_multiple, downscale
+from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
 from srcnn.upscaling import Upscaler
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from srcnn.degradation import bicubic_matrix
+from srcnn.imresize import bicubic_matrix
 from srcnn.pairs import Pairs
 
 # A bicubic kernel reaches two LR pixels beyond the patch on each side.

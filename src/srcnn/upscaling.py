@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from scipy.ndimage import uniform_filter
 
-from srcnn.degradation import upscale as bicubic_upscale
+from srcnn.imresize import bicubic_upscale
 from srcnn.inference import SuperResolver, valid_by_tiles
 
 TILE = 512  # HR pixels a side, cut out, enlarged and finished at once

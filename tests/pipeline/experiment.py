@@ -12,7 +12,7 @@ from pipeline.base import paths
 from pipeline.base.inputs import Inputs, digest
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
-from srcnn.degradation import downscale
+from srcnn.imresize import downscale
 from srcnn.inference import SuperResolver
 from srcnn.models import SRCNN
 from srcnn.pairs import Pairs, PairsWriter

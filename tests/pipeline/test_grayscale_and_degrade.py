@@ -15,7 +15,7 @@ from pipeline.base.stage import StageError
 from pipeline.grayscale_and_degrade import main
 from pipeline.sources import raw
 from pipeline.sources.samples import PHOTOGRAPHS
-from srcnn.degradation import downscale
+from srcnn.imresize import downscale
 from srcnn.pairs import Pairs
 from srcnn.splits import split_of
 from tests.pictures import declare_stages

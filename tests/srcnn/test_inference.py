@@ -3,7 +3,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from srcnn.degradation import upscale
+from srcnn.imresize import bicubic_upscale
 from srcnn.inference import SuperResolver, UnusableModel, bicubic, to_uint8, valid_by_tiles
 from srcnn.models import SRCNN
 
@@ -22,7 +22,7 @@ def picture(height=20, width=13, seed=0):
 @pytest.mark.parametrize("residual", [True, False])
 def test_it_is_the_network_on_the_bicubic(residual):
     res, lr = resolver(residual=residual, kernels=(9, 1, 5)), picture()
-    x = torch.from_numpy(upscale(lr.astype(np.float64), 3) / 255).float()[None, None]
+    x = torch.from_numpy(bicubic_upscale(lr.astype(np.float64), 3) / 255).float()[None, None]
     with torch.no_grad():
         expected = res.model(x)[0, 0].numpy() * 255
 
@@ -116,7 +116,7 @@ def test_gray_levels_are_clamped_and_rounded():
 
 def test_bicubic_rounds_once_at_the_end():
     lr = picture()
-    expected = np.clip(np.rint(upscale(lr.astype(np.float64), 3)), 0, 255)
+    expected = np.clip(np.rint(bicubic_upscale(lr.astype(np.float64), 3)), 0, 255)
     np.testing.assert_array_equal(bicubic(lr, 3), expected)
     assert bicubic(lr, 3).dtype == np.uint8
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from srcnn.degradation import downscale, upscale
+from srcnn.imresize import bicubic_upscale, downscale
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.patches import PatchSampler
 
@@ -28,7 +28,7 @@ def crops(pairs, size):
     """Every patch of every picture, cut from the whole HR and the whole upsampled picture."""
     found = {}
     for i in range(len(pairs)):
-        hr, upsampled = pairs.hr(i), upscale(pairs.lr(i).astype(np.float64), pairs.scale)
+        hr, upsampled = pairs.hr(i), bicubic_upscale(pairs.lr(i).astype(np.float64), pairs.scale)
         for y in range(0, hr.shape[0] - size + 1, pairs.scale):
             for x in range(0, hr.shape[1] - size + 1, pairs.scale):
                 window = (slice(y, y + size), slice(x, x + size))
@@ -75,7 +75,7 @@ def test_positions_are_drawn_uniformly(tmp_path):
 
 def test_augmentation_is_the_eight_symmetries_of_both_patches(tmp_path):
     pairs = write(tmp_path / "pairs", [(16, 16)], scale=4)
-    hr_whole, lr_whole = pairs.hr(0), upscale(pairs.lr(0).astype(np.float64), 4)
+    hr_whole, lr_whole = pairs.hr(0), bicubic_upscale(pairs.lr(0).astype(np.float64), 4)
     expected = {turn(hr_whole).tobytes(): turn(lr_whole) for turn in SYMMETRIES}
     assert len(expected) == 8
 

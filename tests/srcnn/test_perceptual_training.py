@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from srcnn.degradation import downscale
+from srcnn.imresize import downscale
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN
 from srcnn.pairs import Pairs, PairsWriter

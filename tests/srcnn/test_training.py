@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from srcnn import hardware
-from srcnn.degradation import downscale
+from srcnn.imresize import downscale
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN
 from srcnn.pairs import Pairs, PairsWriter

@@ -3,7 +3,7 @@ import pytest
 from skimage import color, data
 
 from srcnn import upscaling
-from srcnn.degradation import upscale as bicubic
+from srcnn.imresize import bicubic_upscale as bicubic
 from srcnn.upscaling import Upscaler
 from tests.models import resolver
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from srcnn.degradation import downscale
+from srcnn.imresize import downscale
 from srcnn.inference import bicubic
 from srcnn.metrics import psnr, shave, ssim
 from srcnn.pairs import Pairs, PairsWriter

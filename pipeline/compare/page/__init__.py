@@ -15,7 +15,7 @@ from pipeline.base.paths import HELD_OUT
 from pipeline.compare import wording
 from pipeline.compare.experiments import Experiment, Picture
 from pipeline.compare.results import Comparison
-from srcnn.comparison import Difference
+from srcnn.statistics import Difference
 
 _TEMPLATES = Path(__file__).parent
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from srcnn.degradation import bicubic_matrix, upscale
+from srcnn.imresize import bicubic_matrix, bicubic_upscale
 from srcnn.inference import SuperResolver
 from srcnn.model_files import TrainedModel
 
@@ -148,9 +148,10 @@ def _check(content: bytes, resolver: SuperResolver) -> None:
         lr = rng.random(size)
         (got,) = session.run(["sr"], {"lr": lr.astype(np.float32)[None, None]})
         weight = resolver.model.extract.weight
-        upsampled = torch.from_numpy(upscale(lr.astype(np.float32), resolver.scale))[None, None]
+        upsampled = torch.from_numpy(bicubic_upscale(lr.astype(np.float32), resolver.scale))
         with torch.inference_mode():
-            expected = resolver.model(upsampled.to(weight.device, weight.dtype)).cpu().numpy()
+            batch = upsampled.to(weight.device, weight.dtype)[None, None]
+            expected = resolver.model(batch).cpu().numpy()
         difference = float(np.abs(got - expected).max())
         if got.shape != expected.shape or not difference <= TOLERANCE:
             raise CannotExport(f"ONNX Runtime differs from PyTorch by {difference:.2g} on {size}")

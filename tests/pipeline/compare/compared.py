@@ -9,7 +9,7 @@ from PIL import Image
 from skimage import data, filters
 
 from pipeline.compare.experiments import Experiment, Picture, Results
-from srcnn.degradation import downscale
+from srcnn.imresize import downscale
 from srcnn.inference import bicubic
 
 SCALE = 4

@@ -20,7 +20,7 @@ from srcnn import model_files
 from srcnn.command.cli import main
 from srcnn.command.demo import scratch, work
 from srcnn.command.demo.models import Models
-from srcnn.degradation import downscale
+from srcnn.imresize import downscale
 from srcnn.perceptual.pretrained import WeightsUnavailable
 from srcnn.upscaling import Upscaler
 from tests.models import model_file, resolver

@@ -17,7 +17,7 @@ from srcnn import metrics
 from srcnn.color import luma
 from srcnn.command.demo import work
 from srcnn.command.demo.models import Models
-from srcnn.degradation import downscale
+from srcnn.imresize import downscale
 from srcnn.upscaling import Upscaler
 from tests.browser import chromium
 from tests.models import model_file, resolver

@@ -6,7 +6,7 @@ import torch
 
 from srcnn.command import onnx_export
 from srcnn.command.cli import main
-from srcnn.degradation import upscale
+from srcnn.imresize import bicubic_upscale
 from srcnn.model_files import TrainedModel
 from tests.models import model_file, resolver
 
@@ -26,7 +26,7 @@ def test_onnx_runtime_gives_what_pytorch_gives(tmp_path, scale, residual):
     for shape in ((1, 1, 2, 3), (3, 1, 20, 11), (1, 1, 65, 130)):
         lr = np.random.default_rng(1).random(shape).astype(np.float32)
         (got,) = session.run(None, {"lr": lr})
-        upsampled = np.stack([upscale(picture[0], scale)[None] for picture in lr])
+        upsampled = np.stack([bicubic_upscale(picture[0], scale)[None] for picture in lr])
         with torch.inference_mode():
             expected = network.model(torch.from_numpy(upsampled).float()).numpy()
         np.testing.assert_allclose(got, expected, atol=1e-5)

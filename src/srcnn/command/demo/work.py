@@ -16,7 +16,7 @@ from PIL import Image
 from srcnn import metrics
 from srcnn.color import luma
 from srcnn.command.demo.models import load
-from srcnn.degradation import crop_to_multiple, downscale
+from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
 from srcnn.perceptual.measures import LPIPS, VGGDistance
 from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
