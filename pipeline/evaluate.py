@@ -22,7 +22,6 @@ from pipeline.base.record import Evaluated, Trained, check_weights
 from pipeline.perceptual.judges import Judges, find_judges
 from pipeline.sources import testsets
 from srcnn.evaluation import (
-    PERCEPTUAL_MEASURES,
     Score,
     megapixels_per_second,
     score_pairs,
@@ -31,6 +30,7 @@ from srcnn.evaluation import (
 )
 from srcnn.hardware import choose_device, make_deterministic
 from srcnn.inference import SuperResolver
+from srcnn.measures import JUDGES, MEASURES
 from srcnn.pairs import Pairs
 from srcnn.pictures import images
 from srcnn.splits import evenly_spaced
@@ -142,22 +142,22 @@ def _luma(scores: Sequence[Score]) -> dict[str, str]:
 def _validation(scores: Sequence[Score]) -> dict[str, Any]:
     """Mean perceptual measures of the validation pictures, by which runs are chosen."""
     means: dict[str, Any] = {"pictures": len(scores)}
-    for measure in ("gmsd", *PERCEPTUAL_MEASURES):
-        taken = [value for score in scores if (value := getattr(score, measure)) is not None]
-        means[measure] = statistics.fmean(taken) if taken else None
+    for name in (measure.name for measure in MEASURES.values() if measure in JUDGES):
+        taken = [value for score in scores if (value := getattr(score, name)) is not None]
+        means[name] = statistics.fmean(taken) if taken else None
     return means
 
 
 def _with_notes(summary: dict[str, Any], judges: Judges) -> dict[str, Any]:
     """Say of each perceptual measure that was not taken why it was not."""
     notes = {}
-    for measure in PERCEPTUAL_MEASURES:
-        if summary[measure] is None:
-            why = judges.notes.get(measure)
+    for name in (measure.name for measure in MEASURES.values() if measure.learned):
+        if summary[name] is None:
+            why = judges.notes.get(name)
             if why is None:
-                side = judges.measures[measure].smallest
+                side = judges.measures[name].smallest
                 why = f"without its border no picture is as large as {side}x{side}"
-            notes[f"{measure}_note"] = f"not measured ({why})"
+            notes[f"{name}_note"] = f"not measured ({why})"
     return summary | notes
 
 

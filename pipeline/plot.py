@@ -11,11 +11,13 @@ from safetensors.numpy import load_file
 
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.params import Params
+from pipeline.base.record import Trained
 from srcnn import figures
 from srcnn.evaluation import Score
 from srcnn.hardware import make_deterministic
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.pairs import Pairs
+from srcnn.splits import evenly_spaced
 
 # Every run keeps its pictures in MLflow, so their number and size are bounded.
 _CHOSEN = 12
@@ -34,10 +36,11 @@ def main(params: Params) -> None:
     with artifacts.reading(paths.WEIGHTS):
         resolver = SuperResolver.load(paths.WEIGHTS)
     with artifacts.reading(paths.SNAPSHOTS):
-        film = load_file(paths.SNAPSHOTS)
+        snapshots = load_file(paths.SNAPSHOTS)
     with artifacts.reading(paths.EVALUATION):
         evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
         loss, interval = evaluation["loss"], evaluation["psnr_gain_ci95"]
+    kept_step = Trained.read(paths.TRAINED).kept["step"]
     with artifacts.reading(paths.TRAINING_CURVE):
         curve = _read_curve()
     with artifacts.reading(paths.PER_IMAGE):
@@ -47,11 +50,9 @@ def main(params: Params) -> None:
     gains = np.array([score.gain("psnr") for score in scores])
     examples = _examples(scores, gains, test, resolver)
     drawn = {
-        "curves": figures.curves(curve, luma, loss),
+        "curves": figures.curves(curve, kept_step, luma, loss),
         "reconstructions": figures.reconstructions(examples, scale, luma, loss),
-        "filmstrip": figures.filmstrip(
-            film["steps"], film["sr"], film["bicubic"], film["hr"], scale, luma, loss
-        ),
+        "snapshots": figures.snapshots(**snapshots, scale=scale, luma=luma, loss=loss),
         "gain_histogram": figures.gain_histogram(gains, interval, luma, scale, loss),
     }
     with artifacts.whole_folder(paths.FIGURES) as folder:
@@ -106,9 +107,8 @@ def _reconstruct(test: Pairs, resolver: SuperResolver, folder: Path) -> None:
     middle.
     """
     order = sorted(range(len(test)), key=lambda i: test.ids[i])
-    places = np.linspace(0, len(order) - 1, min(_CHOSEN, len(order))).round().astype(int)
     chosen = []
-    for k, i in enumerate(order[place] for place in places):
+    for k, i in enumerate(order[place] for place in evenly_spaced(len(order), _CHOSEN)):
         lr, scale = test.lr(i), test.scale
         kinds = {"lr": lr, "bicubic": bicubic(lr, scale), "sr": resolver(lr), "hr": test.hr(i)}
         window = _middle(lr.shape, _LARGEST_SIDE // scale)

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import DatasetInput, InputTag
+from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import digest, hash_of
@@ -23,8 +23,9 @@ from pipeline.base.record import Degraded, Evaluated, Trained, check_weights
 from pipeline.tracking import registry
 from pipeline.tracking.claims import beating, claim, settle
 from pipeline.tracking.store import STATE, TROUBLE, Store, brief
+from srcnn.measures import measures_among
 from srcnn.pairs import Pairs
-from srcnn.statistics import measures_of
+from srcnn.registry import PERCEPTUAL_WEIGHT_TAG, SCALE_TAG
 
 _PAUSES = (1, 2, 4, 8)  # seconds between tries
 
@@ -95,9 +96,9 @@ def _read() -> Experiment:
     except (OSError, ValueError) as error:
         raise stage.StageError(f"{error}; `dvc repro` makes what is missing") from None
     parts = {
-        "the data": {pairs.digest, degraded.pairs, trained.pairs, evaluated.pairs},
-        "the model": {trained.weights, evaluated.weights},
-        "the training curve": {trained.curve, digest(paths.TRAINING_CURVE)},
+        str(paths.PAIRS): {pairs.digest, degraded.pairs, trained.pairs, evaluated.pairs},
+        str(paths.WEIGHTS): {trained.weights, evaluated.weights},
+        str(paths.TRAINING_CURVE): {trained.curve, digest(paths.TRAINING_CURVE)},
         "seed": {part.params["seed"] for part in (degraded, trained, evaluated)},
     }
     mixed = [what for what, versions in parts.items() if len(versions) > 1]
@@ -177,10 +178,10 @@ def _final_metrics(experiment: Experiment) -> dict[str, float]:
     return metrics
 
 
-def _measures(group: str, figures: Mapping[str, Any]) -> dict[str, float]:
+def _measures(group: str, summary: Mapping[str, Any]) -> dict[str, float]:
     return {
-        f"{group}/{measure}{part}": figures[f"{measure}{part}"]
-        for measure in measures_of(list(figures))
+        f"{group}/{measure.name}{part}": summary[f"{measure.name}{part}"]
+        for measure in measures_among(summary)
         for part in ("", "_bicubic", "_gain")
     }
 
@@ -189,8 +190,8 @@ def _dataset(experiment: Experiment) -> DatasetInput:
     source, pairs = experiment.params["data.source"], experiment.pairs
     origin = CodeDatasetSource({"source": source, "path": experiment.params["data.path"] or ""})
     dataset = MetaDataset(origin, f"{source}-x{pairs.scale}", pairs.digest[:32])
-    entity = dataset._to_mlflow_entity()
-    return DatasetInput(entity, [InputTag("mlflow.data.context", "training, evaluation")])
+    context = [InputTag("mlflow.data.context", "training, evaluation")]
+    return DatasetInput(Dataset(**dataset.to_dict()), context)
 
 
 def _version_tags(experiment: Experiment) -> dict[str, str]:
@@ -199,10 +200,10 @@ def _version_tags(experiment: Experiment) -> dict[str, str]:
     return {
         registry.GAIN: f"{experiment.gain:.6f}",
         registry.DATA: experiment.pairs.digest,
-        registry.SCALE: str(experiment.pairs.scale),
+        SCALE_TAG: str(experiment.pairs.scale),
         registry.PICTURES: str(params["train.val_pictures"]),
         "luma": experiment.pairs.luma,
-        "loss.perceptual_weight": f"{params['loss.perceptual_weight']:g}",
+        PERCEPTUAL_WEIGHT_TAG: f"{params['loss.perceptual_weight']:g}",
         **{f"test_{name}": value for name, value in scores.items()},
     }
 

@@ -1,4 +1,4 @@
-"""Stage train: from the LR/HR pairs to the network's weights, the training curve and a film."""
+"""Stage train: from the LR/HR pairs to the network's weights, the training curve and snapshots."""
 
 import csv
 import io
@@ -96,7 +96,7 @@ def _prepare(
 
 def _write(training: Training, pairs: Pairs, made_from: dict[str, Any]) -> None:
     artifacts.write_bytes(paths.WEIGHTS, training.best().to_bytes())
-    artifacts.write_bytes(paths.SNAPSHOTS, save(training.film()))
+    artifacts.write_bytes(paths.SNAPSHOTS, save(training.snapshots()))
     artifacts.write_text(paths.TRAINING_CURVE, _as_csv(training.curve))
     Trained(
         **made_from,

@@ -72,8 +72,9 @@ def main() -> None:
                 _in_workspace(project, file, damage, reference, table)
             if not options.file:
                 _checkpoint(project, damage, reference, table)
-        for file in () if options.file else CACHED:
-            _in_cache(project, file, reference, table)
+        for file in CACHED:
+            if options.file in (None, file):
+                _in_cache(project, file, reference, table)
         table.exit()
 
 
@@ -156,10 +157,11 @@ def _remove(project: Project, file: str) -> None:
 
 
 def _spoil(path: Path, damage: Damage) -> None:
-    """This file alone, not what shares its content by a link."""
-    content = damage(path.read_bytes())
+    """This file alone, not what shares its content by a link; DVC trusts read-only cache files."""
+    content, mode = damage(path.read_bytes()), path.stat().st_mode
     path.unlink()
     path.write_bytes(content)
+    path.chmod(mode)
 
 
 def _not_whole(

@@ -2,9 +2,9 @@
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ _TEXTS = dict.fromkeys(("id", "source", "pixels"), str)  # columns that may look
 
 
 @dataclass(frozen=True)
-class Picture:
+class Reconstruction:
     """A test picture as one experiment reconstructed it.
 
     Attributes:
@@ -53,7 +53,11 @@ class Results:
     evaluation: Mapping[str, Any]
     scores: pd.DataFrame
     curve: pd.DataFrame
-    pictures: Sequence[Picture] = ()
+    pictures: Sequence[Reconstruction] = ()
+
+    def of_set(self, name: str) -> pd.DataFrame:
+        """The scores of a test set, by the ids of its pictures."""
+        return self.scores[self.scores["set"] == name].set_index("id")
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,15 @@ class Experiment:
         params: all parameters, by their names in params.yaml, as MLflow's texts.
         tags: the run's tags.
         metrics: the last value of each metric.
-        store: where its artifacts are.
+        read_results: reads its results, from the run's artifacts.
     """
 
     run_id: str
     name: str
     params: Mapping[str, str]
-    tags: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    client: MlflowClient | None = field(default=None, repr=False, compare=False)
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    read_results: Callable[[], Results] = field(repr=False, compare=False)
 
     @property
     def is_perceptual(self) -> bool:
@@ -106,8 +110,7 @@ class Experiment:
             StageError: the run lacks some of them.
         """
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                return _read(self.client, self.run_id, folder)
+            return self.read_results()
         except (MlflowException, OSError, ValueError, KeyError) as error:
             raise StageError(f"{self.label} lacks results in MLflow: {brief(error)}") from None
 
@@ -149,30 +152,36 @@ def open_store(experiment: str) -> Store:
 
 
 def _experiment(run: Run, client: MlflowClient) -> Experiment:
-    data = run.data
+    info, data = run.info, run.data
     return Experiment(
-        run.info.run_id, run.info.run_name, data.params, data.tags, data.metrics, client
+        info.run_id,
+        info.run_name,
+        data.params,
+        data.tags,
+        data.metrics,
+        partial(_read, client, info.run_id),
     )
 
 
-def _read(client: MlflowClient, run_id: str, folder: str) -> Results:
-    metrics = Path(client.download_artifacts(run_id, paths.EVALUATION.parent.name, folder))
-    return Results(
-        evaluation=json.loads((metrics / paths.EVALUATION.name).read_text(encoding="utf-8")),
-        scores=pd.read_csv(metrics / paths.PER_IMAGE.name, dtype=_TEXTS),
-        curve=pd.read_csv(metrics / paths.TRAINING_CURVE.name),
-        pictures=_read_pictures(client, run_id, folder),
-    )
+def _read(client: MlflowClient, run_id: str) -> Results:
+    with tempfile.TemporaryDirectory() as folder:
+        metrics = Path(client.download_artifacts(run_id, paths.EVALUATION.parent.name, folder))
+        return Results(
+            evaluation=json.loads((metrics / paths.EVALUATION.name).read_text(encoding="utf-8")),
+            scores=pd.read_csv(metrics / paths.PER_IMAGE.name, dtype=_TEXTS),
+            curve=pd.read_csv(metrics / paths.TRAINING_CURVE.name),
+            pictures=_read_pictures(client, run_id, folder),
+        )
 
 
-def _read_pictures(client: MlflowClient, run_id: str, folder: str) -> list[Picture]:
+def _read_pictures(client: MlflowClient, run_id: str, folder: str) -> list[Reconstruction]:
     kept = paths.RECONSTRUCTIONS.name
     if not client.list_artifacts(run_id, kept):
         return []
     root = Path(client.download_artifacts(run_id, kept, folder))
     index = json.loads((root / "index.json").read_text(encoding="utf-8"))
     return [
-        Picture(
+        Reconstruction(
             entry["id"],
             entry["whole"],
             {kind: (root / f"{entry['file']}-{kind}.png").read_bytes() for kind in KINDS},

@@ -9,11 +9,11 @@ import pandas as pd
 
 from pipeline.base.paths import HELD_OUT
 from pipeline.base.stage import StageError
-from pipeline.compare.experiments import Experiment, Picture
-from srcnn.statistics import Difference, compare, measures_of
+from pipeline.compare.experiments import Experiment, Reconstruction
+from srcnn.measures import Measure, measures_among
+from srcnn.statistics import Difference, compare
 
 _PROTOCOL = ("scale", "luma", "shave")
-_FROM_NETWORKS = ("vgg19", "lpips")
 # What a change of these means for the test pictures is said by name.
 _DATA_SECTIONS = ("data.", "degrade.")
 # Not about the network: where it is recorded.
@@ -39,9 +39,9 @@ class Comparison:
     b: Experiment
     parameters: Mapping[str, tuple[str, str]]
     differences: Mapping[str, Sequence[Difference]]
-    unmeasured: Mapping[str, str]
+    unmeasured: Mapping[Measure, str]
     left_out: Mapping[str, str]
-    pictures: Sequence[tuple[Picture, Picture]]
+    pictures: Sequence[tuple[Reconstruction, Reconstruction]]
 
     @property
     def other_parameters(self) -> list[str]:
@@ -62,7 +62,7 @@ def compare_experiments(a: Experiment, b: Experiment) -> Comparison:
     _check_comparable(a, b)
     sets = list(dict.fromkeys([*_sets(a), *_sets(b)]))
     left_out = {name: why for name in sets if (why := _why_left_out(a, b, name))}
-    unmeasured: dict[str, str] = {}
+    unmeasured: dict[Measure, str] = {}
     differences = {
         name: found
         for name in sets
@@ -96,7 +96,7 @@ def _check_comparable(a: Experiment, b: Experiment) -> None:
             f"{refusal}they were scored in different ways: "
             f"{json.dumps(protocols[0])} and {json.dumps(protocols[1])}"
         )
-    if set(_rows(a, HELD_OUT).index) != set(_rows(b, HELD_OUT).index):
+    if set(a.results.of_set(HELD_OUT).index) != set(b.results.of_set(HELD_OUT).index):
         raise StageError(f"{refusal}metrics/per_image.csv lists different test pictures")
 
 
@@ -104,7 +104,7 @@ def _why_left_out(a: Experiment, b: Experiment, name: str) -> str:
     """Why a test set cannot be compared, as it does not hold the same pictures for both; or ""."""
     if name == HELD_OUT:  # part of the data, which are the same
         return ""
-    rows = {"A": _rows(a, name), "B": _rows(b, name)}
+    rows = {"A": a.results.of_set(name), "B": b.results.of_set(name)}
     scored = [letter for letter, table in rows.items() if len(table)]
     if len(scored) == 1:
         return f"only {scored[0]} was scored on it"
@@ -120,14 +120,14 @@ def _why_left_out(a: Experiment, b: Experiment, name: str) -> str:
 
 
 def _differences(
-    a: Experiment, b: Experiment, name: str, unmeasured: dict[str, str]
+    a: Experiment, b: Experiment, name: str, unmeasured: dict[Measure, str]
 ) -> list[Difference]:
-    mine, other = _rows(a, name), _rows(b, name)
+    mine, other = (experiment.results.of_set(name) for experiment in (a, b))
     both = mine.index.intersection(other.index)
     mine, other = mine.loc[both], other.loc[both]
     found = []
-    for measure in measures_of(list(mine.columns.union(other.columns, sort=False))):
-        columns = [table.get(measure, pd.Series(np.nan, both)) for table in (mine, other)]
+    for measure in measures_among(mine.columns.union(other.columns, sort=False)):
+        columns = [table.get(measure.name, pd.Series(np.nan, both)) for table in (mine, other)]
         there = columns[0].notna() & columns[1].notna()
         reason = "" if there.any() else _why_unmeasured(a, b, measure, columns)
         reason = reason or _why_incomparable(a, b, measure)
@@ -139,7 +139,7 @@ def _differences(
                 measure,
                 columns[0][there].to_numpy(float),
                 columns[1][there].to_numpy(float),
-                mine[f"{measure}_bicubic"][there].to_numpy(float),
+                mine[f"{measure.name}_bicubic"][there].to_numpy(float),
                 list(mine["source"][there]),
             )
         )
@@ -147,23 +147,23 @@ def _differences(
 
 
 def _why_unmeasured(
-    a: Experiment, b: Experiment, measure: str, columns: Sequence[pd.Series]
+    a: Experiment, b: Experiment, measure: Measure, columns: Sequence[pd.Series]
 ) -> str:
     reasons: dict[str, list[str]] = {}
     for letter, experiment, column in zip("AB", (a, b), columns, strict=True):
         if column.isna().all():
-            note = experiment.results.evaluation.get(f"{measure}_note")
+            note = experiment.results.evaluation.get(f"{measure.name}_note")
             reasons.setdefault(note or "not measured, by older code", []).append(letter)
     found = [f"{' and '.join(letters)}: {reason}" for reason, letters in reasons.items()]
     return "; ".join(found) or "A and B have it of different pictures"
 
 
-def _why_incomparable(a: Experiment, b: Experiment, measure: str) -> str:
-    """Why figures that come from a trained network cannot be set against each other; or ""."""
-    weights = [e.results.evaluation.get(f"{measure}_weights") for e in (a, b)]
+def _why_incomparable(a: Experiment, b: Experiment, measure: Measure) -> str:
+    """Why values that come from a trained network cannot be compared; or ""."""
+    weights = [e.results.evaluation.get(f"{measure.name}_weights") for e in (a, b)]
     if weights[0] != weights[1]:
         return f"measured with different weights: {weights[0]} and {weights[1]}"
-    if measure in _FROM_NETWORKS and a.results.evaluation["luma"] == "studio":
+    if measure.learned and a.results.evaluation["luma"] == "studio":
         older = [letter for letter, e in (("A", a), ("B", b)) if "pixels" not in e.results.scores]
         if len(older) == 1:
             return f"{older[0]} is of older code, which took studio luma for full"
@@ -173,11 +173,6 @@ def _why_incomparable(a: Experiment, b: Experiment, measure: str) -> str:
 def _sets(experiment: Experiment) -> list[str]:
     """The test sets of an experiment, the held-out split first."""
     return list(dict.fromkeys([HELD_OUT, *experiment.results.scores["set"]]))
-
-
-def _rows(experiment: Experiment, name: str) -> pd.DataFrame:
-    scores = experiment.results.scores
-    return scores[scores["set"] == name].set_index("id")
 
 
 def _differing(a: Experiment, b: Experiment) -> dict[str, tuple[str, str]]:

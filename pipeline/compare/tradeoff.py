@@ -15,8 +15,7 @@ from pipeline.base.stage import StageError
 from pipeline.compare import experiments, wording
 from pipeline.compare.experiments import Experiment
 from srcnn import figures
-
-MEASURES = ("lpips", "vgg19", "gmsd")  # the most trusted first; of each lower is better
+from srcnn.measures import JUDGES, MEASURES, PSNR, SSIM, Measure
 
 _FREE = ("loss.", "evaluate.", "tracking.")
 _LAYERS = "loss.perceptual_layers."
@@ -33,11 +32,11 @@ def main(params: Params, measure: str | None, output: Path) -> None:
     """
     found = experiments.published(experiments.open_store(params.tracking.experiment))
     sweep = newest_sweep(found)
-    judge = usable_measure(sweep, measure)
+    judge = usable_judge(sweep, MEASURES[measure] if measure else None)
     for experiment in sweep:
         scores = "  ".join(
-            f"{wording.title(name)} {wording.number(name, experiment.metrics[f'test/{name}'])}"
-            for name in ("psnr", "ssim", judge)
+            f"{each.title} {each.number(experiment.metrics[f'test/{each.name}'])}"
+            for each in (PSNR, SSIM, judge)
         )
         print(f"{experiment.name:24}  {wording.loss(experiment):48}  {scores}")
     artifacts.write_bytes(output, figures.png(_figure(sweep, judge)))
@@ -70,54 +69,56 @@ def newest_sweep(found: Sequence[Experiment]) -> list[Experiment]:
     )
 
 
-def usable_measure(sweep: Sequence[Experiment], wanted: str | None) -> str:
-    """The measure asked for, or the first of MEASURES, that all have, taken in the same way.
+def usable_judge(sweep: Sequence[Experiment], wanted: Measure | None) -> Measure:
+    """The measure asked for, or the most trusted judge, that all have, taken in the same way.
 
     Raises:
         StageError: not all have the one asked for.
     """
-    for measure in (wanted,) if wanted else MEASURES:
-        weights = {experiment.results.evaluation.get(f"{measure}_weights") for experiment in sweep}
-        if len(weights) == 1 and all(f"test/{measure}" in e.metrics for e in sweep):
-            return measure
-    measure = wanted or MEASURES[-1]
+    for judge in (wanted,) if wanted else JUDGES:
+        weights = {
+            experiment.results.evaluation.get(f"{judge.name}_weights") for experiment in sweep
+        }
+        if len(weights) == 1 and all(f"test/{judge.name}" in e.metrics for e in sweep):
+            return judge
+    judge = wanted or JUDGES[-1]
     raise StageError(
-        f"not all {len(sweep)} experiments have {wording.title(measure)}, measured with the same "
-        f"weights: {', '.join(_measured(experiment, measure) for experiment in sweep)}"
+        f"not all {len(sweep)} experiments have {judge.title}, measured with the same "
+        f"weights: {', '.join(_measured(experiment, judge) for experiment in sweep)}"
     )
 
 
-def _measured(experiment: Experiment, measure: str) -> str:
-    if f"test/{measure}" not in experiment.metrics:
+def _measured(experiment: Experiment, judge: Measure) -> str:
+    if f"test/{judge.name}" not in experiment.metrics:
         return f"{experiment.label} without"
-    weights = experiment.results.evaluation.get(f"{measure}_weights")
+    weights = experiment.results.evaluation.get(f"{judge.name}_weights")
     return experiment.label + (f" with {weights}" if weights else "")
 
 
-def _figure(sweep: Sequence[Experiment], measure: str) -> Figure:
+def _figure(sweep: Sequence[Experiment], judge: Measure) -> Figure:
     starts = [experiment for experiment in sweep if not experiment.is_perceptual]
     series: dict[str, list[figures.Point]] = {}
     for experiment in sweep:
         if experiment.is_perceptual:
             # Each line begins at the pixel loss alone, its weight 0.
             same = [e for e in starts if e.params[_PIXEL] == experiment.params[_PIXEL]]
-            line = series.setdefault(_kind(experiment), [_point(e, measure) for e in same])
-            line.append(_point(experiment, measure))
+            line = series.setdefault(_kind(experiment), [_point(e, judge) for e in same])
+            line.append(_point(experiment, judge))
     metrics, evaluation = sweep[0].metrics, sweep[0].results.evaluation
     bicubic = figures.Point(
-        "bicubic", metrics["test/psnr_bicubic"], metrics[f"test/{measure}_bicubic"]
+        "bicubic", metrics["test/psnr_bicubic"], metrics[f"test/{judge.name}_bicubic"]
     )
     subtitle = (
         f"{evaluation['pictures']} test pictures, ×{evaluation['scale']}, "
         f"{evaluation['luma']} luma;\nbeside the points: {_WEIGHT}"
     )
-    return figures.tradeoff(series, bicubic, wording.title(measure), subtitle)
+    return figures.tradeoff(series, bicubic, judge.title, subtitle)
 
 
-def _point(experiment: Experiment, measure: str) -> figures.Point:
+def _point(experiment: Experiment, judge: Measure) -> figures.Point:
     metrics = experiment.metrics
     return figures.Point(
-        f"{_weight(experiment):g}", metrics["test/psnr"], metrics[f"test/{measure}"]
+        f"{_weight(experiment):g}", metrics["test/psnr"], metrics[f"test/{judge.name}"]
     )
 
 
@@ -151,7 +152,9 @@ def _arguments() -> argparse.Namespace:
         "differ in their loss alone.",
     )
     parser.add_argument(
-        "--measure", choices=MEASURES, help="default: the first of these that all have"
+        "--measure",
+        choices=[judge.name for judge in JUDGES],
+        help="default: the first of these that all have",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("tradeoff.png"), help="the figure (%(default)s)"

@@ -5,39 +5,15 @@ from collections.abc import Sequence
 from pipeline.base.paths import HELD_OUT
 from pipeline.compare.experiments import Experiment
 from pipeline.compare.results import Comparison
+from srcnn.measures import VGG19
 from srcnn.statistics import FEWEST_SOURCES, Difference
-
-# name, unit, decimals
-_MEASURES = {
-    "psnr": ("PSNR", " dB", 2),
-    "ssim": ("SSIM", "", 4),
-    "gmsd": ("GMSD", "", 4),
-    "vgg19": ("VGG19 distance", "", 4),
-    "lpips": ("LPIPS", "", 4),
-}
-
-
-def title(measure: str) -> str:
-    """A measure's usual name."""
-    return _MEASURES.get(measure, (measure,))[0]
-
-
-def unit(measure: str) -> str:
-    """A measure's unit with the space before it; most have none."""
-    return _MEASURES.get(measure, ("", ""))[1]
-
-
-def number(measure: str, value: float, signed: bool = False) -> str:
-    """A value of a measure without its unit, with a true minus sign."""
-    decimals = _MEASURES.get(measure, ("", "", 4))[2]
-    return f"{value:{'+' if signed else ''}.{decimals}f}".replace("-", "−")
 
 
 def interval(difference: Difference) -> str:
     """The 95 % interval of a difference; empty of a single source."""
     if difference.interval is None:
         return ""
-    low, high = (number(difference.measure, end, signed=True) for end in difference.interval)
+    low, high = (difference.measure.number(end, signed=True) for end in difference.interval)
     return f"{low} to {high}"
 
 
@@ -68,7 +44,7 @@ def verdict(differences: Sequence[Difference]) -> str:
             parts.append(
                 f"{letter} is significantly better in {_listed([_amount(d) for d in won])}"
             )
-    open_ = [title(d.measure) for d in differences if not d.better]
+    open_ = [d.measure.title for d in differences if not d.better]
     if open_:
         parts.append(f"{'n' if parts else 'N'}o significant difference in {_listed(open_)}")
     return f"{'; '.join(parts)}."
@@ -76,7 +52,7 @@ def verdict(differences: Sequence[Difference]) -> str:
 
 def _amount(difference: Difference) -> str:
     measure = difference.measure
-    return f"{title(measure)} (by {number(measure, abs(difference.mean))}{unit(measure)})"
+    return f"{measure.title} (by {measure.text(abs(difference.mean))})"
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -98,7 +74,7 @@ def remarks(comparison: Comparison) -> list[str]:
             "VGG19 distance and LPIPS."
         )
     measures = {d.measure for of_set in comparison.differences.values() for d in of_set}
-    if perceptual and "vgg19" in measures:
+    if perceptual and VGG19 in measures:
         found.append(
             f"{' and '.join(perceptual)} learned from VGG19 features, so the VGG19 distance is "
             "no independent judge of that; LPIPS and GMSD are."
@@ -112,7 +88,7 @@ def remarks(comparison: Comparison) -> list[str]:
     for name, why in comparison.left_out.items():
         found.append(f"{set_title(name)} is not compared: {why}.")
     for measure, why in comparison.unmeasured.items():
-        found.append(f"{title(measure)} is not compared: {why}.")
+        found.append(f"{measure.title} is not compared: {why}.")
     return found
 
 
@@ -143,12 +119,11 @@ def set_title(name: str) -> str:
 
 def _row(difference: Difference) -> list[str]:
     measure = difference.measure
-    arrow = "↑" if difference.higher_is_better else "↓"
     values = (difference.bicubic, difference.a, difference.b)
     return [
-        f"{title(measure)}{unit(measure) and ','}{unit(measure)} {arrow}",
-        *(number(measure, value) for value in values),
-        number(measure, difference.mean, signed=True),
+        f"{measure.heading} {measure.arrow}",
+        *(measure.number(value) for value in values),
+        measure.number(difference.mean, signed=True),
         interval(difference),
         p_value(difference.p_value),
         f"{difference.wins[1]} of {difference.pictures}",

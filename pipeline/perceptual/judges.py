@@ -18,7 +18,7 @@ class Judges:
     """The perceptual measures that can be taken.
 
     Attributes:
-        measures: by their names in `srcnn.evaluation.PERCEPTUAL_MEASURES`.
+        measures: by their names in `srcnn.measures`.
         notes: why the others cannot.
         vgg19_weights: whose weights the VGG19 distance is measured with; distances of different
             weights cannot be compared.

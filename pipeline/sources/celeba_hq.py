@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.base.params import Data
 from pipeline.base.stage import StageError
-from pipeline.sources.raw import Picture, Unreadable
+from pipeline.sources.raw import RawPicture, Unreadable
 from pipeline.sources.source import Source
 from srcnn.masking import masked
 
@@ -93,7 +93,7 @@ def _cached(revision: str) -> Path:
         ) from error
 
 
-def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[Picture]:
+def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[RawPicture]:
     import datasets
 
     # Each of these is a series of retries of the layer below, about 25 s: its default of 20 would
@@ -104,7 +104,7 @@ def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[Picture]
         rows = rows.select_columns("image").cast_column("image", datasets.Image(decode=False))
         for number, row in enumerate(islice(rows, limit)):
             name = f"celeba-hq/{number:05d}"
-            yield Picture(name, name, row["image"]["bytes"])
+            yield RawPicture(name, name, row["image"]["bytes"])
     except Exception as error:
         raise StageError(f"{REPO}: reading broke off: {_brief(error)}. {WAYS_ON}") from error
 

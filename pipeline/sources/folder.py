@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.base import stage
 from pipeline.base.params import Data
 from pipeline.sources.picture_files import SUFFIXES, name_problem
-from pipeline.sources.raw import Picture, Unreadable
+from pipeline.sources.raw import RawPicture, Unreadable
 from pipeline.sources.source import Source
 
 
@@ -96,7 +96,7 @@ def _of_many_sources(sources: Mapping[str, str | None], limit: int | None) -> di
 
 def _read(
     root: Path, sources: Mapping[str, str | None], unreadable: Unreadable
-) -> Iterator[Picture]:
+) -> Iterator[RawPicture]:
     for name, source in sources.items():
         if problem := name_problem(name):
             unreadable.add(ascii(name), problem)
@@ -106,4 +106,4 @@ def _read(
         except OSError as error:
             unreadable.add(name, error.strerror)
         else:
-            yield Picture(name, source, data)
+            yield RawPicture(name, source, data)

@@ -29,7 +29,7 @@ _SCHEMA = pa.schema([("id", pa.string()), ("source", pa.string()), ("data", pa.l
 
 
 @dataclass(frozen=True)
-class Picture:
+class RawPicture:
     """An encoded picture.
 
     Attributes:
@@ -94,7 +94,7 @@ class Unreadable:
 
 
 def write(
-    pictures: Iterable[Picture],
+    pictures: Iterable[RawPicture],
     folder: Path,
     unreadable: Unreadable | None = None,
     grouped: bool = False,
@@ -142,7 +142,7 @@ def write(
                     f"the same picture as {first!r} of source {source!r}: remove one of them, or "
                     "choose a data.group_by that puts both into one source"
                 )
-            shards.add(Picture(picture.id, source, picture.data))
+            shards.add(RawPicture(picture.id, source, picture.data))
             digest = hashlib.sha256(picture.data).hexdigest()
             index.writerow([picture.id, source, width, height, digest])
         _table(stack, folder / SKIPPED, ["file", "reason"]).writerows(unreadable.skipped)
@@ -188,7 +188,7 @@ def meta(folder: Path) -> Meta:
         return Meta(**json.loads((folder / META).read_text(encoding="utf-8")))
 
 
-def read(folder: Path) -> Iterator[Picture]:
+def read(folder: Path) -> Iterator[RawPicture]:
     """The pictures that `write` wrote, in its order, a few megabytes in memory at a time.
 
     Raises:
@@ -210,11 +210,11 @@ def _shards(folder: Path) -> list[Path]:
     return sorted(folder.glob("pictures-*.parquet"))
 
 
-def _pictures(shard: Path) -> Iterator[Picture]:
+def _pictures(shard: Path) -> Iterator[RawPicture]:
     with pq.ParquetFile(shard) as file:
         for group in range(file.num_row_groups):
             for row in file.read_row_group(group).to_pylist():
-                yield Picture(**row)
+                yield RawPicture(**row)
 
 
 def skipped(folder: Path) -> list[tuple[str, str]]:
@@ -244,7 +244,7 @@ class _Shards:
         self._folder = folder
         self._count = 0
         self._writer: pq.ParquetWriter | None = None
-        self._group: list[Picture] = []
+        self._group: list[RawPicture] = []
         self._group_bytes = 0
         self._shard_bytes = 0
 
@@ -256,7 +256,7 @@ class _Shards:
             self._write_group()
         self._close_shard()
 
-    def add(self, picture: Picture) -> None:
+    def add(self, picture: RawPicture) -> None:
         self._group.append(picture)
         self._group_bytes += len(picture.data)
         if self._group_bytes >= GROUP_BYTES:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.base.params import Data
-from pipeline.sources.raw import Picture, Unreadable
+from pipeline.sources.raw import RawPicture, Unreadable
 from pipeline.sources.source import Source
 from srcnn.pictures import images
 
@@ -50,7 +50,7 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
     return Source(iter(tiles), len(tiles))
 
 
-def _tiles(name: str) -> Iterator[Picture]:
+def _tiles(name: str) -> Iterator[RawPicture]:
     picture = images.decode((files("skimage") / "data" / name).read_bytes())
     height, width = picture.shape[:2]
     for y in range(0, height - TILE + 1, TILE):
@@ -58,7 +58,7 @@ def _tiles(name: str) -> Iterator[Picture]:
             tile = picture[y : y + TILE, x : x + TILE]
             if np.median(Image.fromarray(tile).convert("L")) >= DARK:
                 stem = name.rpartition(".")[0]
-                yield Picture(f"{stem}/{y}-{x}", PHOTOGRAPHS[name], _png(tile))
+                yield RawPicture(f"{stem}/{y}-{x}", PHOTOGRAPHS[name], _png(tile))
 
 
 def _png(tile: np.ndarray) -> bytes:

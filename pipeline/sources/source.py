@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.sources.raw import Picture
+from pipeline.sources.raw import RawPicture
 
 
 @dataclass(frozen=True)
 class Source:
     """Pictures to come, how many (None: not known before), and the commit they are from, if any."""
 
-    pictures: Iterator[Picture]
+    pictures: Iterator[RawPicture]
     total: int | None
     revision: str | None = None

@@ -17,9 +17,9 @@ from pipeline.base import paths
 from pipeline.base.inputs import digest, hash_of
 from pipeline.tracking.imports import closure
 from pipeline.tracking.store import Store
+from srcnn.registry import CHAMPION, SCALE_TAG
 
-CHAMPION = "champion"
-GAIN, DATA, SCALE, PICTURES, CODE = "val_psnr_gain", "data", "scale", "val_pictures", "code"
+GAIN, DATA, PICTURES, CODE = "val_psnr_gain", "data", "val_pictures", "code"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch", "tqdm")
 
 _SERVED = Path(__file__).resolve().with_name("served_model.py")
@@ -32,7 +32,7 @@ def register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> Mode
         store: where the run is.
         run_id: the run that made the model.
         name: the registered model's name.
-        tags: of the version; GAIN, DATA, SCALE and PICTURES among them.
+        tags: of the version; GAIN, DATA, SCALE_TAG and PICTURES among them.
     """
     tags = tags | {CODE: _served_code()}
     for made in store.client.search_model_versions(f"run_id = '{run_id}'"):
@@ -74,7 +74,7 @@ def choose_champion(
 
 def validated_on(model: ModelVersion) -> tuple[str | None, ...]:
     """What a gain was measured on; gains over different pictures or scales cannot be compared."""
-    return tuple(model.tags.get(tag) for tag in (DATA, SCALE, PICTURES))
+    return tuple(model.tags.get(tag) for tag in (DATA, SCALE_TAG, PICTURES))
 
 
 def _rank(model: ModelVersion, versions: list[ModelVersion]) -> tuple[float, int, int]:

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from srcnn.library import degrade, load_model, psnr, ssim, upscale
 
-DEFAULT_MODEL = "models:/srcnn@champion"
-
-__all__ = ["DEFAULT_MODEL", "degrade", "load_model", "psnr", "ssim", "upscale"]
+__all__ = ["degrade", "load_model", "psnr", "ssim", "upscale"]
 
 
 def __getattr__(name: str) -> Any:

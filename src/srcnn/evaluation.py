@@ -18,12 +18,10 @@ import numpy as np
 from srcnn.color import luma
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver, bicubic
+from srcnn.measures import MEASURES
 from srcnn.metrics import finite_psnr, gmsd, shave, ssim
 from srcnn.pairs import Pairs
 from srcnn.statistics import bootstrap_interval
-
-MEASURES = ("psnr", "ssim", "gmsd")
-PERCEPTUAL_MEASURES = ("vgg19", "lpips")
 
 _TEST_SET_LUMA = "studio"
 
@@ -73,8 +71,8 @@ class Score:
 
     def gain(self, measure: str) -> float:
         """How much better SR is than bicubic; positive is better, for every measure."""
-        difference = getattr(self, measure) - getattr(self, f"{measure}_bicubic")
-        return difference if measure in ("psnr", "ssim") else -difference
+        values = getattr(self, measure), getattr(self, f"{measure}_bicubic")
+        return MEASURES[measure].gain(*values)
 
 
 def score_picture(
@@ -138,7 +136,7 @@ def score_pairs(
         resolver: the model.
         pairs: LR/HR pairs.
         judges: perceptual measures to take as well, by name.
-        judged: the pictures, by their place, to take them of.
+        judged: indices of the pictures to take them of.
     """
     for i, (picture_id, source) in enumerate(zip(pairs.ids, pairs.sources, strict=True)):
         lr, hr = pairs.lr(i), pairs.hr(i)
@@ -177,11 +175,11 @@ def score_test_set(
 
 
 def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
-    """Mean figures over pictures, ready for JSON.
+    """Means over pictures, ready for JSON.
 
-    For each measure `m` of MEASURES: `m`, `m_std`, `m_bicubic`, `m_gain`, `m_gain_std` and
-    `m_gain_ci95` = [low, high], and the numbers of `pictures` and `sources`. The same for each of
-    PERCEPTUAL_MEASURES, over the `m_pictures` it was taken of; only `m` = None if there are none.
+    For each measure `m`: `m`, `m_std`, `m_bicubic`, `m_gain`, `m_gain_std` and `m_gain_ci95` =
+    [low, high], and the numbers of `pictures` and `sources`. For learned measures the same over
+    the `m_pictures` that they were taken of; only `m` = None if there are none.
     A gain is positive where SR is better than bicubic, for every measure. Standard deviations are
     over pictures (divided by n - 1). What one picture cannot tell is None.
 
@@ -192,11 +190,11 @@ def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
         raise ValueError("there are no scores to summarise")
     sources = {score.source for score in scores}
     summary: dict[str, Any] = {"pictures": len(scores), "sources": len(sources)}
-    summary |= _summarise(scores, MEASURES, seed)
-    for measure in PERCEPTUAL_MEASURES:
-        taken = [score for score in scores if getattr(score, measure) is not None]
-        summary[f"{measure}_pictures"] = len(taken)
-        summary |= _summarise(taken, (measure,), seed) if taken else {measure: None}
+    summary |= _summarise(scores, [m.name for m in MEASURES.values() if not m.learned], seed)
+    for name in (m.name for m in MEASURES.values() if m.learned):
+        taken = [score for score in scores if getattr(score, name) is not None]
+        summary[f"{name}_pictures"] = len(taken)
+        summary |= _summarise(taken, [name], seed) if taken else {name: None}
     return summary
 
 

@@ -6,9 +6,10 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from srcnn import DEFAULT_MODEL, metrics, model_files
+from srcnn import metrics, model_files
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
+from srcnn.registry import DEFAULT_MODEL
 from srcnn.upscaling import Upscaler
 
 ArrayOrImage = TypeVar("ArrayOrImage", np.ndarray, Image.Image)

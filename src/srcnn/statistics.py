@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-HIGHER_IS_BETTER = frozenset({"psnr", "ssim"})  # of all other measures lower is better
+from srcnn.measures import Measure
+
 FEWEST_SOURCES = 6  # of five that all agree the Wilcoxon test still gives p = 0.06
 
 _SIGNIFICANCE = 0.05
@@ -61,7 +62,6 @@ class Difference:
     """One measure of two networks, A and B, over the pictures that both have it of.
 
     Attributes:
-        measure: its name.
         a: mean over the pictures, of A's.
         b: mean over the pictures, of B's.
         bicubic: mean over the pictures, of bicubic interpolation.
@@ -73,7 +73,7 @@ class Difference:
         sources: from how many source pictures.
     """
 
-    measure: str
+    measure: Measure
     a: float
     b: float
     bicubic: float
@@ -83,11 +83,6 @@ class Difference:
     wins: tuple[int, int]
     pictures: int
     sources: int
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether more of the measure is better."""
-        return self.measure in HIGHER_IS_BETTER
 
     @property
     def is_significant(self) -> bool:
@@ -102,11 +97,11 @@ class Difference:
         """The network that is significantly better, "a" or "b"; None if neither is."""
         if not self.is_significant:
             return None
-        return "b" if (self.mean > 0) == self.higher_is_better else "a"
+        return "b" if (self.mean > 0) == self.measure.higher_is_better else "a"
 
 
 def compare(
-    measure: str,
+    measure: Measure,
     a: np.ndarray,
     b: np.ndarray,
     bicubic: np.ndarray,
@@ -116,7 +111,7 @@ def compare(
     """Compare one measure of two networks picture by picture.
 
     Args:
-        measure: its name; of those in HIGHER_IS_BETTER more is better.
+        measure: what was measured.
         a: the measure of A's pictures, finite floats (N,), N at least 1.
         b: of B's, of the same pictures in the same order.
         bicubic: of bicubic interpolation.
@@ -126,7 +121,7 @@ def compare(
     """
     differences = b - a
     interval = bootstrap_interval(differences[:, None], sources, seed)
-    better = differences if measure in HIGHER_IS_BETTER else -differences
+    better = differences if measure.higher_is_better else -differences
     per_source = _means(differences, sources)
     return Difference(
         measure=measure,
@@ -140,11 +135,6 @@ def compare(
         pictures=len(differences),
         sources=len(per_source),
     )
-
-
-def measures_of(columns: Sequence[str]) -> list[str]:
-    """The measures among the columns of per-picture scores: those with a twin `_bicubic`."""
-    return [name for name in columns if f"{name}_bicubic" in columns]
 
 
 def _means(values: np.ndarray, sources: Sequence[str]) -> np.ndarray:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from srcnn import selection
 from srcnn.inference import SuperResolver
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN, crop
@@ -37,7 +36,7 @@ CURVE_COLUMNS = (
     "val_ssim",
     "val_ssim_bicubic",
 )
-FRAMES = 8  # of the film: step 0, then every doubling up to the last step
+SNAPSHOTS = 8  # step 0, then every doubling up to the last step
 VAL_PATCHES = 32  # enough for a smooth val_loss, few enough for a perceptual one
 
 
@@ -113,8 +112,8 @@ class Training:
         self._sums: dict[str, torch.Tensor] = {}  # of the loss terms since the last row
         self._best_score = -math.inf
         self._best = _copy(model)
-        self._frames: dict[int, torch.Tensor] = {}
-        self._frame_steps = {0} | {settings.steps >> k for k in range(FRAMES - 1)}
+        self._snapshots: dict[int, torch.Tensor] = {}
+        self._snapshot_steps = {0} | {settings.steps >> k for k in range(SNAPSHOTS - 1)}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that continues this run to the same bits: tensors and plain values only."""
@@ -127,7 +126,7 @@ class Training:
             "sums": self._sums,
             "best_score": self._best_score,
             "best": self._best,
-            "frames": self._frames,
+            "snapshots": self._snapshots,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -139,7 +138,7 @@ class Training:
         self._generator.set_state(state["generator"])
         self._sums = state["sums"]
         self._best_score, self._best = state["best_score"], state["best"]
-        self._frames = state["frames"]
+        self._snapshots = state["snapshots"]
 
     def fit(
         self,
@@ -172,7 +171,7 @@ class Training:
                     checkpoint(self.state_dict())
 
     def best(self) -> SuperResolver:
-        """The best weights so far, by `selection.score`, as a model of its own."""
+        """The best weights so far, by `validation_score`, as a model of its own."""
         model = SRCNN(self._model.kernels, self._model.channels, self._model.residual)
         model.load_state_dict(self._best)
         return replace(self._resolver, model=model)
@@ -180,11 +179,11 @@ class Training:
     @property
     def kept(self) -> Row:
         """The row of the curve, the first of equals, that the best weights so far are from."""
-        return max((row for row in self.curve if "val_psnr" in row), key=selection.score)
+        return max((row for row in self.curve if "val_psnr" in row), key=validation_score)
 
-    def film(self) -> dict[str, torch.Tensor]:
-        """Validation pictures as they were reconstructed along the way: see `Validation.film`."""
-        return self._validation.film(self._frames)
+    def snapshots(self) -> dict[str, torch.Tensor]:
+        """Validation pictures as reconstructed along the way: see `Validation.snapshots`."""
+        return self._validation.snapshots(self._snapshots)
 
     def _is_due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self._settings.steps
@@ -207,8 +206,8 @@ class Training:
         for name, value in terms.items():
             self._sums[name] = self._sums.get(name, 0) + value.detach()
         self.step += 1
-        if self.step in self._frame_steps:
-            self._frames[self.step] = self._validation.frame(self._resolver)
+        if self.step in self._snapshot_steps:
+            self._snapshots[self.step] = self._validation.snapshot(self._resolver)
 
     def _terms(self, upsampled: torch.Tensor, hr: torch.Tensor) -> dict[str, torch.Tensor]:
         """The loss on the pixels of the patches whose whole context is in the patch."""
@@ -221,7 +220,7 @@ class Training:
     def _record(self, bar: tqdm, report: Callable[[Row], None]) -> None:
         row: Row = {"step": self.step}
         if self.step == 0:
-            self._frames[0] = self._validation.frame(self._resolver)
+            self._snapshots[0] = self._validation.snapshot(self._resolver)
         else:
             self._check_finite()
             steps = self.step - self.curve[-1]["step"]
@@ -248,10 +247,19 @@ class Training:
             terms = self._terms(*self._val_patches)
         row = {f"val_{name}": float(value) for name, value in terms.items()}
         row |= self._validation.scores(self._resolver)
-        score = selection.score(row)
+        score = validation_score(row)
         if score > self._best_score:
             self._best_score, self._best = score, _copy(self._model)
         return row
+
+
+def validation_score(row: Row) -> float:
+    """How good the weights are that gave a validated row of the curve; higher is better.
+
+    Validation PSNR or, with a perceptual loss, the validation loss: PSNR would choose the weights
+    that have learned least from the perceptual term.
+    """
+    return -row["val_loss"] if "val_perceptual" in row else row["val_psnr"]
 
 
 def _copy(model: SRCNN) -> dict[str, torch.Tensor]:

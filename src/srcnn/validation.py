@@ -1,4 +1,4 @@
-"""How good the network is while it trains: scores on whole pictures, and a film of some of them."""
+"""How good the network is while it trains: scores on whole pictures, and snapshots of some."""
 
 from collections.abc import Iterator
 
@@ -10,15 +10,15 @@ from srcnn.metrics import finite_psnr, psnr, shave, ssim
 from srcnn.pairs import Pairs
 from srcnn.splits import evenly_spaced
 
-FILM_PICTURES = 4
-FILM_SIZE = 128  # HR pixels
+SNAPSHOT_PICTURES = 4
+SNAPSHOT_SIZE = 128  # HR pixels
 
 
 class Validation:
     """Scores a network on some training and validation pictures, always the same ones.
 
-    Training pictures are scored by the same protocol, so that overfitting shows as a gap. The film
-    is of the validation pictures that bicubic reconstructs worst: there is most to be seen.
+    Training pictures are scored by the same protocol, so that overfitting shows as a gap.
+    Snapshots are of the validation pictures that bicubic reconstructs worst: there is most to see.
 
     Args:
         pairs: LR/HR pairs with a "train" and a "val" split.
@@ -28,9 +28,9 @@ class Validation:
     def __init__(self, pairs: Pairs, pictures: int) -> None:
         self._train = _evenly_spaced(pairs.split("train"), pictures)
         self._val = _evenly_spaced(pairs.split("val"), pictures)
-        self._film = _hardest(self._val, FILM_PICTURES)
-        self._film_size = min(
-            FILM_SIZE, int(self._film.heights.min()), int(self._film.widths.min())
+        self._shown = _hardest(self._val, SNAPSHOT_PICTURES)
+        self._size = min(
+            SNAPSHOT_SIZE, int(self._shown.heights.min()), int(self._shown.widths.min())
         )
         train = _mean_scores(_bicubics(self._train), self._train)
         val = _mean_scores(_bicubics(self._val), self._val)
@@ -51,26 +51,26 @@ class Validation:
             **self._baseline,
         }
 
-    def frame(self, resolver: SuperResolver) -> torch.Tensor:
-        """The centres of the film's N pictures as the network sees them now, uint8 (N, h, w)."""
-        return self._centres(resolver(lr) for lr, _ in _items(self._film))
+    def snapshot(self, resolver: SuperResolver) -> torch.Tensor:
+        """The centres of N validation pictures as the network makes them now, uint8 (N, h, w)."""
+        return self._centres(resolver(lr) for lr, _ in _items(self._shown))
 
-    def film(self, frames: dict[int, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Frames by step, with what they are to be compared with.
+    def snapshots(self, by_step: dict[int, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Snapshots by step, with what they are to be compared with.
 
         Returns:
             "steps" int64 (S,); "sr" uint8 (S, N, h, w); "bicubic" and "hr" uint8 (N, h, w).
         """
-        steps = sorted(frames)
+        steps = sorted(by_step)
         return {
             "steps": torch.tensor(steps),
-            "sr": torch.stack([frames[step] for step in steps]),
-            "bicubic": self._centres(_bicubics(self._film)),
-            "hr": self._centres(hr for _, hr in _items(self._film)),
+            "sr": torch.stack([by_step[step] for step in steps]),
+            "bicubic": self._centres(_bicubics(self._shown)),
+            "hr": self._centres(hr for _, hr in _items(self._shown)),
         }
 
     def _centres(self, pictures: Iterator[np.ndarray]) -> torch.Tensor:
-        size = self._film_size
+        size = self._size
         centres = []
         for picture in pictures:
             top, left = (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2

@@ -84,7 +84,7 @@ class Project:
 
     def commit(self) -> None:
         self.run("git", "add", "-A")
-        self.run("git", "commit", "-qm", "state")
+        self.run("git", "commit", "-qm", "state", "--allow-empty")
 
     def wait_for_queue(self) -> None:
         """Until every queued experiment is done; all must succeed."""

@@ -14,6 +14,7 @@ from skimage import data, io
 
 from srcnn import model_files
 from srcnn.hardware import choose_device, choose_precision
+from srcnn.registry import NoModel
 
 STAGES = ["fetch", "grayscale-and-degrade", "train", "evaluate", "plot", "register"]
 
@@ -28,7 +29,7 @@ def test_repro_runs_every_stage_and_writes_every_result(project):
     assert np.isclose(evaluation["psnr_gain"], (test["psnr"] - test["psnr_bicubic"]).mean())
     assert list(curve["step"]) == list(range(0, 41, 5))
     assert curve["val_psnr"].notna().sum() == 3
-    for figure in ("curves", "reconstructions", "filmstrip", "gain_histogram"):
+    for figure in ("curves", "reconstructions", "snapshots", "gain_histogram"):
         assert project.read(f"figures/{figure}.png").startswith(b"\x89PNG")
 
 
@@ -88,7 +89,7 @@ def test_library_finds_the_model_by_alias_version_and_run(project, monkeypatch):
         assert model.run_id == run.info.run_id
         assert model.resolver.to_bytes() == project.read("models/srcnn.safetensors")
     for reference in ("models:/srcnn@nobody", "models:/other", "runs:/nobody", "models:/srcnn/99"):
-        with pytest.raises(model_files.NoModel, match="dvc repro"):
+        with pytest.raises(NoModel, match="dvc repro"):
             model_files.load(reference)
 
 

@@ -47,7 +47,7 @@ def write_picture(path: Path, pixels: np.ndarray) -> None:
 
 
 def write_experiment(test_pictures: int = 5, params: Params | None = None) -> None:
-    """Pairs, an untrained model, its curve and its film, in the current folder.
+    """Pairs, an untrained model, its curve and its snapshots, in the current folder.
 
     Args:
         test_pictures: how many there are.
@@ -62,13 +62,13 @@ def write_experiment(test_pictures: int = 5, params: Params | None = None) -> No
     model = SRCNN(KERNELS, CHANNELS, residual=True, generator=generator).eval()
     paths.WEIGHTS.parent.mkdir()
     paths.WEIGHTS.write_bytes(SuperResolver(model, SCALE, "full").to_bytes())
-    film = torch.from_numpy(np.stack([picture(i, 32, 32) for i in range(4)]))[:, None]
+    snapshots = torch.from_numpy(np.stack([picture(i, 32, 32) for i in range(4)]))[:, None]
     save_file(
         {
             "steps": torch.tensor([0, 10]),
-            "sr": film[:2].contiguous(),
-            "bicubic": film[2].contiguous(),
-            "hr": film[3].contiguous(),
+            "sr": snapshots[:2].contiguous(),
+            "bicubic": snapshots[2].contiguous(),
+            "hr": snapshots[3].contiguous(),
         },
         paths.SNAPSHOTS,
     )

@@ -35,12 +35,12 @@ def png(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def raw_picture(source: str, part: int = 0, size: tuple[int, int] = (50, 67)) -> raw.Picture:
+def raw_picture(source: str, part: int = 0, size: tuple[int, int] = (50, 67)) -> raw.RawPicture:
     picture_id = f"{source}/{part}"
-    return raw.Picture(picture_id, source, png(picture(picture_id, *size)))
+    return raw.RawPicture(picture_id, source, png(picture(picture_id, *size)))
 
 
-def write_raw(pictures: list[raw.Picture], unreadable: raw.Unreadable | None = None) -> None:
+def write_raw(pictures: list[raw.RawPicture], unreadable: raw.Unreadable | None = None) -> None:
     paths.RAW.mkdir(parents=True)
     raw.write(pictures, paths.RAW, unreadable)
     meta = raw.Meta("celeba-hq", "0123abc", len(pictures), {"data.source": "celeba-hq"})
@@ -98,7 +98,7 @@ def test_studio_luma():
 
 def test_gray_pictures_are_squeezed_into_studio_luma_like_colour_ones():
     gray = {source: picture(source, 50, 67)[..., 0] for source in SOURCES}
-    write_raw([raw.Picture(source, source, png(pixels)) for source, pixels in gray.items()])
+    write_raw([raw.RawPicture(source, source, png(pixels)) for source, pixels in gray.items()])
     main(load(**{"degrade.luma": "studio"}))
     pairs = Pairs.open(paths.PAIRS)
     for i, name in enumerate(pairs.ids):
@@ -146,7 +146,7 @@ def test_seed_decides_the_noise():
 
 def test_equal_pictures_get_different_noise():
     flat = png(np.full((50, 67), 128, np.uint8))
-    copies = [raw.Picture(f"copy-{i}", "flat", flat) for i in range(9)]
+    copies = [raw.RawPicture(f"copy-{i}", "flat", flat) for i in range(9)]
     write_raw([raw_picture(s) for s in SOURCES] + copies)
     main(load(**{"degrade.noise_sigma": 8.0}))
     pixels = pixels_by_id(Pairs.open(paths.PAIRS))
@@ -154,7 +154,7 @@ def test_equal_pictures_get_different_noise():
 
 
 def test_data_metrics_count_what_there_is():
-    broken = raw.Picture("broken.png", "broken.png", b"no picture")
+    broken = raw.RawPicture("broken.png", "broken.png", b"no picture")
     write_raw(
         [raw_picture(s, part) for part in range(2) for s in SOURCES] + [broken],
         raw.Unreadable(skip=True),

@@ -149,17 +149,17 @@ def test_the_sheet_takes_pictures_of_any_size(height, width, scale):
     assert Image.open(io.BytesIO(file)).width == 1446
 
 
-def test_the_film_strip_runs_from_bicubic_over_all_steps_to_hr():
+def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
     sr, baseline, hr = noise(0, (3, 2, 96, 96)), noise(1, (2, 96, 96)), noise(2, (2, 96, 96))
     sr[2, 0] = hr[0]
 
-    figure = figures.filmstrip(np.array([0, 50, 1500]), sr, baseline, hr, 4, "full")
+    figure = figures.snapshots(np.array([0, 50, 1500]), sr, baseline, hr, 4, "full")
 
     top, left, height, width = figures.hardest_window(baseline[0], hr[0], 64, 1)
-    frames = [baseline[0], *sr[:, 0], hr[0]]
+    shown = [baseline[0], *sr[:, 0], hr[0]]
     assert len(figure.axes) == 2 * 5
-    for axes, frame in zip(figure.axes, frames, strict=False):
-        window = frame[top : top + height, left : left + width]
+    for axes, pictures in zip(figure.axes, shown, strict=False):
+        window = pictures[top : top + height, left : left + width]
         assert np.array_equal(axes.images[0].get_array(), window)
     written = texts(figure)
     assert [text for text in written if text.startswith("step")] == [
@@ -168,11 +168,11 @@ def test_the_film_strip_runs_from_bicubic_over_all_steps_to_hr():
         "step 1,500",
     ]
     assert sum(text.endswith(" dB") for text in written) == 2 * 4
-    assert "84.25 dB" in written  # the perfect frame, 64x64: finite, see finite_psnr
+    assert "84.25 dB" in written  # the perfect picture, 64x64: finite, see finite_psnr
 
 
 def test_curves_show_train_validation_and_both_bicubic_lines():
-    figure = figures.curves(curve(), "full")
+    figure = figures.curves(curve(), 300, "full")
 
     loss, psnr = figure.axes
     assert {line.get_label() for line in psnr.lines} >= {
@@ -184,7 +184,7 @@ def test_curves_show_train_validation_and_both_bicubic_lines():
     for axes in (loss, psnr):
         for line in axes.lines:
             assert np.isfinite(line.get_ydata()).all()
-    assert "29.50 dB (+1.00)" in texts(figure)  # reached at step 300, the first of equals
+    assert "29.50 dB (+1.00)" in texts(figure)  # of the kept step
     assert "full" in psnr.get_title(loc="left")
 
 
@@ -192,17 +192,17 @@ def test_curves_show_the_perceptual_term_where_there_is_one():
     def terms(figure):
         return [line.get_label() for line in figure.axes[0].lines if "train, " in line.get_label()]
 
-    assert terms(figures.curves(curve(perceptual=True), "full")) == [
+    assert terms(figures.curves(curve(perceptual=True), 300, "full")) == [
         "train, pixel",
         "train, weighted perceptual",
     ]
-    assert not terms(figures.curves(curve(), "full"))
+    assert not terms(figures.curves(curve(), 300, "full"))
 
 
 def test_curves_of_a_training_of_two_rows():
     short = {name: values[:2] for name, values in curve().items()}
 
-    assert figures.png(figures.curves(short, "full")).startswith(b"\x89PNG")
+    assert figures.png(figures.curves(short, 0, "full")).startswith(b"\x89PNG")
 
 
 def test_the_histogram_counts_every_picture_and_parts_gains_from_losses():
@@ -226,16 +226,16 @@ def test_the_histogram_of_few_or_equal_gains(gains):
 
 
 def test_the_same_figure_gives_the_same_bytes_whatever_the_user_has_set():
-    before = figures.png(figures.curves(curve(), "full"))
+    before = figures.png(figures.curves(curve(), 300, "full"))
 
     with mpl.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 300}):
-        after = figures.png(figures.curves(curve(), "full"))
+        after = figures.png(figures.curves(curve(), 300, "full"))
 
     assert after == before
 
 
 def test_a_png_carries_no_time_and_no_version():
-    image = Image.open(io.BytesIO(figures.png(figures.curves(curve(), "full"))))
+    image = Image.open(io.BytesIO(figures.png(figures.curves(curve(), 300, "full"))))
 
     assert image.mode == "RGB"
     assert set(image.info) == {"dpi"}

@@ -12,7 +12,7 @@ from srcnn.imresize import downscale
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
-from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training
+from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training, validation_score
 
 SHORT = Settings(
     steps=12, batch_size=4, patch_size=20, log_every=3, validate_every=4, val_pictures=2
@@ -49,8 +49,8 @@ def prepare(pairs, settings=SHORT, seed=0, loss=None):
 
 def result(run):
     """Everything a training leaves, as bytes and plain values."""
-    film = {name: tensor.numpy().tobytes() for name, tensor in run.film().items()}
-    return run.best().to_bytes(), run.curve, film
+    snapshots = {name: tensor.numpy().tobytes() for name, tensor in run.snapshots().items()}
+    return run.best().to_bytes(), run.curve, snapshots
 
 
 def test_same_seed_same_bits_and_other_seed_other_bits(pairs):
@@ -147,12 +147,12 @@ def test_the_best_weights_are_those_of_the_best_validation(pairs):
         assert torch.equal(tensor, weights[best["step"]][name])
 
 
-def test_the_film_goes_from_the_first_step_to_the_last(pairs):
+def test_snapshots_go_from_the_first_step_to_the_last(pairs):
     run = prepare(pairs)
     run.fit()
-    film = run.film()
-    assert film["steps"].tolist() == [0, 1, 3, 6, 12]
-    assert film["sr"].shape == (5, 2, 48, 48)
+    snapshots = run.snapshots()
+    assert snapshots["steps"].tolist() == [0, 1, 3, 6, 12]
+    assert snapshots["sr"].shape == (5, 2, 48, 48)
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
@@ -199,3 +199,10 @@ def test_bfloat16_repeats_resumes_and_learns_what_float32_learns(pairs):
     scores = [training.curve[-1]["val_psnr"] for training in (run, float32)]
     assert scores[0] != scores[1]
     assert scores[0] == pytest.approx(scores[1], abs=0.02)
+
+
+def test_the_pixel_loss_keeps_the_highest_psnr_a_perceptual_loss_the_lowest_loss():
+    rows = [{"val_loss": 0.4, "val_psnr": 27.0}, {"val_loss": 0.5, "val_psnr": 29.0}]
+    assert max(rows, key=validation_score) is rows[1]
+    rows = [row | {"val_perceptual": 0.1} for row in rows]
+    assert max(rows, key=validation_score) is rows[0]

@@ -61,33 +61,38 @@ def test_fewer_pictures_are_spread_over_the_split(pairs):
     assert scores["val_psnr"] == pytest.approx(mean(psnr, repeat, val.select([0, 3])))
 
 
-def test_the_film_is_the_centres_of_the_pictures(tmp_path):
+def test_snapshots_are_the_centres_of_the_pictures(tmp_path):
     pairs = write(tmp_path / "large", {"train": 1, "val": 2}, shape=(140, 160))
     validation = Validation(pairs, pictures=2)
-    frames = {5: validation.frame(repeat), 0: validation.frame(lambda lr: bicubic(lr, SCALE))}
+    by_step = {
+        5: validation.snapshot(repeat),
+        0: validation.snapshot(lambda lr: bicubic(lr, SCALE)),
+    }
 
-    film = validation.film(frames)
+    snapshots = validation.snapshots(by_step)
 
-    assert film["steps"].tolist() == [0, 5]
-    assert film["sr"].shape == (2, 2, 128, 128)
+    assert snapshots["steps"].tolist() == [0, 5]
+    assert snapshots["sr"].shape == (2, 2, 128, 128)
     val, centre = pairs.split("val"), (slice(6, 134), slice(16, 144))
     for i in range(2):
-        np.testing.assert_array_equal(film["hr"][i], val.hr(i)[centre])
-        np.testing.assert_array_equal(film["bicubic"][i], bicubic(val.lr(i), SCALE)[centre])
-        np.testing.assert_array_equal(film["sr"][0, i], film["bicubic"][i])
-        np.testing.assert_array_equal(film["sr"][1, i], repeat(val.lr(i))[centre])
+        np.testing.assert_array_equal(snapshots["hr"][i], val.hr(i)[centre])
+        np.testing.assert_array_equal(snapshots["bicubic"][i], bicubic(val.lr(i), SCALE)[centre])
+        np.testing.assert_array_equal(snapshots["sr"][0, i], snapshots["bicubic"][i])
+        np.testing.assert_array_equal(snapshots["sr"][1, i], repeat(val.lr(i))[centre])
 
 
-def test_a_film_of_small_pictures_is_as_large_as_they_are(pairs):
+def test_snapshots_of_small_pictures_are_as_large_as_they_are(pairs):
     validation = Validation(pairs, pictures=2)
-    assert validation.frame(repeat).shape == (2, 64, 64)
+    assert validation.snapshot(repeat).shape == (2, 64, 64)
 
 
-def test_the_film_is_of_the_pictures_that_bicubic_reconstructs_worst(tmp_path):
+def test_snapshots_are_of_the_pictures_that_bicubic_reconstructs_worst(tmp_path):
     pairs = write(tmp_path / "many", {"train": 1, "val": 6}, shape=(64, 64))
     val = pairs.split("val")
     errors = [psnr(bicubic(val.lr(i), SCALE), val.hr(i)) for i in range(6)]
     hardest = sorted(np.argsort(errors)[:4])
-    film = Validation(pairs, pictures=6).film({0: torch.zeros(4, 64, 64, dtype=torch.uint8)})
+    snapshots = Validation(pairs, pictures=6).snapshots(
+        {0: torch.zeros(4, 64, 64, dtype=torch.uint8)}
+    )
     for shown, i in enumerate(hardest):
-        np.testing.assert_array_equal(film["hr"][shown], val.hr(i))
+        np.testing.assert_array_equal(snapshots["hr"][shown], val.hr(i))

@@ -13,8 +13,9 @@ import pandas as pd
 
 from pipeline.base.paths import HELD_OUT
 from pipeline.compare import wording
-from pipeline.compare.experiments import Experiment, Picture
+from pipeline.compare.experiments import Experiment, Reconstruction
 from pipeline.compare.results import Comparison
+from srcnn.measures import Measure
 from srcnn.statistics import Difference
 
 _TEMPLATES = Path(__file__).parent
@@ -48,7 +49,7 @@ def render(comparison: Comparison) -> str:
         luma=evaluation["luma"],
         shave=evaluation["shave"],
         sources=evaluation["sources"],
-        held_out=len(_held_out(comparison.a)),
+        held_out=len(comparison.a.results.of_set(HELD_OUT)),
         sets=[
             {
                 "title": wording.set_title(name),
@@ -90,17 +91,17 @@ def _row(difference: Difference) -> dict[str, Any]:
     low, high = difference.interval or (difference.mean, difference.mean)
     reach = 1.25 * max(abs(low), abs(high), abs(difference.mean)) or 1.0
     # To the right is where B is better.
-    sign = 1 if difference.higher_is_better else -1
+    sign = 1 if measure.higher_is_better else -1
     ends = sorted(50 + 50 * sign * end / reach for end in (low, high))
     wins = difference.wins["ab".index(difference.better)] if difference.better else 0
     return {
-        "title": wording.title(measure) + (wording.unit(measure) and f",{wording.unit(measure)}"),
-        "direction": "higher is better" if difference.higher_is_better else "lower is better",
-        "arrow": "↑" if difference.higher_is_better else "↓",
-        "bicubic": wording.number(measure, difference.bicubic),
-        "A": wording.number(measure, difference.a),
-        "B": wording.number(measure, difference.b),
-        "difference": wording.number(measure, difference.mean, signed=True),
+        "title": measure.heading,
+        "arrow": measure.arrow,
+        "direction": "higher is better" if measure.higher_is_better else "lower is better",
+        "bicubic": measure.number(difference.bicubic),
+        "A": measure.number(difference.a),
+        "B": measure.number(difference.b),
+        "difference": measure.number(difference.mean, signed=True),
         "interval": wording.interval(difference),
         "p": wording.p_value(difference.p_value),
         "better": (difference.better or "").upper(),
@@ -157,7 +158,8 @@ def _smooth(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
 
 
 def _pictures(comparison: Comparison) -> list[dict[str, Any]]:
-    rows = {"A": _held_out(comparison.a), "B": _held_out(comparison.b)}
+    sides = {"A": comparison.a, "B": comparison.b}
+    rows = {letter: side.results.of_set(HELD_OUT) for letter, side in sides.items()}
     return [
         {
             "id": a.id,
@@ -170,8 +172,8 @@ def _pictures(comparison: Comparison) -> list[dict[str, Any]]:
             },
             "measures": [
                 {
-                    "title": wording.title(difference.measure),
-                    "better": 1 if difference.higher_is_better else -1,
+                    "title": difference.measure.title,
+                    "better": 1 if difference.measure.higher_is_better else -1,
                     "values": _values(difference.measure, a.id, rows),
                 }
                 for difference in comparison.differences[HELD_OUT]
@@ -181,25 +183,19 @@ def _pictures(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def _values(measure: str, picture: str, rows: dict[str, pd.DataFrame]) -> dict[str, str]:
+def _values(measure: Measure, picture: str, rows: dict[str, pd.DataFrame]) -> dict[str, str]:
     """A picture's measure of bicubic, A and B; empty where it was not taken."""
     values = {
-        "bicubic": rows["A"].at[picture, f"{measure}_bicubic"],
-        "A": rows["A"].at[picture, measure],
-        "B": rows["B"].at[picture, measure],
+        "bicubic": rows["A"].at[picture, f"{measure.name}_bicubic"],
+        "A": rows["A"].at[picture, measure.name],
+        "B": rows["B"].at[picture, measure.name],
     }
     return {
-        name: "" if math.isnan(value) else wording.number(measure, value)
-        for name, value in values.items()
+        name: "" if math.isnan(value) else measure.number(value) for name, value in values.items()
     }
 
 
-def _held_out(experiment: Experiment) -> pd.DataFrame:
-    scores = experiment.results.scores
-    return scores[scores["set"] == HELD_OUT].set_index("id")
-
-
-def _uri(picture: Picture, kind: str) -> str:
+def _uri(picture: Reconstruction, kind: str) -> str:
     return f"data:image/png;base64,{base64.b64encode(picture.png[kind]).decode('ascii')}"
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from srcnn import DEFAULT_MODEL
+from srcnn.registry import DEFAULT_MODEL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

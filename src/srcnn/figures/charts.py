@@ -10,17 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 
 from srcnn.figures.style import BLUE, INK, STYLE, VERMILION
-from srcnn.selection import kept_row
+from srcnn.measures import PSNR
 
 _TRAIN, _VAL = VERMILION, BLUE
 
 
-def curves(curve: Mapping[str, np.ndarray], luma: str, loss: str = "") -> Figure:
+def curves(curve: Mapping[str, np.ndarray], kept_step: int, luma: str, loss: str = "") -> Figure:
     """Loss and PSNR along the training, the latter with the lines of bicubic interpolation.
 
     Args:
         curve: columns of the training curve (`srcnn.training.CURVE_COLUMNS`), each float (rows,),
             NaN where a row has no value.
+        kept_step: the validated step whose weights are the trained model.
         luma: the range that PSNR is measured in.
         loss: what was minimised, in words.
     """
@@ -29,7 +30,7 @@ def curves(curve: Mapping[str, np.ndarray], luma: str, loss: str = "") -> Figure
         _trained_with(figure, loss)
         left, right = figure.subplots(1, 2)
         _loss(left, curve)
-        _psnr(right, curve, luma)
+        _psnr(right, curve, kept_step, luma)
         return figure
 
 
@@ -52,20 +53,20 @@ def _loss(axes: Axes, curve: Mapping[str, np.ndarray]) -> None:
     _legend_below(axes)
 
 
-def _psnr(axes: Axes, curve: Mapping[str, np.ndarray], luma: str) -> None:
+def _psnr(axes: Axes, curve: Mapping[str, np.ndarray], kept_step: int, luma: str) -> None:
     for split, name, colour in (("train", "train", _TRAIN), ("val", "validation", _VAL)):
         _line(axes, curve["step"], curve[f"{split}_psnr"], name, colour, marker="o")
         baseline = curve[f"{split}_psnr_bicubic"]
         _line(axes, curve["step"], baseline, f"{name}, bicubic", colour, ls="--", lw=1)
-    kept = kept_row(curve)
-    step, psnr = curve["step"][kept], curve["val_psnr"][kept]
-    axes.plot(step, psnr, "o", mfc="none", mec=INK, mew=0.9, ms=7)
+    kept = np.flatnonzero(curve["step"] == kept_step)[0]
+    psnr = curve["val_psnr"][kept]
+    axes.plot(kept_step, psnr, "o", mfc="none", mec=INK, mew=0.9, ms=7)
     axes.annotate(
-        f"{psnr:.2f} dB ({psnr - curve['val_psnr_bicubic'][kept]:+.2f})",
-        (step, psnr),
+        f"{PSNR.text(psnr)} ({PSNR.number(psnr - curve['val_psnr_bicubic'][kept], signed=True)})",
+        (kept_step, psnr),
         xytext=(0, -9),
         textcoords="offset points",
-        ha="right" if step > np.nanmax(curve["step"]) / 2 else "left",
+        ha="right" if kept_step > np.nanmax(curve["step"]) / 2 else "left",
         va="top",
         fontsize=7.5,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6},
@@ -123,10 +124,11 @@ def gain_histogram(
         for bar, edge in zip(bars, edges[:-1], strict=True):
             bar.set_facecolor(BLUE if edge >= 0 else VERMILION)
         low, high = (mean, mean) if interval is None else interval
-        label = f"mean {mean:+.2f} dB"
+        label = f"mean {PSNR.text(mean, signed=True)}"
         if interval is not None:
             axes.axvspan(low, high, color=INK, alpha=0.12, linewidth=0, zorder=0)
-            label += f"\n95 % interval\n{low:+.2f} to {high:+.2f}"
+            ends = (PSNR.number(end, signed=True) for end in (low, high))
+            label += f"\n95 % interval\n{' to '.join(ends)}"
         axes.axvline(mean, color=INK, linewidth=1.2)
         axes.axvline(0, color=INK, linewidth=0.6)
         on_the_right = mean < (edges[0] + edges[-1]) / 2

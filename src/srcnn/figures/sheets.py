@@ -1,4 +1,4 @@
-"""Sheets of pictures: reconstructions beside their originals, and the film strip of a training.
+"""Sheets of pictures: reconstructions beside their originals, and the snapshots of a training.
 
 Every pixel of a picture is drawn as a square of whole screen pixels: nothing is smoothed that
 could be taken for the network's work. Only pictures too large for their cell are shrunk.
@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 
 from srcnn.evaluation import Score
 from srcnn.figures.style import DPI, INK, ORANGE, STYLE
+from srcnn.measures import PSNR, SSIM
 from srcnn.metrics import finite_psnr
 
 Window = tuple[int, int, int, int]  # top, left, height, width in pixels
@@ -134,8 +135,8 @@ def _reconstruction(
     better = example.sr if score.gain("psnr") > 0 else example.baseline
     cells = (
         (example.lr, gray, f"{small_width} × {small_height}"),
-        (example.baseline, gray, f"{score.psnr_bicubic:.2f} dB / {score.ssim_bicubic:.4f}"),
-        (example.sr, gray, f"{score.psnr:.2f} dB / {score.ssim:.4f}"),
+        (example.baseline, gray, _caption(score.psnr_bicubic, score.ssim_bicubic)),
+        (example.sr, gray, _caption(score.psnr, score.ssim)),
         (example.hr, gray, f"{width} × {height}"),
         (errors, magma, f"mean {errors.mean():.1f}"),
     )
@@ -153,10 +154,10 @@ def _reconstruction(
         sheet.text(x + _CELL / 2, below + _CELL + 24, caption, ha="center", size=7.5, weight=weight)
 
 
-def filmstrip(
+def snapshots(
     steps: np.ndarray,
     sr: np.ndarray,
-    baseline: np.ndarray,
+    bicubic: np.ndarray,
     hr: np.ndarray,
     scale: int,
     luma: str,
@@ -167,30 +168,30 @@ def filmstrip(
     Args:
         steps: int (S,), rising.
         sr: uint8 (S, N, h, w).
-        baseline: the bicubic enlargements, uint8 (N, h, w), as is hr.
+        bicubic: the bicubic enlargements, uint8 (N, h, w), as is hr.
         hr: the originals.
         scale: enlargement.
         luma: the range of the pictures' luma.
         loss: what the network was trained with, in words.
     """
     cell, gap, margin, top, caption, foot = 192, 8, 10, 40, 32, 26
-    frames = [baseline, *sr, hr]
+    shown = [bicubic, *sr, hr]
     names = ["Bicubic", *(f"step {step:,}" for step in steps), "HR"]
-    columns = [margin + k * (cell + gap) for k in range(len(frames))]
-    columns[1:] = [x + gap for x in columns[1:]]  # bicubic and HR stand apart from the film
+    columns = [margin + k * (cell + gap) for k in range(len(shown))]
+    columns[1:] = [x + gap for x in columns[1:]]  # bicubic and HR stand apart
     columns[-1] += gap
     with mpl.rc_context(STYLE):
         sheet = _Sheet(columns[-1] + cell + margin, top + len(hr) * (cell + caption) + foot)
         for x, name in zip(columns, names, strict=True):
             sheet.text(x + cell / 2, top - 12, name, ha="center", weight="bold", size=8.5)
         for n, original in enumerate(hr):
-            window = hardest_window(baseline[n], original, _WINDOW, 1)
+            window = hardest_window(bicubic[n], original, _WINDOW, 1)
             y = top + n * (cell + caption)
-            for x, frame in zip(columns, frames, strict=True):
-                crop = _cut(frame[n], window)
+            for x, pictures in zip(columns, shown, strict=True):
+                crop = _cut(pictures[n], window)
                 sheet.picture(x, y, cell, cell, crop, cmap="gray", vmin=0, vmax=255)
-                if frame is not hr:
-                    psnr = f"{finite_psnr(crop, _cut(original, window)):.2f} dB"
+                if pictures is not hr:
+                    psnr = PSNR.text(finite_psnr(crop, _cut(original, window)))
                     sheet.text(x + cell / 2, y + cell + 19, psnr, ha="center", size=7.5)
         sheet.text(
             margin,
@@ -201,6 +202,10 @@ def filmstrip(
             size=7,
         )
         return sheet.figure
+
+
+def _caption(psnr: float, ssim: float) -> str:
+    return f"{PSNR.text(psnr)} / {SSIM.text(ssim)}"
 
 
 def _trained_with(loss: str) -> str:

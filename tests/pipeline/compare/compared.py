@@ -2,13 +2,14 @@
 
 import hashlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 from skimage import data, filters
 
-from pipeline.compare.experiments import Experiment, Picture, Results
+from pipeline.compare.experiments import Experiment, Reconstruction, Results
 from srcnn.imresize import downscale
 from srcnn.inference import bicubic
 
@@ -17,9 +18,12 @@ SCALE = 4
 
 def experiment(*arguments, **settings):
     """An experiment with its results, as if they had been read; see `parts`."""
-    made, results = parts(*arguments, **settings)
-    made.__dict__["results"] = results
-    return made
+    return parts(*arguments, **settings)[0]
+
+
+def with_scores(made, table):
+    """The experiment with other scores."""
+    return replace(made, read_results=lambda: replace(made.results, scores=table))
 
 
 def parts(
@@ -37,20 +41,23 @@ def parts(
 ):
     """An experiment and its results; `shift`: worse PSNR and SSIM, all other measures better."""
     run_id = hashlib.md5(name.encode()).hexdigest()
-    return Experiment(
-        run_id,
-        name,
-        {"loss.pixel": "mse", "loss.perceptual_weight": weight, "degrade.scale": "4"}
-        | (params or {}),
-        {"data.pairs": "digest", "model.version": "1", "dvc.experiment": name} | (tags or {}),
-        {"val/psnr_gain": 1.0, "val/gmsd": 0.1, "test/gmsd": 0.1} | (metrics or {}),
-    ), Results(
+    results = Results(
         {"scale": SCALE, "luma": "full", "shave": SCALE, "sources": count // tiles, "loss": "mse"}
         | (evaluation or {}),
         scores(shift, count, tiles, measures),
         curve(float(weight), shift),
         [picture(i, shift) for i in range(pictures)],
     )
+    made = Experiment(
+        run_id,
+        name,
+        {"loss.pixel": "mse", "loss.perceptual_weight": weight, "degrade.scale": "4"}
+        | (params or {}),
+        {"data.pairs": "digest", "model.version": "1", "dvc.experiment": name} | (tags or {}),
+        {"val/psnr_gain": 1.0, "val/gmsd": 0.1, "test/gmsd": 0.1} | (metrics or {}),
+        lambda: results,
+    )
+    return made, results
 
 
 def scores(shift, count, tiles, measures):
@@ -96,7 +103,9 @@ def picture(i, shift):
     sharp = filters.unsharp_mask(smooth, 3, 1 + shift, preserve_range=True)
     sr = np.clip(sharp, 0, 255).astype(np.uint8)
     kinds = {"lr": lr, "bicubic": smooth, "sr": sr, "hr": hr}
-    return Picture(f"picture{i:02d}", True, {kind: png(pixels) for kind, pixels in kinds.items()})
+    return Reconstruction(
+        f"picture{i:02d}", True, {kind: png(pixels) for kind, pixels in kinds.items()}
+    )
 
 
 def png(pixels):

@@ -5,6 +5,7 @@ from PIL import Image
 
 from pipeline.base.stage import StageError
 from pipeline.compare import experiments, tradeoff
+from srcnn.measures import GMSD, LPIPS, VGG19
 from tests.pipeline.compare.compared import experiment
 from tests.pipeline.experiment import load_params
 
@@ -60,15 +61,15 @@ def test_no_sweep_is_an_error_that_tells_how_to_make_one(found):
 
 def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
     found = sweep()
-    assert tradeoff.usable_measure(found, None) == "vgg19"
+    assert tradeoff.usable_judge(found, None) == VGG19
     found[0].metrics["test/lpips"] = 0.1
-    assert tradeoff.usable_measure(found, None) == "vgg19"
+    assert tradeoff.usable_judge(found, None) == VGG19
     found[0].results.evaluation["vgg19_weights"] = "other"
-    assert tradeoff.usable_measure(found, None) == "gmsd"
+    assert tradeoff.usable_judge(found, None) == GMSD
     with pytest.raises(StageError, match=r"not all 3 experiments have LPIPS.* without"):
-        tradeoff.usable_measure(found, "lpips")
+        tradeoff.usable_judge(found, LPIPS)
     with pytest.raises(StageError, match=r"w0\.01 \(run .*\) with other"):
-        tradeoff.usable_measure(found, "vgg19")
+        tradeoff.usable_judge(found, VGG19)
 
 
 def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):

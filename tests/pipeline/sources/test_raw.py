@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.base.stage import StageError
 from pipeline.sources import raw
-from pipeline.sources.raw import Picture, Unreadable
+from pipeline.sources.raw import RawPicture, Unreadable
 from tests.pictures import png
 
 
@@ -22,7 +22,7 @@ def index(folder) -> list[dict[str, str]]:
 
 
 def test_pictures_come_back_as_they_went(tmp_path):
-    pictures = [Picture(f"Zoë, {i}/ü.png", f"source {i // 2}", png(i)) for i in range(5)]
+    pictures = [RawPicture(f"Zoë, {i}/ü.png", f"source {i // 2}", png(i)) for i in range(5)]
     assert raw.write(pictures, tmp_path) == 5
     assert list(raw.read(tmp_path)) == pictures
     assert raw.skipped(tmp_path) == []
@@ -30,7 +30,7 @@ def test_pictures_come_back_as_they_went(tmp_path):
 
 def test_index_tells_source_size_and_sha256(tmp_path):
     data = png(0, size=(8, 12))
-    raw.write([Picture("a", "photo", data)], tmp_path)
+    raw.write([RawPicture("a", "photo", data)], tmp_path)
     digest = hashlib.sha256(data).hexdigest()
     expected = {"id": "a", "source": "photo", "width": "12", "height": "8", "sha256": digest}
     assert index(tmp_path) == [expected]
@@ -39,7 +39,7 @@ def test_index_tells_source_size_and_sha256(tmp_path):
 def test_many_pictures_make_few_shards_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(raw, "SHARD_BYTES", 10_000)
     monkeypatch.setattr(raw, "GROUP_BYTES", 2_500)
-    pictures = [Picture(f"{i:02d}", f"{i:02d}", png(i)) for i in range(60)]
+    pictures = [RawPicture(f"{i:02d}", f"{i:02d}", png(i)) for i in range(60)]
     raw.write(pictures, tmp_path)
     shards = sorted(tmp_path.glob("*.parquet"))
     assert 3 < len(shards) < 20
@@ -51,13 +51,13 @@ def test_same_pictures_same_bytes(tmp_path):
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:
         folder.mkdir()
-        raw.write((Picture(str(i), str(i), png(i)) for i in range(4)), folder)
+        raw.write((RawPicture(str(i), str(i), png(i)) for i in range(4)), folder)
     first, second = ({f.name: f.read_bytes() for f in folder.iterdir()} for folder in folders)
     assert first == second
 
 
 def test_identical_pictures_share_one_source(tmp_path):
-    raw.write([Picture(name, name, png(name == "b")) for name in "abc"], tmp_path)
+    raw.write([RawPicture(name, name, png(name == "b")) for name in "abc"], tmp_path)
     assert [row["source"] for row in index(tmp_path)] == ["a", "b", "a"]
     assert [picture.source for picture in raw.read(tmp_path)] == ["a", "b", "a"]
 
@@ -81,14 +81,14 @@ def test_the_same_pixels_in_other_files_share_one_source(tmp_path):
         "its luma": gray.getvalue(),
     }
     assert len(set(pictures.values())) == len(pictures)
-    raw.write([Picture(name, None, data) for name, data in pictures.items()], tmp_path)
+    raw.write([RawPicture(name, None, data) for name, data in pictures.items()], tmp_path)
     assert len({row["source"] for row in index(tmp_path)}) == 1
 
 
 def test_the_same_samples_in_another_shape_are_another_picture(tmp_path):
     stripes = np.random.default_rng(0).integers(0, 256, (8, 12), dtype=np.uint8)
     pictures = [encoded_gray(stripes), encoded_gray(stripes.reshape(12, 8))]
-    raw.write([Picture(str(i), None, data) for i, data in enumerate(pictures)], tmp_path)
+    raw.write([RawPicture(str(i), None, data) for i, data in enumerate(pictures)], tmp_path)
     assert len({row["source"] for row in index(tmp_path)}) == 2
 
 
@@ -101,7 +101,7 @@ def encoded_gray(pixels: np.ndarray) -> bytes:
 def test_a_picture_named_by_its_pixels_is_moved_by_nothing(tmp_path):
     def sources(names: dict[str, int], folder: str) -> dict[str, str]:
         (tmp_path / folder).mkdir()
-        raw.write([Picture(n, None, png(seed)) for n, seed in names.items()], tmp_path / folder)
+        raw.write([RawPicture(n, None, png(seed)) for n, seed in names.items()], tmp_path / folder)
         return {row["id"]: row["source"] for row in index(tmp_path / folder)}
 
     few = sources({"b": 1, "c": 2}, "few")
@@ -112,7 +112,7 @@ def test_a_picture_named_by_its_pixels_is_moved_by_nothing(tmp_path):
 
 
 def test_one_picture_in_two_of_the_users_groups_is_an_error(tmp_path):
-    pictures = [Picture("anna/1", "anna", png(0)), Picture("bob/7", "bob", png(0))]
+    pictures = [RawPicture("anna/1", "anna", png(0)), RawPicture("bob/7", "bob", png(0))]
     with pytest.raises(
         StageError,
         match=r"data.group_by puts 'bob/7' into source 'bob', but .* 'anna/1' of source 'anna'",
@@ -125,7 +125,7 @@ class TestDamage:
     def folder(self, tmp_path, monkeypatch):
         monkeypatch.setattr(raw, "SHARD_BYTES", 3_000)
         monkeypatch.setattr(raw, "GROUP_BYTES", 1_000)
-        raw.write([Picture(f"{i}", f"{i}", png(i)) for i in range(9)], tmp_path)
+        raw.write([RawPicture(f"{i}", f"{i}", png(i)) for i in range(9)], tmp_path)
         assert len(list(tmp_path.glob("*.parquet"))) == 3
         return tmp_path
 
@@ -203,11 +203,11 @@ class TestDamage:
 
 def test_unreadable_picture_stops(tmp_path):
     with pytest.raises(StageError, match=r"bad\.png cannot be read.*skip_unreadable"):
-        raw.write([Picture("bad.png", "bad.png", png(0)[:60])], tmp_path)
+        raw.write([RawPicture("bad.png", "bad.png", png(0)[:60])], tmp_path)
 
 
 def test_unreadable_picture_is_skipped_and_listed(tmp_path):
-    pictures = [Picture("bad.png", "bad.png", b"no picture"), Picture("good", "good", png(0))]
+    pictures = [RawPicture("bad.png", "bad.png", b"no picture"), RawPicture("good", "good", png(0))]
     assert raw.write(pictures, tmp_path, Unreadable(skip=True)) == 1
     assert [picture.id for picture in raw.read(tmp_path)] == ["good"]
     [(file, reason)] = raw.skipped(tmp_path)
@@ -217,12 +217,12 @@ def test_unreadable_picture_is_skipped_and_listed(tmp_path):
 
 def test_ids_are_unique(tmp_path):
     with pytest.raises(StageError, match="'a'"):
-        raw.write([Picture("a", "a", png(0)), Picture("a", "b", png(1))], tmp_path)
+        raw.write([RawPicture("a", "a", png(0)), RawPicture("a", "b", png(1))], tmp_path)
 
 
 def test_shards_hold_plain_columns(tmp_path):
     """Whoever opens them with another tool finds three plain columns."""
-    raw.write([Picture("a", "b", png(0))], tmp_path)
+    raw.write([RawPicture("a", "b", png(0))], tmp_path)
     table = pq.read_table(tmp_path / "pictures-00000.parquet")
     assert table.column_names == ["id", "source", "data"]
     assert not json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))

@@ -3,7 +3,8 @@
 import pytest
 
 from pipeline.tracking import registry
-from pipeline.tracking.registry import CHAMPION, CODE, DATA, GAIN, PICTURES, SCALE
+from pipeline.tracking.registry import CODE, DATA, GAIN, PICTURES
+from srcnn.registry import CHAMPION, SCALE_TAG
 
 NAME = "srcnn"
 
@@ -16,7 +17,7 @@ def client(store):
 
 def register(client, gain, data="portraits", scale=4, pictures=8, promote=False):
     """Register a version as an experiment does and choose; the champion's version."""
-    tags = {GAIN: f"{gain}", DATA: data, SCALE: f"{scale}", PICTURES: f"{pictures}", CODE: "c"}
+    tags = {GAIN: f"{gain}", DATA: data, SCALE_TAG: f"{scale}", PICTURES: f"{pictures}", CODE: "c"}
     experiment = client.get_experiment_by_name("portraits")
     run = client.create_run(experiment.experiment_id)
     made = client.create_model_version(NAME, "file:///nowhere", run.info.run_id, tags=tags)
@@ -61,7 +62,7 @@ def test_versions_count_as_numbers(client):
 
 def test_a_choice_overtaken_by_another_host_is_corrected(client, monkeypatch):
     register(client, 1.0)
-    tags = {GAIN: "2.0", DATA: "portraits", SCALE: "4", PICTURES: "8"}
+    tags = {GAIN: "2.0", DATA: "portraits", SCALE_TAG: "4", PICTURES: "8"}
     set_alias = type(client).set_registered_model_alias
 
     def slowly(self, name, alias, version):

@@ -16,11 +16,12 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from srcnn import model_files
+from srcnn import registry
 from srcnn.command.cli import main
 from srcnn.command.demo import scratch, work
 from srcnn.command.demo.models import Models
 from srcnn.imresize import downscale
+from srcnn.measures import GMSD, PSNR, SSIM, VGG19
 from srcnn.perceptual.pretrained import WeightsUnavailable
 from srcnn.upscaling import Upscaler
 from tests.models import model_file, resolver
@@ -31,9 +32,9 @@ PORTRAIT = data.astronaut()[:120, 150:250]
 @pytest.fixture(autouse=True)
 def perceptual_measures(monkeypatch):
     """None, whatever this machine's cache holds."""
-    original = work._perceptual_measures
+    original = work._learned_scores
     original.cache_clear()
-    monkeypatch.setattr(work, "_perceptual_measures", dict)
+    monkeypatch.setattr(work, "_learned_scores", dict)
     return original
 
 
@@ -55,11 +56,11 @@ def test_a_picture_taken_as_hr_is_shrunk_enlarged_and_scored(picture, model):
     np.testing.assert_array_equal(made.pictures["A"], expected)
     np.testing.assert_array_equal(np.asarray(Image.open(made.files["A"])), expected)
     assert list(made.scores) == ["bicubic", "A"]
-    assert list(made.scores["A"]) == ["PSNR, dB ↑", "SSIM ↑", "GMSD ↓"]
-    assert 20 < made.scores["bicubic"]["PSNR, dB ↑"] < 40
+    assert list(made.scores["A"]) == [PSNR, SSIM, GMSD]
+    assert 20 < made.scores["bicubic"][PSNR] < 40
 
 
-def test_perceptual_measures_are_added_where_their_networks_are_there(
+def test_learned_scores_are_added_where_their_networks_are_there(
     picture, model, monkeypatch, perceptual_measures
 ):
     class MissingLPIPS:
@@ -72,10 +73,10 @@ def test_perceptual_measures_are_added_where_their_networks_are_there(
     distance = lambda a, b: float(np.abs(a.astype(int) - b).mean())  # noqa: E731
     monkeypatch.setattr(work, "VGGDistance", lambda download: distance)
     monkeypatch.setattr(work, "LPIPS", MissingLPIPS)
-    monkeypatch.setattr(work, "_perceptual_measures", perceptual_measures)
+    monkeypatch.setattr(work, "_learned_scores", perceptual_measures)
     made = work.enlarge(picture, True, model, None)
-    assert list(made.scores["A"]) == ["PSNR, dB ↑", "SSIM ↑", "GMSD ↓", "VGG19 distance ↓"]
-    assert made.scores["A"]["VGG19 distance ↓"] > 0
+    assert list(made.scores["A"]) == [PSNR, SSIM, GMSD, VGG19]
+    assert made.scores["A"][VGG19] > 0
 
 
 def test_a_picture_to_enlarge_has_no_scores(picture, model):
@@ -114,13 +115,13 @@ def test_champion_stands_beside_the_newest_perceptual_version_of_its_scale(monke
         search_model_versions=lambda wanted: versions,
         get_registered_model=lambda name: SimpleNamespace(aliases={"champion": "1"}),
     )
-    monkeypatch.setattr(model_files, "mlflow_client", lambda: client)
+    monkeypatch.setattr(registry, "mlflow_client", lambda: client)
     models = Models.registered()
     assert models.a == "version 1, x4, pixel loss only, champion"
     assert models.b == "version 2, x4, perceptual 0.01"
     assert list(models.references.values()) == [f"models:/srcnn/{n}" for n in (4, 3, 2, 1)]
     versions.clear()
-    with pytest.raises(model_files.NoModel, match="dvc repro"):
+    with pytest.raises(registry.NoModel, match="dvc repro"):
         Models.registered()
 
 

@@ -37,7 +37,7 @@ def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     (folder / "other.safetensors").write_bytes(resolver(residual=False).to_bytes())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "_perceptual_measures", dict)  # whatever this machine's cache holds
+        patch.setattr(work, "_learned_scores", dict)  # whatever this machine's cache holds
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
         pytest.importorskip("gradio", reason="needs requirements-demo.txt")

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Self
+from typing import Self
 
-from srcnn import model_files
-from srcnn.model_files import NoModel, TrainedModel
-
-REGISTERED = "srcnn"
+from srcnn import model_files, registry
+from srcnn.model_files import TrainedModel
+from srcnn.registry import RegisteredModel
 
 
 class Models:
@@ -42,23 +41,16 @@ class Models:
         Raises:
             NoModel: there are none.
         """
-        client = model_files.mlflow_client()
-        with model_files.reading("the list of registered models"):
-            found = client.search_model_versions(f"name = '{REGISTERED}'")
-            versions = sorted(found, key=lambda v: -int(v.version))
-            if not versions:
-                raise NoModel("no model is registered yet: `dvc repro` trains and registers one")
-            aliases = client.get_registered_model(REGISTERED).aliases
-        best = str(aliases.get("champion", versions[0].version))
-        by_number = {v.version: _label(v, str(v.version) == best) for v in versions}
-        labels = {label: f"models:/{REGISTERED}/{number}" for number, label in by_number.items()}
-        champion = next(v for v in versions if str(v.version) == best)
-        rivals = [v for v in versions if v.tags.get("scale") == champion.tags.get("scale")]
-        others = [v for v in rivals if v is not champion]
-        perceptual = [v for v in others if _weight(v) > 0]
+        versions = registry.registered_models()
+        champion = next(version for version in versions if version.is_champion)
+        others = [v for v in versions if v.scale == champion.scale and v is not champion]
+        perceptual = [version for version in others if version.perceptual_weight]
         beside = next(iter(perceptual or others), None)
-        b = by_number[beside.version] if beside else None
-        return cls(labels, by_number[champion.version], b)
+        return cls(
+            {_label(version): version.reference for version in versions},
+            _label(champion),
+            _label(beside) if beside else None,
+        )
 
 
 @lru_cache(maxsize=8)
@@ -67,15 +59,10 @@ def load(reference: str) -> TrainedModel:
     return model_files.load(reference, "auto")
 
 
-def _weight(version: Any) -> float:
-    return float(version.tags.get("loss.perceptual_weight", 0))
-
-
-def _label(version: Any, champion: bool) -> str:
-    tags = version.tags
-    weight = _weight(version)
+def _label(model: RegisteredModel) -> str:
+    weight = model.perceptual_weight
     loss = f"perceptual {weight:g}" if weight else "pixel loss only"
-    parts = [f"version {version.version}", f"x{tags.get('scale', '?')}", loss]
-    if champion:
-        parts.append("champion")
+    parts = [f"version {model.version}", f"x{model.scale}", loss]
+    if model.is_champion:
+        parts.append(registry.CHAMPION)
     return ", ".join(parts)

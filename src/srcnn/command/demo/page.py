@@ -11,6 +11,7 @@ from PIL import Image
 from srcnn.command.demo import work
 from srcnn.command.demo.models import Models
 from srcnn.command.demo.work import BICUBIC, HR, A, B, Results
+from srcnn.measures import Measure
 
 _NONE = "none"
 _ENLARGE, _DEGRADE = "Enlarge it", "Shrink it first, then compare with it"
@@ -152,12 +153,12 @@ def _pair(made: Results | None, left: str, right: str) -> tuple[np.ndarray, np.n
     return pictures.get(left, pictures[BICUBIC]), pictures.get(right, pictures[A])
 
 
-def _table(scores: dict[str, dict[str, float]]) -> str:
+def _table(scores: dict[str, dict[Measure, float]]) -> str:
     """The measures as Markdown, one a row: a phone has no room for more columns than pictures."""
     rows = [["against the original", *scores], ["---"] * (1 + len(scores))]
-    for name in next(iter(scores.values()), {}):
-        digits = 2 if "dB" in name else 4
-        rows.append([name, *(f"{of[name]:.{digits}f}" for of in scores.values())])
+    for measure in next(iter(scores.values()), {}):
+        numbers = (measure.number(of[measure]) for of in scores.values())
+        rows.append([f"{measure.heading} {measure.arrow}", *numbers])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) if scores else ""
 
 

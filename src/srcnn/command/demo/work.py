@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from srcnn import metrics
+from srcnn import measures, metrics
 from srcnn.color import luma
 from srcnn.command.demo.models import load
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
+from srcnn.measures import GMSD, PSNR, SSIM, Measure
 from srcnn.perceptual.measures import LPIPS, VGGDistance
 from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 from srcnn.pictures import images
@@ -31,11 +32,11 @@ PATIENCE = 120.0
 
 _MAX_PERCEPTUAL_PIXELS = 1_000_000
 
-Measure = Callable[[np.ndarray, np.ndarray], float]
-PIXEL_MEASURES: dict[str, Measure] = {
-    "PSNR, dB ↑": metrics.psnr,
-    "SSIM ↑": metrics.ssim,
-    "GMSD ↓": metrics.gmsd,
+Score = Callable[[np.ndarray, np.ndarray], float]
+_PIXEL_SCORES: dict[Measure, Score] = {
+    PSNR: metrics.psnr,
+    SSIM: metrics.ssim,
+    GMSD: metrics.gmsd,
 }
 
 HR, BICUBIC, A, B = "original", "bicubic", "A", "B"
@@ -53,7 +54,7 @@ class Results:
     """
 
     pictures: dict[str, np.ndarray]
-    scores: dict[str, dict[str, float]]
+    scores: dict[str, dict[Measure, float]]
     files: dict[str, str]
     note: str
 
@@ -141,22 +142,22 @@ def _whole(bands: list[np.ndarray]) -> np.ndarray:
     return picture[..., 0] if picture.shape[2] == 1 else picture
 
 
-def _scores(picture: np.ndarray, hr: np.ndarray, model: SuperResolver) -> dict[str, float]:
+def _scores(picture: np.ndarray, hr: np.ndarray, model: SuperResolver) -> dict[Measure, float]:
     """By the protocol of the evaluation: luma, `scale` pixels shaved off each side."""
     got, original = (metrics.shave(luma(each, model.luma), model.scale) for each in (picture, hr))
-    measures = PIXEL_MEASURES
+    scores = _PIXEL_SCORES
     if got.size <= _MAX_PERCEPTUAL_PIXELS and min(got.shape) >= LPIPS.smallest:
-        measures = PIXEL_MEASURES | _perceptual_measures()
-    return {name: measure(got, original) for name, measure in measures.items()}
+        scores = _PIXEL_SCORES | _learned_scores()
+    return {measure: score(got, original) for measure, score in scores.items()}
 
 
 @lru_cache(maxsize=1)
-def _perceptual_measures() -> dict[str, Measure]:
+def _learned_scores() -> dict[Measure, Score]:
     """Those whose networks are on this machine already; the page fetches nothing."""
-    found: dict[str, Measure] = {}
-    for name, kind in (("VGG19 distance ↓", VGGDistance), ("LPIPS ↓", LPIPS)):
+    found: dict[Measure, Score] = {}
+    for measure, kind in ((measures.VGG19, VGGDistance), (measures.LPIPS, LPIPS)):
         with suppress(WeightsUnavailable, UnusableWeights, ImportError):
-            found[name] = kind(download=False)
+            found[measure] = kind(download=False)
     return found
 
 

@@ -1,0 +1,178 @@
+"""Models in MLflow's registry and runs: the only file of the library that knows MLflow.
+
+The pipeline registers models; the names that it gives to what the library reads are here.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srcnn.masking import masked
+
+MODEL_NAME = "srcnn"
+CHAMPION = "champion"  # the alias of the best version
+DEFAULT_MODEL = f"models:/{MODEL_NAME}@{CHAMPION}"
+HOW_TO_TRAIN = "`dvc repro` (or `make repro`) in the project trains and registers one"
+
+# Tags of a version: its enlargement, and the weight of its perceptual loss.
+SCALE_TAG, PERCEPTUAL_WEIGHT_TAG = "scale", "loss.perceptual_weight"
+
+
+class NoModel(ValueError):
+    """The model cannot be found; the message says what would help."""
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A version of the registered model, as the demo offers it.
+
+    Attributes:
+        version: its number.
+        scale: the enlargement; "?" where the version does not say.
+        perceptual_weight: of its loss; 0 of the pixel loss alone.
+        is_champion: whether it has the alias.
+    """
+
+    version: int
+    scale: str
+    perceptual_weight: float
+    is_champion: bool
+
+    @property
+    def reference(self) -> str:
+        """For `srcnn.load_model`."""
+        return f"models:/{MODEL_NAME}/{self.version}"
+
+
+def registered_models() -> list[RegisteredModel]:
+    """All versions of the registered model, newest first; one is the champion.
+
+    Raises:
+        NoModel: there are none, or MLflow cannot be read.
+    """
+    client = mlflow_client()
+    with reading("the list of registered models"):
+        versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
+        if not versions:
+            raise NoModel("no model is registered yet: `dvc repro` trains and registers one")
+        aliases = client.get_registered_model(MODEL_NAME).aliases
+    newest_first = sorted(versions, key=lambda version: -int(version.version))
+    champion = str(aliases.get(CHAMPION, newest_first[0].version))
+    return [
+        RegisteredModel(
+            version=int(version.version),
+            scale=version.tags.get(SCALE_TAG, "?"),
+            perceptual_weight=float(version.tags.get(PERCEPTUAL_WEIGHT_TAG, 0)),
+            is_champion=str(version.version) == champion,
+        )
+        for version in newest_first
+    ]
+
+
+@contextmanager
+def fetched(uri: str) -> Iterator[tuple[Path, str, str]]:
+    """The weights of a model in MLflow, while the block runs.
+
+    Args:
+        uri: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME` or `runs:/RUN_ID`.
+
+    Yields:
+        The .safetensors file, the model's name for people, and the run that made it.
+
+    Raises:
+        NoModel: there is none, it is not one of this project, or MLflow cannot be read.
+    """
+    client = mlflow_client()
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        with reading(f"{uri} in {mlflow.get_tracking_uri()}"):
+            if uri.startswith("models:"):
+                version = _model_version(client, uri.removeprefix("models:").strip("/"))
+                source = f"models:/{version.name}/{version.version}"
+                name, run_id = f"{version.name} version {version.version}", version.run_id or ""
+            else:
+                run_id, _, inner = uri.removeprefix("runs:").strip("/").partition("/")
+                source, name = f"runs:/{run_id}/{inner or 'model'}", f"run {run_id}"
+            files = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder))
+        weights = sorted(files.glob("artifacts/*.safetensors"))
+        if len(weights) != 1:
+            raise NoModel(f"{uri} is not a model of this project: it holds no one .safetensors")
+        yield weights[0], name, run_id
+
+
+def tracking_uri() -> str:
+    """MLflow's store: `MLFLOW_TRACKING_URI`, else the nearest mlflow.db here or above.
+
+    Raises:
+        NoModel: there is neither. (Opening a store that is not there would create it.)
+    """
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    if named:
+        return named
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "mlflow.db").is_file():
+            return f"sqlite:///{folder / 'mlflow.db'}"
+    raise NoModel(
+        f"there is no model yet: MLFLOW_TRACKING_URI is not set and no mlflow.db is in {here} or "
+        f"above; {HOW_TO_TRAIN}"
+    )
+
+
+def mlflow_client() -> Any:
+    """The client of MLflow's store; it is also made the store of `mlflow` itself.
+
+    Raises:
+        NoModel: MLflow is not installed, or there is no store.
+    """
+    uri = tracking_uri()
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it waits for the network
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # else minutes without a server
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        import mlflow
+    except ImportError:
+        raise NoModel(
+            "models:/ and runs:/ need MLflow, which is not installed (pip install mlflow); "
+            "without it, name a .safetensors file"
+        ) from None
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    with reading(f"the MLflow store {uri}"):  # a scheme without a driver shows here
+        return mlflow.MlflowClient(uri, registry_uri=uri)
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """What goes wrong in MLflow becomes one sentence that says what could not be read.
+
+    Raises:
+        NoModel: MLflow, its store, a file or a driver failed; the sentence shows no password.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        raise NoModel(masked(f"{what} cannot be read: {reason}; {HOW_TO_TRAIN}")) from None
+
+
+def _model_version(client: Any, reference: str) -> Any:
+    """NAME@ALIAS, NAME/VERSION or NAME as a version of the registry."""
+    name, at, alias = reference.partition("@")
+    if at:
+        return client.get_model_version_by_alias(name, alias)
+    name, slash, number = reference.partition("/")
+    if slash and number != "latest":
+        return client.get_model_version(name, number)
+    versions = client.search_model_versions(f"name = '{name}'")
+    if not versions:
+        raise NoModel(f"no model is registered as {name!r}; {HOW_TO_TRAIN}")
+    return max(versions, key=lambda version: int(version.version))

@@ -1,0 +1,105 @@
+import pytest
+
+from pipeline.base.stage import StageError
+from pipeline.compare.choice import best_of_each_kind, find
+from pipeline.tracking.store import EXPERIMENTS
+from tests.pipeline.compare.compared import experiment
+
+
+def gain(value, **other):
+    """A gain and perceptual measures on validation pictures, the best of all on test pictures."""
+    judged = {f"val/{name}": v for name, v in other.items()}
+    return {"val/psnr_gain": value} | judged | {f"test/{name}": 1 - v for name, v in other.items()}
+
+
+def test_best_pixel_only_and_best_perceptual_run_are_chosen():
+    found = [
+        experiment("weak", metrics=gain(1.0)),
+        experiment("strong", metrics=gain(1.5)),
+        experiment("light", "0.001", metrics=gain(1.4, lpips=0.3, gmsd=0.05)),
+        experiment("heavy", "0.01", metrics=gain(0.9, lpips=0.2, gmsd=0.09)),
+    ]
+    a, b = best_of_each_kind(found)
+    assert (a.name, b.name) == ("strong", "heavy")
+
+
+@pytest.mark.parametrize(
+    ("lpips", "weights", "best"),
+    [
+        ((0.2, 0.3), ("imagenet", "mine.pth"), "light"),
+        ((0.2, None), ("imagenet", "imagenet"), "heavy"),
+        ((0.2, None), ("imagenet", "mine.pth"), "light"),
+    ],
+)
+def test_judge_is_one_that_all_perceptual_runs_have_with_the_same_weights(lpips, weights, best):
+    found = [experiment("pixel")]
+    for name, lpips_, vgg19, gmsd, file in (
+        ("light", lpips[0], 0.3, 0.05, weights[0]),
+        ("heavy", lpips[1], 0.1, 0.09, weights[1]),
+    ):
+        judged = {"vgg19": vgg19, "gmsd": gmsd} | ({"lpips": lpips_} if lpips_ else {})
+        tags = {"vgg19_weights": file}
+        found.append(experiment(name, "0.01", tags=tags, metrics=gain(1.0, **judged)))
+    assert best_of_each_kind(found)[1].name == best
+
+
+def test_gains_on_other_validation_pictures_are_not_compared():
+    two = {"train.val_pictures": "2"}
+    found = [
+        experiment("perceptual", "0.01"),
+        experiment("lucky", metrics=gain(9), params=two),
+        experiment("lucky perceptual", "0.01", metrics=gain(9, gmsd=0.0), params=two),
+        experiment("pixel"),
+    ]
+    assert [e.name for e in best_of_each_kind(found)] == ["pixel", "perceptual"]
+
+
+def test_untrained_features_and_runs_that_were_not_validated_never_win():
+    random = {"loss.vgg19_weights": "random"}
+    old = experiment("old", "0.01", metrics={"test/gmsd": 0.0})
+    del old.metrics["val/gmsd"]
+    others = [
+        experiment("pixel"),
+        experiment("untrained", "0.01", metrics=gain(1, gmsd=0.0), params=random),
+        old,
+    ]
+    with pytest.raises(StageError, match="with a trained VGG19 and evaluated by this code"):
+        best_of_each_kind(others)
+    chosen = best_of_each_kind([*others, experiment("real", "0.01")])
+    assert [e.name for e in chosen] == ["pixel", "real"]
+
+
+def test_chosen_pair_is_of_one_data_set_the_newest_with_both_kinds():
+    found = [
+        experiment("lonely", tags={"data.pairs": "x2"}),
+        experiment("new", "0.01", tags={"data.pairs": "new"}),
+        experiment("base", tags={"data.pairs": "new"}),
+        experiment("old", "0.01", metrics=gain(9, gmsd=0.0)),
+        experiment("best of all", metrics=gain(9)),
+    ]
+    assert [e.name for e in best_of_each_kind(found)] == ["base", "new"]
+
+
+def test_one_kind_only_is_an_error_that_names_what_there_is():
+    with pytest.raises(StageError, match=r"(?s)same data.*perceptual_weight=0\.01.*pixel \(run"):
+        best_of_each_kind([experiment("pixel")])
+
+
+@pytest.mark.parametrize(
+    "name", ["main-1a2b3c4", "first-exp", "second-exp", "17", "RUN", "RUN_START"]
+)
+def test_experiment_is_found_by_any_of_its_names(name):
+    tags = {EXPERIMENTS: "first-exp, second-exp", "model.version": "17"}
+    wanted = experiment("main-1a2b3c4", tags=tags)
+    name = {"RUN": wanted.run_id, "RUN_START": wanted.run_id[:8]}.get(name, name)
+    assert find([experiment("other"), wanted, experiment("third")], name) is wanted
+
+
+def test_newest_of_one_name_is_taken():
+    newest, older = experiment("main-1a2b3c4"), experiment("main-1a2b3c4")
+    assert find([newest, older], "main-1a2b3c4") is newest
+
+
+def test_unknown_experiment_is_an_error_that_names_what_there_is():
+    with pytest.raises(StageError, match=r"(?s)no experiment 'nothing'.*pixel \(run.*version 1"):
+        find([experiment("pixel")], "nothing")

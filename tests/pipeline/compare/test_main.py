@@ -1,0 +1,75 @@
+import json
+import sys
+
+import pandas as pd
+import pytest
+
+from pipeline.base import paths
+from pipeline.base.stage import StageError
+from pipeline.compare import __main__ as compare
+from pipeline.compare import experiments
+from pipeline.tracking.store import STATE, Store
+from tests.pipeline.compare.compared import parts
+from tests.pipeline.experiment import load_params
+
+
+def publish(store, folder, made, results):
+    """What register puts into MLflow, as far as a comparison needs it."""
+    (folder / "metrics").mkdir(parents=True)
+    results.scores.to_csv(folder / paths.PER_IMAGE, index=False)
+    results.curve.to_csv(folder / paths.TRAINING_CURVE, index=False)
+    (folder / paths.EVALUATION).write_text(json.dumps(results.evaluation))
+    (folder / "reconstructions").mkdir()
+    index = []
+    for k, picture in enumerate(results.pictures):
+        index.append({"file": f"{k:02d}", "id": picture.id, "whole": picture.whole})
+        for kind, content in picture.png.items():
+            (folder / f"reconstructions/{k:02d}-{kind}.png").write_bytes(content)
+    (folder / "reconstructions/index.json").write_text(json.dumps(index))
+    run = store.client.create_run(store.experiment_id, run_name=made.name)
+    store.log_params(run.info.run_id, made.params)
+    store.log_metrics(run.info.run_id, made.metrics)
+    store.client.log_artifacts(run.info.run_id, str(folder))
+    store.tag(run.info.run_id, made.tags | {STATE: "published"})
+    return run.info.run_id
+
+
+def test_two_runs_are_compared_from_mlflow_alone(project, capsys):
+    store = Store("portrait-srcnn")
+    a, b = parts("pixel"), parts("perceptual", "0.01", shift=0.5)
+    ids = [publish(store, project / f"made{i}", *pair) for i, pair in enumerate((a, b))]
+    store.client.create_run(store.experiment_id, run_name="unfinished")
+    found = experiments.published(experiments.open_store("portrait-srcnn"))
+    assert [e.run_id for e in found] == ids[::-1]
+    read = found[0].results
+    pd.testing.assert_frame_equal(read.scores, b[1].scores, check_dtype=False)
+    assert read.pictures == b[1].pictures
+    assert read.evaluation == b[1].evaluation
+
+    output = project / "page.html"
+    compare.main(load_params(), [], output)
+    printed = capsys.readouterr().out
+    assert f"A  pixel (run {ids[0][:8]})" in printed
+    assert "significantly better in PSNR" in printed
+    assert ids[1] in output.read_text(encoding="utf-8")
+
+    compare.main(load_params(), ["perceptual", ids[0]], output)
+    assert f"B  pixel (run {ids[0][:8]})" in capsys.readouterr().out
+
+    store.client.delete_run(ids[1])
+    with pytest.raises(StageError, match="no pixel-only and perceptual experiment"):
+        compare.main(load_params(), [], output)
+
+
+def test_missing_store_is_not_made(project):
+    with pytest.raises(StageError, match=r"there is no MLflow store.*dvc repro"):
+        compare.main(load_params(), [], project / "page.html")
+    assert not (project / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("names", [["one"], ["one", "two", "three"]])
+def test_two_names_or_none(names, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["compare", *names])
+    with pytest.raises(SystemExit):
+        compare._arguments()
+    assert f"two experiments or none, not {len(names)}" in capsys.readouterr().err

@@ -1,0 +1,150 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.base.stage import StageError
+from pipeline.compare import wording
+from pipeline.compare.results import compare_experiments
+from srcnn.measures import PSNR, VGG19
+from tests.pipeline.compare.compared import experiment, with_scores
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"params": {"degrade.scale": "2"}}, r"degrade\.scale is 4 and 2"),
+        ({}, "source pictures themselves changed"),
+    ],
+)
+def test_other_data_is_refused(change, why):
+    other = experiment("other", tags={"data.pairs": "another digest"}, **change)
+    with pytest.raises(StageError, match=f"different data.*{why}"):
+        compare_experiments(experiment("pixel"), other)
+
+
+@pytest.mark.parametrize("change", [{"luma": "studio"}, {"shave": 0}, {"scale": 2}])
+def test_other_protocol_is_refused(change):
+    with pytest.raises(StageError, match=f"scored in different ways.*{next(iter(change))}"):
+        compare_experiments(experiment("pixel"), experiment("other", evaluation=change))
+
+
+def test_other_test_pictures_are_refused():
+    with pytest.raises(StageError, match="different test pictures"):
+        compare_experiments(experiment("pixel"), experiment("other", count=23))
+
+
+def test_an_experiment_is_not_compared_with_itself():
+    one = experiment("pixel")
+    with pytest.raises(StageError, match="with itself"):
+        compare_experiments(one, one)
+
+
+def test_every_measure_is_compared_in_pairs():
+    a = experiment("pixel", measures=("psnr", "new"))
+    b = experiment("other", shift=0.5, measures=("psnr", "new"))
+    psnr, new = compare_experiments(a, b).differences["test"]
+    mine, other = a.results.scores, b.results.scores
+    assert psnr.mean == pytest.approx((other["psnr"] - mine["psnr"]).mean())
+    assert (psnr.better, new.measure.name, new.better) == ("a", "new", "b")
+
+
+def test_order_of_the_pictures_does_not_matter():
+    a, b = experiment("pixel"), experiment("other", shift=0.5)
+    expected = compare_experiments(a, b).differences
+    b = with_scores(b, b.results.scores.sample(frac=1, random_state=0))
+    assert compare_experiments(a, b).differences == expected
+
+
+def test_measure_taken_of_some_pictures_is_compared_on_those():
+    a, b = [experiment(n, measures=("psnr", "lpips")) for n in ("pixel", "other")]
+    a.results.scores.loc[4:, ["lpips", "lpips_bicubic"]] = np.nan
+    b.results.scores.loc[:1, "lpips"] = np.nan
+    psnr, lpips = compare_experiments(a, b).differences["test"]
+    assert (psnr.pictures, lpips.pictures) == (24, 2)
+
+
+def test_measure_that_one_lacks_is_said_to_be_missing_and_why():
+    note = "not measured (AlexNet is not in torch's cache)"
+    a = experiment("pixel", evaluation={"lpips_note": note})
+    b = experiment("other", measures=("psnr", "lpips"))
+    comparison = compare_experiments(a, b)
+    assert [d.measure for d in comparison.differences["test"]] == [PSNR]
+    assert f"LPIPS is not compared: A: {note}." in wording.as_text(comparison)
+
+
+def test_distances_of_different_weights_are_not_compared():
+    a, b = [
+        experiment(n, measures=("psnr", "vgg19"), evaluation={"vgg19_weights": n})
+        for n in ("imagenet", "mine.pth")
+    ]
+    comparison = compare_experiments(a, b)
+    assert [d.measure for d in comparison.differences["test"]] == [PSNR]
+    assert "different weights: imagenet and mine.pth" in wording.as_text(comparison)
+
+
+def test_test_sets_of_both_are_compared_after_the_held_out_pictures():
+    a = with_test_sets(experiment("pixel"), "Set5", "Set14")
+    b = with_test_sets(experiment("other", shift=0.5), "Set5")
+    comparison = compare_experiments(a, b)
+    assert {name: of_set[0].pictures for name, of_set in comparison.differences.items()} == {
+        "test": 24,
+        "Set5": 5,
+    }
+    assert "Test set Set14 is not compared: only A was scored on it." in wording.as_text(comparison)
+
+
+def with_test_sets(made, *names, change=lambda table: table):
+    """The experiment with its first five scores again as those of these test sets."""
+    scores = made.results.scores
+    more = [change(scores.head(5).assign(set=name)) for name in names]
+    return with_scores(made, pd.concat([*more, scores], ignore_index=True))
+
+
+def change_a_picture(table):
+    return table.assign(pixels=["other pixels", *table["pixels"][1:]])
+
+
+def rename_all(table):
+    return table.assign(id="other/" + table["id"])
+
+
+def forget_pixels(table):
+    return table.assign(pixels=np.nan)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (change_a_picture, "the same pictures for A and B: 4 of 5 and 5 are the same"),
+        (rename_all, "the same pictures for A and B: 0 of 5 and 5 are the same"),
+        (forget_pixels, "older code did not record which pixels it scored"),
+    ],
+)
+def test_test_sets_of_other_pictures_under_the_same_name_are_left_out(change, why):
+    a = with_test_sets(experiment("pixel"), "Set5")
+    b = with_test_sets(experiment("other", shift=0.5), "Set5", change=change)
+    text = wording.as_text(compare_experiments(a, b))
+    assert re.search(f"Test set Set5 is not compared: .*{why}", text)
+    assert "Set5: 5 pictures" not in text
+
+
+def test_features_of_studio_luma_are_not_compared_with_what_older_code_saw():
+    settings = {"measures": ("psnr", "vgg19"), "evaluation": {"luma": "studio"}}
+    a, b = experiment("new", **settings), experiment("old", **settings)
+    assert [d.measure for d in compare_experiments(a, b).differences["test"]] == [PSNR, VGG19]
+    b = with_scores(b, b.results.scores.drop(columns="pixels"))
+    comparison = compare_experiments(a, b)
+    assert [d.measure for d in comparison.differences["test"]] == [PSNR]
+    assert "B is of older code" in comparison.unmeasured[VGG19]
+
+
+def test_parameters_that_differ_are_listed_but_not_where_it_is_tracked():
+    more = {"train.steps": "9", "tracking.experiment": "elsewhere"}
+    comparison = compare_experiments(experiment("a"), experiment("b", "0.01", params=more))
+    assert comparison.parameters == {
+        "loss.perceptual_weight": ("0.0", "0.01"),
+        "train.steps": ("–", "9"),
+    }
+    assert "not of the loss alone: train.steps" in wording.as_text(comparison)
