@@ -4,15 +4,14 @@ Of a network trained with VGG19 features the VGG19 distance is the measure it wa
 and GMSD are the independent judges.
 """
 
-import csv
-import io
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from pipeline.base import artifacts, paths, stage
@@ -61,7 +60,8 @@ def main(params: Params) -> None:
     except (FileNotFoundError, ValueError) as error:
         raise stage.StageError(f"{error}. {artifacts.way_back(paths.PAIRS)}") from None
 
-    test, most = pairs.split(paths.HELD_OUT), params.evaluate.perceptual_pictures
+    test = pairs.split(paths.HELD_OUT)
+    most = params.evaluate.perceptual_pictures
     judges = find_judges(loss, params.evaluate.lpips, device)
     judging = judges.measures, set(evenly_spaced(len(test), most))
     scores = {
@@ -74,7 +74,10 @@ def main(params: Params) -> None:
         judging = judges.measures, set(evenly_spaced(len(files), most))
         scores[name] = _all(score_test_set(resolver, _read(files), *judging), name, len(files))
 
-    artifacts.write_text(paths.PER_IMAGE, _as_csv(scores))
+    rows = [{"set": name} | _rounded(asdict(s)) for name, of_set in scores.items() for s in of_set]
+    artifacts.write_text(
+        paths.PER_IMAGE, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    )
     evaluation = _evaluation(scores, validation, resolver, judges, loss, params.seed)
     artifacts.write_json(paths.EVALUATION, evaluation)
     Evaluated(
@@ -107,7 +110,7 @@ def _evaluation(
     loss: Loss,
     seed: int,
 ) -> dict[str, Any]:
-    """What metrics/evaluation.json says. Beside the figures stands what they are figures of."""
+    """What metrics/evaluation.json says: the measures, and what they were measured on."""
     summaries = {
         name: {
             "scale": resolver.scale,
@@ -175,18 +178,8 @@ def _describe(loss: Loss) -> str:
     )
 
 
-def _as_csv(scores: Mapping[str, Sequence[Score]]) -> str:
-    text = io.StringIO()
-    columns = ["set", *(field.name for field in fields(Score))]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    for name, of_set in scores.items():
-        writer.writerows({"set": name} | _rounded(asdict(score)) for score in of_set)
-    return text.getvalue()
-
-
 def _rounded(value: Any) -> Any:
-    """Figures with as many digits as a diff between two experiments should show."""
+    """Numbers with as many digits as a diff between two experiments should show."""
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -6,10 +6,12 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 from safetensors.numpy import load_file
 
 from pipeline.base import artifacts, paths, stage
+from pipeline.base.inputs import digest
 from pipeline.base.params import Params
 from pipeline.base.record import Trained
 from srcnn import figures
@@ -39,10 +41,11 @@ def main(params: Params) -> None:
         snapshots = load_file(paths.SNAPSHOTS)
     with artifacts.reading(paths.EVALUATION):
         evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
-        loss, interval = evaluation["loss"], evaluation["psnr_gain_ci95"]
-    kept_step = Trained.read(paths.TRAINED).kept["step"]
+        loss = evaluation["loss"]
+        interval = evaluation["psnr_gain_ci95"]
+    trained = Trained.read(paths.TRAINED)
     with artifacts.reading(paths.TRAINING_CURVE):
-        curve = _read_curve()
+        curve = _read_curve(trained)
     with artifacts.reading(paths.PER_IMAGE):
         scores = _read_scores(test)
 
@@ -50,7 +53,7 @@ def main(params: Params) -> None:
     gains = np.array([score.gain("psnr") for score in scores])
     examples = _examples(scores, gains, test, resolver)
     drawn = {
-        "curves": figures.curves(curve, kept_step, luma, loss),
+        "curves": figures.curves(curve, trained.kept["step"], luma, loss),
         "reconstructions": figures.reconstructions(examples, scale, luma, loss),
         "snapshots": figures.snapshots(**snapshots, scale=scale, luma=luma, loss=loss),
         "gain_histogram": figures.gain_histogram(gains, interval, luma, scale, loss),
@@ -62,12 +65,11 @@ def main(params: Params) -> None:
         _reconstruct(test, resolver, folder)
 
 
-def _read_curve() -> dict[str, np.ndarray]:
-    with paths.TRAINING_CURVE.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if any(None in row.values() for row in rows):
-        raise ValueError("a row is cut short")
-    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+def _read_curve(trained: Trained) -> dict[str, np.ndarray]:
+    if digest(paths.TRAINING_CURVE) != trained.curve:
+        raise ValueError(f"it does not have the checksum that is in {paths.TRAINED}")
+    table = pd.read_csv(paths.TRAINING_CURVE)
+    return {name: column.to_numpy(float) for name, column in table.items()}
 
 
 def _read_scores(test: Pairs) -> list[Score]:
@@ -109,7 +111,8 @@ def _reconstruct(test: Pairs, resolver: SuperResolver, folder: Path) -> None:
     order = sorted(range(len(test)), key=lambda i: test.ids[i])
     chosen = []
     for k, i in enumerate(order[place] for place in evenly_spaced(len(order), _CHOSEN)):
-        lr, scale = test.lr(i), test.scale
+        lr = test.lr(i)
+        scale = test.scale
         kinds = {"lr": lr, "bicubic": bicubic(lr, scale), "sr": resolver(lr), "hr": test.hr(i)}
         window = _middle(lr.shape, _LARGEST_SIDE // scale)
         for kind, picture in kinds.items():

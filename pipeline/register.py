@@ -115,7 +115,8 @@ def _read() -> Experiment:
 def _publish(experiment: Experiment, params: Params) -> None:
     store = Store(params.tracking.experiment)
     run, ours = claim(store, experiment.trained.key, experiment.training_params, experiment.content)
-    run_id, name = run.info.run_id, params.tracking.model_name
+    run_id = run.info.run_id
+    name = params.tracking.model_name
     if not ours and run.data.tags[STATE] != "published":
         print(f"Another process is publishing this experiment: run {run_id}")
         return
@@ -159,7 +160,8 @@ def _final_metrics(experiment: Experiment) -> dict[str, float]:
 
     The rest of evaluation.json is in the run's artifacts; each metric is one more chart in the UI.
     """
-    evaluation, kept = experiment.evaluation, experiment.trained.kept
+    evaluation = experiment.evaluation
+    kept = experiment.trained.kept
     speed = json.loads(paths.SPEED.read_text(encoding="utf-8"))
     metrics = {
         "val/psnr_gain": experiment.gain,
@@ -187,7 +189,8 @@ def _measures(group: str, summary: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _dataset(experiment: Experiment) -> DatasetInput:
-    source, pairs = experiment.params["data.source"], experiment.pairs
+    source = experiment.params["data.source"]
+    pairs = experiment.pairs
     origin = CodeDatasetSource({"source": source, "path": experiment.params["data.path"] or ""})
     dataset = MetaDataset(origin, f"{source}-x{pairs.scale}", pairs.digest[:32])
     context = [InputTag("mlflow.data.context", "training, evaluation")]
@@ -195,7 +198,8 @@ def _dataset(experiment: Experiment) -> DatasetInput:
 
 
 def _version_tags(experiment: Experiment) -> dict[str, str]:
-    params, evaluation = experiment.params, experiment.evaluation
+    params = experiment.params
+    evaluation = experiment.evaluation
     scores = {name: f"{evaluation[name]:.6g}" for name in ("psnr", "ssim", "psnr_gain")}
     return {
         registry.GAIN: f"{experiment.gain:.6f}",
@@ -209,7 +213,8 @@ def _version_tags(experiment: Experiment) -> dict[str, str]:
 
 
 def _describe(store: Store, run_id: str, experiment: Experiment, version: str) -> None:
-    evaluation, trained = experiment.evaluation, experiment.trained
+    evaluation = experiment.evaluation
+    trained = experiment.trained
     tags = {
         "params.hash": hash_of(experiment.params),
         "data.raw": digest(paths.RAW_INDEX)[:32],
@@ -227,7 +232,8 @@ def _describe(store: Store, run_id: str, experiment: Experiment, version: str) -
 
 
 def _summary(experiment: Experiment, version: str) -> str:
-    params, evaluation = experiment.params, experiment.evaluation
+    params = experiment.params
+    evaluation = experiment.evaluation
     return (
         f"SRCNN {'-'.join(str(k) for k in params['model.kernels'])}, x{params['degrade.scale']}, "
         f"{evaluation['loss']}, "

@@ -1,9 +1,8 @@
 """Stage train: from the LR/HR pairs to the network's weights, the training curve and snapshots."""
 
-import csv
-import io
 from typing import Any
 
+import pandas as pd
 import torch
 from safetensors.torch import save
 
@@ -97,7 +96,8 @@ def _prepare(
 def _write(training: Training, pairs: Pairs, made_from: dict[str, Any]) -> None:
     artifacts.write_bytes(paths.WEIGHTS, training.best().to_bytes())
     artifacts.write_bytes(paths.SNAPSHOTS, save(training.snapshots()))
-    artifacts.write_text(paths.TRAINING_CURVE, _as_csv(training.curve))
+    curve = pd.DataFrame(training.curve, columns=list(CURVE_COLUMNS))
+    artifacts.write_csv(paths.TRAINING_CURVE, curve)
     Trained(
         **made_from,
         pairs=pairs.digest,
@@ -105,14 +105,6 @@ def _write(training: Training, pairs: Pairs, made_from: dict[str, Any]) -> None:
         curve=digest(paths.TRAINING_CURVE),
         kept=training.kept,
     ).write(paths.TRAINED)
-
-
-def _as_csv(curve: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, CURVE_COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(curve)
-    return text.getvalue()
 
 
 if __name__ == "__main__":

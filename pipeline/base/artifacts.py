@@ -11,11 +11,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
 from pipeline.base.project import StageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # What reading a file raises that was cut short or changed; Arrow's errors are some of these.
 _DAMAGE = (
@@ -58,6 +61,11 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON for people and for `dvc metrics diff`: indented, strictly standard (no NaN)."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
+    """Write a table, without its index, with all digits of its numbers."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def way_back(path: Path) -> str:

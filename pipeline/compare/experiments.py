@@ -168,7 +168,9 @@ def _read(client: MlflowClient, run_id: str) -> Results:
         metrics = Path(client.download_artifacts(run_id, paths.EVALUATION.parent.name, folder))
         return Results(
             evaluation=json.loads((metrics / paths.EVALUATION.name).read_text(encoding="utf-8")),
-            scores=pd.read_csv(metrics / paths.PER_IMAGE.name, dtype=_TEXTS),
+            scores=pd.read_csv(
+                metrics / paths.PER_IMAGE.name, dtype=_TEXTS, keep_default_na=False, na_values=[""]
+            ),
             curve=pd.read_csv(metrics / paths.TRAINING_CURVE.name),
             pictures=_read_pictures(client, run_id, folder),
         )

@@ -104,7 +104,8 @@ def _figure(sweep: Sequence[Experiment], judge: Measure) -> Figure:
             same = [e for e in starts if e.params[_PIXEL] == experiment.params[_PIXEL]]
             line = series.setdefault(_kind(experiment), [_point(e, judge) for e in same])
             line.append(_point(experiment, judge))
-    metrics, evaluation = sweep[0].metrics, sweep[0].results.evaluation
+    metrics = sweep[0].metrics
+    evaluation = sweep[0].results.evaluation
     bicubic = figures.Point(
         "bicubic", metrics["test/psnr_bicubic"], metrics[f"test/{judge.name}_bicubic"]
     )

@@ -72,7 +72,8 @@ def _source(name: str, group_by: str | None) -> str | None:
     if group_by is None:
         return None
     if group_by == "folder":
-        source, problem = name.rpartition("/")[0], f"{name!r} is in none"
+        source = name.rpartition("/")[0]
+        problem = f"{name!r} is in none"
     else:
         match = re.search(group_by, name)
         source = match[1 if match.re.groups else 0] if match else None

@@ -280,9 +280,11 @@ class _Shards:
         columns = {name: [getattr(p, name) for p in self._group] for name in _SCHEMA.names}
         self._writer.write_table(pa.table(columns, schema=_SCHEMA))
         self._shard_bytes += self._group_bytes
-        self._group, self._group_bytes = [], 0
+        self._group = []
+        self._group_bytes = 0
 
     def _close_shard(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        self._writer, self._shard_bytes = None, 0
+        self._writer = None
+        self._shard_bytes = 0

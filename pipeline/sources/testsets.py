@@ -23,7 +23,8 @@ def find(params: Params) -> dict[str, list[Path]]:
 
 
 def _find_pictures(name: str, folder: str, scale: int) -> list[Path]:
-    key, root = f"evaluate.test_sets.{name}", stage.resolve(folder)
+    key = f"evaluate.test_sets.{name}"
+    root = stage.resolve(folder)
     if name == HELD_OUT:
         raise stage.StageError(f"{key}: this name stands for the held-out test split; use another")
     if not root.is_dir():

@@ -54,7 +54,8 @@ class Checkpoints:
         except OSError as error:
             _warn(f"{self._path} cannot be read ({error}); the training begins anew")
             return None
-        digest, state = content[:_DIGEST_LENGTH], content[_DIGEST_LENGTH:]
+        digest = content[:_DIGEST_LENGTH]
+        state = content[_DIGEST_LENGTH:]
         if digest != _digest(state):
             _warn(f"{self._path} is damaged (wrong checksum); the training begins anew")
             return None

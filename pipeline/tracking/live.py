@@ -46,7 +46,9 @@ def reporting(experiment: str, params: Mapping[str, Any], key: str) -> Iterator[
 class _Reporter(threading.Thread):
     def __init__(self, experiment: str, params: Mapping[str, Any], key: str) -> None:
         super().__init__(name="mlflow", daemon=True)
-        self._experiment, self._params, self._key = experiment, params, key
+        self._experiment = experiment
+        self._params = params
+        self._key = key
         self._news = threading.Condition()
         self._rows: list[dict[str, Any]] = []
         self._end: str | None = None
@@ -95,7 +97,8 @@ class _Reporter(threading.Thread):
         if self._store is None:
             self._store = Store(self._experiment)
             self._store.bury_the_dead()
-            self._suspects, self._opened = self._store.suspects(), time.monotonic()
+            self._suspects = self._store.suspects()
+            self._opened = time.monotonic()
         if self._suspects and time.monotonic() - self._opened > LEASE:
             self._store.bury(self._suspects)
             self._suspects = {}
@@ -132,7 +135,8 @@ class _Reporter(threading.Thread):
             store.beat(run_id)
             self._beaten = time.monotonic()
         with self._news:
-            rows, end = list(self._rows), self._end
+            rows = list(self._rows)
+            end = self._end
         store.log_curve(run_id, rows, self._there)
         with self._news:
             del self._rows[: len(rows)]

@@ -46,7 +46,8 @@ class _Scatter(torch.autograd.Function):
 
 
 def _scatter(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    (height, width), k = features.shape[2:], weight.shape[-1]
+    height, width = features.shape[2:]
+    k = weight.shape[-1]
     contributions = _as_matrix(weight) @ _as_pixels(features).transpose(1, 2)
     return F.fold(contributions, (height - k + 1, width - k + 1), k, padding=k - 1)
 

@@ -140,7 +140,8 @@ def score_pairs(
     """
     for i, (picture_id, source) in enumerate(zip(pairs.ids, pairs.sources, strict=True)):
         lr, hr = pairs.lr(i), pairs.hr(i)
-        baseline, judging = bicubic(lr, pairs.scale), judges if i in judged else {}
+        baseline = bicubic(lr, pairs.scale)
+        judging = judges if i in judged else {}
         yield score_picture(
             picture_id, source, resolver(lr), baseline, hr, pairs.scale, pairs.luma, judging
         )
@@ -170,7 +171,8 @@ def score_test_set(
         luma_range = "full" if picture.ndim == 2 else _TEST_SET_LUMA
         hr = crop_to_multiple(luma(picture, luma_range), scale)
         lr = downscale(hr.astype(np.float64), scale)
-        baseline, judging = bicubic(lr, scale), judges if i in judged else {}
+        baseline = bicubic(lr, scale)
+        judging = judges if i in judged else {}
         yield score_picture(name, name, resolver(lr), baseline, hr, scale, luma_range, judging)
 
 

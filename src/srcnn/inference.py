@@ -182,7 +182,8 @@ def valid_by_tiles(model: SRCNN, upsampled: torch.Tensor) -> torch.Tensor:
     tile, pictures = (CPU_TILE, 1) if upsampled.device.type == "cpu" else (TILE, batch)
     context = 2 * model.margin
     sr = upsampled.new_empty(batch, 1, height - context, width - context)
-    tops, lefts = range(0, height - context, tile), range(0, width - context, tile)
+    tops = range(0, height - context, tile)
+    lefts = range(0, width - context, tile)
     with torch.inference_mode():
         for i, top, left in product(range(0, batch, pictures), tops, lefts):
             some = slice(i, i + pictures)

@@ -76,11 +76,13 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     """
     _check(a, b, minimum=_SSIM_WINDOW, what="SSIM")
     x, y = a.astype(np.float64), b.astype(np.float64)
-    mean_x, mean_y = _gaussian_mean(x), _gaussian_mean(y)
+    mean_x = _gaussian_mean(x)
+    mean_y = _gaussian_mean(y)
     variance_x = _gaussian_mean(x * x) - mean_x**2
     variance_y = _gaussian_mean(y * y) - mean_y**2
     covariance = _gaussian_mean(x * y) - mean_x * mean_y
-    c1, c2 = (_SSIM_K1 * _DATA_RANGE) ** 2, (_SSIM_K2 * _DATA_RANGE) ** 2
+    c1 = (_SSIM_K1 * _DATA_RANGE) ** 2
+    c2 = (_SSIM_K2 * _DATA_RANGE) ** 2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
     return float(np.mean(luminance * structure))

@@ -39,7 +39,9 @@ class SRCNN(nn.Module):
             raise ValueError(f"kernels is {tuple(kernels)}; SRCNN needs three odd sizes")
         if len(channels) != 2 or any(c < 1 for c in channels):
             raise ValueError(f"channels is {tuple(channels)}; SRCNN needs two positive counts")
-        self.kernels, self.channels, self.residual = tuple(kernels), tuple(channels), residual
+        self.kernels = tuple(kernels)
+        self.channels = tuple(channels)
+        self.residual = residual
         self.extract = nn.Conv2d(1, channels[0], kernels[0])
         self.map = nn.Conv2d(channels[0], channels[1], kernels[1])
         self.reconstruct = nn.Conv2d(channels[1], 1, kernels[2])

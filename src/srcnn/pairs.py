@@ -229,7 +229,8 @@ class PairsWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        hr_digest, lr_digest = self._hr.close(), self._lr.close()
+        hr_digest = self._hr.close()
+        lr_digest = self._lr.close()
         if kind is not None:
             return
         if not self._rows:

@@ -40,20 +40,26 @@ class PatchSampler:
         smallest = int(min(pairs.heights.min(), pairs.widths.min()))
         if patch_size > smallest:
             raise ValueError(f"patch_size is {patch_size}; the smallest picture has {smallest}")
-        self._scale, self._augment, self._device = scale, augment, torch.device(device)
-        self._size, self._lr_size = patch_size, patch_size // scale
+        self._scale = scale
+        self._augment = augment
+        self._device = torch.device(device)
+        self._size = patch_size
+        self._lr_size = patch_size // scale
 
         rows = pairs.heights // scale - self._lr_size + 1
         columns = pairs.widths // scale - self._lr_size + 1
         ends = np.cumsum(rows * columns)
         self._count = int(ends[-1])
-        self._ends, self._starts = self._put(ends), self._put(ends - rows * columns)
+        self._ends = self._put(ends)
+        self._starts = self._put(ends - rows * columns)
         self._columns = self._put(columns)
 
         self._lr_shape = self._put(np.stack([pairs.heights, pairs.widths], 1) // scale)
         self._hr_width = self._put(pairs.widths)
-        self._lr_offset, self._hr_offset = self._put(pairs.lr_offsets), self._put(pairs.hr_offsets)
-        self._lr, self._hr = self._put(pairs.lr_data), self._put(pairs.hr_data)
+        self._lr_offset = self._put(pairs.lr_offsets)
+        self._hr_offset = self._put(pairs.hr_offsets)
+        self._lr = self._put(pairs.lr_data)
+        self._hr = self._put(pairs.hr_data)
 
         window = self._lr_size + 2 * REACH
         enlarge = bicubic_matrix(window, window * scale)[REACH * scale : -REACH * scale]

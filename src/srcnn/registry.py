@@ -94,10 +94,12 @@ def fetched(uri: str) -> Iterator[tuple[Path, str, str]]:
             if uri.startswith("models:"):
                 version = _model_version(client, uri.removeprefix("models:").strip("/"))
                 source = f"models:/{version.name}/{version.version}"
-                name, run_id = f"{version.name} version {version.version}", version.run_id or ""
+                name = f"{version.name} version {version.version}"
+                run_id = version.run_id or ""
             else:
                 run_id, _, inner = uri.removeprefix("runs:").strip("/").partition("/")
-                source, name = f"runs:/{run_id}/{inner or 'model'}", f"run {run_id}"
+                source = f"runs:/{run_id}/{inner or 'model'}"
+                name = f"run {run_id}"
             files = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder))
         weights = sorted(files.glob("artifacts/*.safetensors"))
         if len(weights) != 1:

@@ -87,7 +87,8 @@ class Training:
         self._model = model.to(memory_format=torch.channels_last)
         if model.residual:
             remove_means(model.extract.weight.data)
-        self._loss, self._settings = loss, settings
+        self._loss = loss
+        self._settings = settings
         self._resolver = SuperResolver(model, pairs.scale, pairs.luma, settings.precision)
         self._optimizers = build_optimizers(
             model,
@@ -99,7 +100,8 @@ class Training:
         )
         self._peaks = [optimizer.param_groups[0]["lr"] for optimizer in self._optimizers]
         device = model.extract.weight.device
-        patch, augment = settings.patch_size, settings.augment
+        patch = settings.patch_size
+        augment = settings.augment
         self._sampler = PatchSampler(pairs.split("train"), patch, augment, device)
         self._generator = torch.Generator().manual_seed(seed)
         # The same validation patches at every validation, so that val_loss is one curve.
@@ -131,13 +133,15 @@ class Training:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a run where `state_dict` left it."""
-        self.step, self.curve = state["step"], state["curve"]
+        self.step = state["step"]
+        self.curve = state["curve"]
         self._model.load_state_dict(state["model"])
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self._generator.set_state(state["generator"])
         self._sums = state["sums"]
-        self._best_score, self._best = state["best_score"], state["best"]
+        self._best_score = state["best_score"]
+        self._best = state["best"]
         self._snapshots = state["snapshots"]
 
     def fit(
@@ -156,8 +160,10 @@ class Training:
         Raises:
             DivergedError: the loss is NaN or infinite; the last checkpoint is from before that.
         """
-        settings, batch = self._settings, self._settings.batch_size
-        total, done = settings.steps * batch, self.step * batch
+        settings = self._settings
+        batch = self._settings.batch_size
+        total = settings.steps * batch
+        done = self.step * batch
         with tqdm(total=total, initial=done, desc="train", unit="patch", disable=None) as bar:
             if self.step == 0:
                 self._record(bar, report)
@@ -249,7 +255,8 @@ class Training:
         row |= self._validation.scores(self._resolver)
         score = validation_score(row)
         if score > self._best_score:
-            self._best_score, self._best = score, _copy(self._model)
+            self._best_score = score
+            self._best = _copy(self._model)
         return row
 
 

@@ -91,9 +91,9 @@ def _evaluated_another_model():
     ("mix", "message"),
     [
         (_other_weights, "srcnn.safetensors is not what train wrote"),
-        (_other_curve, "they differ in the training curve"),
+        (_other_curve, "they differ in metrics/training.csv"),
         (_evaluated_with_another_seed, "they differ in seed"),
-        (_evaluated_another_model, "they differ in the model"),
+        (_evaluated_another_model, "they differ in models/srcnn.safetensors"),
         (lambda: paths.TRAINED.write_text("{}"), "training.json cannot be read"),
         (lambda: paths.EVALUATED.unlink(), "provenance.json cannot be read"),
     ],

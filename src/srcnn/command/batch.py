@@ -84,7 +84,8 @@ def plan(source: Path, output: Path, compare: bool, overwrite: bool) -> list[Job
 
 def run(jobs: Sequence[Job], upscaler: "Upscaler") -> Report:
     """Do the jobs; a picture that fails is reported and the others are done."""
-    report, started = Report(), time.monotonic()
+    report = Report()
+    started = time.monotonic()
     with tqdm(total=len(jobs), unit="picture", disable=None if len(jobs) > 1 else True) as bar:
         for job in jobs:
             try:

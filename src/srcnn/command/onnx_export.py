@@ -60,7 +60,8 @@ def build(model: TrainedModel) -> Any:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    network, scale = model.resolver.model, model.resolver.scale
+    network = model.resolver.model
+    scale = model.resolver.scale
     margin = network.margin
     constants = {
         "bicubic.weight": _bicubic_kernels(scale),

@@ -115,7 +115,8 @@ def gain_histogram(
         scale: enlargement.
         loss: what the network was trained with, in words.
     """
-    mean, better = float(gains.mean()), int((gains > 0).sum())
+    mean = float(gains.mean())
+    better = int((gains > 0).sum())
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 3.1), layout="constrained")
         _trained_with(figure, loss)
@@ -157,5 +158,6 @@ def _bins(gains: np.ndarray) -> np.ndarray:
     """Edges of equal width, one of them at 0, so that each bar is wholly gain or wholly loss."""
     automatic = np.histogram_bin_edges(gains, "auto")
     width = max(float(automatic[1] - automatic[0]), 0.01)
-    first, last = np.floor(gains.min() / width), np.floor(gains.max() / width) + 1
+    first = np.floor(gains.min() / width)
+    last = np.floor(gains.max() / width) + 1
     return width * np.arange(first, last + 1)

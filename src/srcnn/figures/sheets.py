@@ -65,7 +65,8 @@ def hardest_window(baseline: np.ndarray, hr: np.ndarray, size: int, scale: int) 
     errors = error_map(baseline, hr).astype(np.float64) ** 2
     height, width = (min(size, side) // scale * scale for side in hr.shape)
     integral = np.pad(errors, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-    below, right = integral[height::scale], slice(width, None, scale)
+    below = integral[height::scale]
+    right = slice(width, None, scale)
     above = integral[: integral.shape[0] - height : scale]
     left = slice(0, integral.shape[1] - width, scale)
     sums = below[:, right] - above[:, right] - below[:, left] + above[:, left]
@@ -82,7 +83,11 @@ def reconstructions(examples: Sequence[Example], scale: int, luma: str, loss: st
         luma: the range of the pictures' luma.
         loss: what the network was trained with, in words.
     """
-    left, top, bar, caption, foot = 34, 40, 84, 40, 48
+    left = 34
+    top = 40
+    bar = 84
+    caption = 40
+    foot = 48
     block = 2 * _CELL + _GAP + caption + 18
     width = left + 5 * _CELL + 4 * _GAP + bar
     with mpl.rc_context(STYLE):
@@ -130,7 +135,8 @@ def _reconstruction(
     errors = error_map(example.sr, example.hr)
     gray = {"cmap": "gray", "vmin": 0, "vmax": 255}
     magma = {"cmap": "magma", "vmin": 0, "vmax": brightest}
-    score, (height, width) = example.score, example.hr.shape
+    score = example.score
+    height, width = example.hr.shape
     small_height, small_width = example.lr.shape
     better = example.sr if score.gain("psnr") > 0 else example.baseline
     cells = (
@@ -174,7 +180,12 @@ def snapshots(
         luma: the range of the pictures' luma.
         loss: what the network was trained with, in words.
     """
-    cell, gap, margin, top, caption, foot = 192, 8, 10, 40, 32, 26
+    cell = 192
+    gap = 8
+    margin = 10
+    top = 40
+    caption = 32
+    foot = 26
     shown = [bicubic, *sr, hr]
     names = ["Bicubic", *(f"step {step:,}" for step in steps), "HR"]
     columns = [margin + k * (cell + gap) for k in range(len(shown))]
@@ -221,7 +232,8 @@ class _Sheet:
     """A white page measured in screen pixels from its top left corner."""
 
     def __init__(self, width: int, height: int) -> None:
-        self._width, self._height = width, height
+        self._width = width
+        self._height = height
         self.figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
 
     def picture(

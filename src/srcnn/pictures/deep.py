@@ -74,7 +74,9 @@ def read_deep(image: Image.Image, reopen: Callable[[], Image.Image]) -> DeepSamp
 
 
 def _gray(image: Image.Image) -> DeepSamples:
-    bits, white_is_zero, transparent = 16, False, image.info.get("transparency")
+    bits = 16
+    white_is_zero = False
+    transparent = image.info.get("transparency")
     if isinstance(image, TiffImageFile):
         bits = max(_tiff_bits(image))
         white_is_zero = image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
@@ -96,7 +98,8 @@ def _colour(image: Image.Image, reopen: Callable[[], Image.Image]) -> DeepSample
             for rows, pixels in strips(_with_layout(reading, "RGBA")):
                 values[rows] = pixels[..., 0::2].astype(np.uint16) << 8 | pixels[..., 1::2]
             return DeepSamples(upright(values, reading), 65535)
-    name, order = layout[:-4], layout[-4:]
+    name = layout[:-4]
+    order = layout[-4:]
     if name not in _LAYOUTS:
         raise UnreadableImage(f"16-bit samples stored as {name} are not supported")
     with reopen() as reading:

@@ -84,7 +84,8 @@ def _to_8_bits(image: Image.Image, data: bytes) -> NDArray[np.uint8]:
 
 def _flat(samples: NDArray[np.integer], maximum: int) -> NDArray[np.uint8]:
     """(H, W, 1 to 4), alpha over white, as 8 bits (H, W) or (H, W, 3)."""
-    colour, top = samples.astype(np.uint32), np.uint32(maximum)
+    colour = samples.astype(np.uint32)
+    top = np.uint32(maximum)
     if colour.shape[2] in (2, 4):
         colour, alpha = colour[..., :-1], colour[..., -1:]
         colour = (top * top - (top - colour) * alpha + top // 2) // top

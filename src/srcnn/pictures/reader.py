@@ -70,7 +70,8 @@ def read(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":  # of a phone's MPO, the others are aids
             raise UnreadableImage(f"{frames} frames or pages; only single pictures are enlarged")
-        icc, exif = image.info.get("icc_profile"), read_exif(image)
+        icc = image.info.get("icc_profile")
+        exif = read_exif(image)
         if is_deep(image):
             deep = read_deep(image, lambda: open_again(source))
             samples = _stretched(deep.values, deep.maximum)

@@ -27,9 +27,11 @@ class TiffWriter:
         big: bool,
     ) -> None:
         _, width, channels = shape
-        self._file, self._icc = file, icc
+        self._file = file
+        self._icc = icc
         self._described = tiff_fields(exif) if exif else []
-        self._shape, self._bits = shape, 16 if deep else 8
+        self._shape = shape
+        self._bits = 16 if deep else 8
         self._big = big
         self._pending = np.empty((0, width, channels), np.uint16 if deep else np.uint8)
         self._offsets: list[int] = []
@@ -91,7 +93,9 @@ class TiffWriter:
         return start
 
     def _entry(self, field: Field) -> bytes:
-        content, kind, place = field.content, field.kind, "Q" if self._big else "I"
+        content = field.content
+        kind = field.kind
+        place = "Q" if self._big else "I"
         room = struct.calcsize(place)
         if isinstance(content, list):
             kind = _LONG8 if self._big else _LONG

@@ -78,7 +78,8 @@ def opened_writer(
     """
     partial = path.with_name(f".{path.name}.partial")
     exif = exif_bytes(meta.exif, width, height)
-    shape, deep = (height, width, samples.shape[2]), samples.dtype == np.uint16
+    shape = (height, width, samples.shape[2])
+    deep = samples.dtype == np.uint16
     try:
         with partial.open("wb") as file:
             kind = SUFFIXES[path.suffix.lower()]
@@ -106,7 +107,8 @@ def encode_png(picture: Picture, upscaler: "Upscaler", deadline: float = math.in
     """
     samples = picture.samples
     height, width = (side * upscaler.scale for side in samples.shape[:2])
-    shape, deep = (height, width, samples.shape[2]), samples.dtype == np.uint16
+    shape = (height, width, samples.shape[2])
+    deep = samples.dtype == np.uint16
     file = io.BytesIO()
     writer = _PngWriter(file, shape, deep, picture.icc, exif_bytes(picture.exif, width, height))
     for band in upscaler.bands(samples, deadline):
@@ -129,8 +131,11 @@ class _PillowWriter:
         height, width, channels = shape
         mode = _PILLOW_MODES[channels]
         if kind == "WEBP" and channels < 3:  # it knows no gray, whose profile is none of RGB
-            mode, icc = "RGBA" if channels == 2 else "RGB", None
-        self._file, self._kind, self._top = file, kind, 0
+            mode = "RGBA" if channels == 2 else "RGB"
+            icc = None
+        self._file = file
+        self._kind = kind
+        self._top = 0
         self._canvas = Image.new(mode, (width, height))
         self._options = {"icc_profile": icc, "exif": exif or b""}
 
@@ -215,6 +220,8 @@ class _PngWriter:
 def _paeth(left: np.ndarray, above: np.ndarray, corner: np.ndarray) -> np.ndarray:
     """Of the three neighbours the one nearest to left + above - corner (PNG, section 9.4)."""
     a, b, c = (part.astype(np.int16) for part in (left, above, corner))
-    to_left, to_above, to_corner = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
+    to_left = np.abs(b - c)
+    to_above = np.abs(a - c)
+    to_corner = np.abs(a + b - 2 * c)
     nearest = np.where(to_above <= to_corner, above, corner)
     return np.where((to_left <= to_above) & (to_left <= to_corner), left, nearest)

@@ -19,7 +19,9 @@ class Models:
     """
 
     def __init__(self, references: dict[str, str], a: str, b: str | None) -> None:
-        self.references, self.a, self.b = references, a, b
+        self.references = references
+        self.a = a
+        self.b = b
 
     @classmethod
     def named(cls, references: Sequence[str]) -> Self:

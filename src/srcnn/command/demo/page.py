@@ -43,7 +43,8 @@ def build(models: Models) -> gr.Blocks:
     with gr.Blocks(title="SRCNN", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         page.queue(max_size=20)
         gr.Markdown("# SRCNN\nDrop a portrait: bicubic enlargement beside two trained networks.")
-        results, label = gr.State(None), list(models.references)
+        results = gr.State(None)
+        label = list(models.references)
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
                 source = gr.Image(
@@ -124,7 +125,8 @@ def build(models: Models) -> gr.Blocks:
             concurrency_limit=1,
             show_progress_on=[slider],
         )
-        pair, parts = [results, left, right], [results, zoom, across, down]
+        pair = [results, left, right]
+        parts = [results, zoom, across, down]
         computed.success(_pair, pair, slider).then(_details, parts, details)
         gr.on([left.change, right.change], _pair, pair, slider, show_progress="hidden")
         divide.change(
