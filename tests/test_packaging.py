@@ -1,6 +1,7 @@
 """Every package that the code imports is declared, and all declarations of a version agree."""
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
@@ -89,3 +90,10 @@ def test_pyproject_allows_the_pinned_versions():
     for requirement in required(*PROJECT["optional-dependencies"]):
         version = pinned[canonicalize_name(requirement.name)]
         assert version in requirement.specifier, requirement
+
+
+def test_constraints_hold_the_pins_and_nothing_of_one_machine():
+    comment, *lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    assert comment.startswith("#")
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.!]+", line)] == []
+    assert pins(*INSTALLED).items() <= pins("constraints.txt").items(), "make lock"
