@@ -3,6 +3,7 @@
 # make test          the whole test suite
 # make lint          style
 # make lock          renew constraints.txt
+# make test-lowest   the library's tests with the lowest versions that pyproject.toml allows
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := $(CURDIR)/.venv
@@ -10,7 +11,7 @@ export PATH := $(VENV)/bin:$(PATH)
 # A user's or another project's packages must not leak into the environment.
 unexport PYTHONPATH
 
-.PHONY: setup repro test lint lock
+.PHONY: setup repro test lint lock test-lowest
 
 setup: $(VENV)/ready
 
@@ -46,3 +47,14 @@ lock:
 	echo '# All that `make setup` and `make test` install. Renewed by `make lock`.' > constraints.txt
 	$(FRESH)/bin/pip freeze --all --exclude pip | sed 's/+.*//' >> constraints.txt
 	rm -r $(FRESH)
+
+# Without DVC, MLflow and the demo. pip cannot choose the lowest versions, uv can.
+test-lowest: LOWEST := $(VENV)-lowest
+test-lowest:
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet uv
+	grep -E '^(pytest|pytest-timeout|scikit-image|selenium|tifffile)=' requirements.txt > $(LOWEST)/tests.txt
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct \
+		--requirement pyproject.toml --extra figures --extra onnx --extra perceptual \
+		--requirement $(LOWEST)/tests.txt
+	env -u CI $(LOWEST)/bin/python -m pytest tests/srcnn
