@@ -10,6 +10,7 @@ from pathlib import Path
 from sys import stdlib_module_names
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -97,3 +98,14 @@ def test_constraints_hold_the_pins_and_nothing_of_one_machine():
     assert comment.startswith("#")
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.!]+", line)] == []
     assert pins(*INSTALLED).items() <= pins("constraints.txt").items(), "make lock"
+
+
+def test_pre_commit_runs_the_pinned_ruff():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    revisions = {Path(repo["repo"]).name: repo["rev"] for repo in config["repos"]}
+    assert revisions["ruff-pre-commit"] == f"v{pins('requirements.txt')['ruff']}"
+
+
+def test_the_changelog_begins_with_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(r"^## \[(\d.*?)\]", changelog, re.MULTILINE)[1] == PROJECT["version"]
