@@ -4,8 +4,8 @@
 
 All run the same weights on the same enlarged pictures (scikit-image's photographs, repeated to the
 size asked for) and must agree to 1e-4. ONNX Runtime and OpenVINO are left out where they are not
-installed (`pip install onnx onnxruntime openvino`); both compile for the very size of the pictures,
-in float32; that wait is shown and not counted in the speed.
+installed (requirements-onnx.txt and -benchmarks.txt); both compile for the very size of the
+pictures, in float32; that wait is shown and not counted in the speed.
 """
 
 import argparse

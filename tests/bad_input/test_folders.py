@@ -7,6 +7,7 @@ import pytest
 
 from pipeline import evaluate, fetch
 from srcnn.command.cli import main
+from tests import optional
 from tests.bad_input.pictures import BROKEN, WHOLE
 from tests.models import model_file
 
@@ -174,7 +175,7 @@ def test_what_a_killed_run_left_goes_with_the_next(run, tmp_path):
 
 
 def test_a_model_that_cannot_be_written_leaves_nothing(run, tmp_path, monkeypatch):
-    pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")
+    optional.package("onnxruntime", "requirements-onnx.txt")
 
     def full(path, content):
         path.touch()

@@ -1,5 +1,7 @@
 """What is chosen for the machine, and what no machine may break."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -16,12 +18,25 @@ def test_devices_that_are_not_there_are_named():
         choose_device(missing)
 
 
+def test_freed_memory_is_kept_with_glibc(monkeypatch):
+    settings = {}
+    glibc = SimpleNamespace(mallopt=settings.__setitem__)
+    monkeypatch.setattr(hardware.ctypes, "CDLL", lambda _: glibc)
+    hardware.keep_freed_memory()
+    mmap_threshold, trim_threshold = -3, -1  # of glibc's malloc.h
+    assert settings == {mmap_threshold: 32 << 20, trim_threshold: 2**31 - 1}
+
+
 def test_without_glibc_memory_is_left_alone(monkeypatch):
+    asked_for = []
+
     def missing(name):
+        asked_for.append(name)
         raise OSError(f"{name}: cannot open shared object file")
 
     monkeypatch.setattr(hardware.ctypes, "CDLL", missing)
     hardware.keep_freed_memory()
+    assert asked_for == ["libc.so.6"]
 
 
 @pytest.mark.parametrize(("amx", "expected"), [(True, "bfloat16"), (False, "float32")])

@@ -24,6 +24,7 @@ from srcnn.imresize import downscale
 from srcnn.measures import GMSD, PSNR, SSIM, VGG19
 from srcnn.perceptual.pretrained import WeightsUnavailable
 from srcnn.upscaling import Upscaler
+from tests import optional
 from tests.models import model_file, resolver
 
 PORTRAIT = data.astronaut()[:120, 150:250]
@@ -107,6 +108,7 @@ def test_detail_magnifies_a_part():
 
 
 def test_champion_stands_beside_the_newest_perceptual_version_of_its_scale(monkeypatch):
+    optional.package("mlflow", "requirements.txt")
     versions = [
         SimpleNamespace(version=number, tags={"scale": scale, "loss.perceptual_weight": weight})
         for number, scale, weight in [(1, "4", "0"), (2, "4", "0.01"), (3, "4", "0"), (4, "2", "1")]

@@ -19,6 +19,7 @@ from srcnn.command.demo import work
 from srcnn.command.demo.models import Models
 from srcnn.imresize import downscale
 from srcnn.upscaling import Upscaler
+from tests import optional
 from tests.browser import chromium
 from tests.models import model_file, resolver
 
@@ -40,7 +41,7 @@ def served(tmp_path_factory):
         patch.setattr(work, "_learned_scores", dict)  # whatever this machine's cache holds
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
-        pytest.importorskip("gradio", reason="needs requirements-demo.txt")
+        optional.package("gradio", "requirements-demo.txt")
         from srcnn.command.demo import page
 
         models = [str(model_file(folder)), str(folder / "other.safetensors")]

@@ -8,18 +8,26 @@ from srcnn.command import onnx_export
 from srcnn.command.cli import main
 from srcnn.imresize import bicubic_upscale
 from srcnn.model_files import TrainedModel
+from tests import optional
 from tests.models import model_file, resolver
 
 
-def load(path):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+@pytest.fixture
+def onnxruntime():
+    """ONNX Runtime; both packages that an export needs are there."""
+    optional.package("onnx", "requirements-onnx.txt")
+    return optional.package("onnxruntime", "requirements-onnx.txt")
+
+
+@pytest.fixture
+def load(onnxruntime):
+    """An ONNX file as a session that runs it."""
+    return lambda path: onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("residual", [True, False])
-def test_onnx_runtime_gives_what_pytorch_gives(tmp_path, scale, residual):
-    pytest.importorskip("onnx")
+def test_onnx_runtime_gives_what_pytorch_gives(load, tmp_path, scale, residual):
     network = resolver(scale, "studio", residual)
     onnx_export.export(TrainedModel(network, "a model", "run 7"), tmp_path / "a.onnx")
     session = load(tmp_path / "a.onnx")
@@ -39,8 +47,7 @@ def test_onnx_runtime_gives_what_pytorch_gives(tmp_path, scale, residual):
     }
 
 
-def test_command_writes_a_file_and_none_over_another(tmp_path, capsys):
-    pytest.importorskip("onnx")
+def test_command_writes_a_file_and_none_over_another(load, tmp_path, capsys):
     command = ["export", "--model", str(model_file(tmp_path)), "--onnx", str(tmp_path / "a.onnx")]
     assert main(command) == 0
     assert load(tmp_path / "a.onnx").get_modelmeta().custom_metadata_map["scale"] == "2"
@@ -49,8 +56,8 @@ def test_command_writes_a_file_and_none_over_another(tmp_path, capsys):
     assert main([*command, "--overwrite"]) == 0
 
 
+@pytest.mark.usefixtures("onnxruntime")
 def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
-    pytest.importorskip("onnx")
     kernels = onnx_export._bicubic_kernels(2) + 1e-4
     monkeypatch.setattr(onnx_export, "_bicubic_kernels", lambda scale: kernels)
     with pytest.raises(onnx_export.CannotExport, match="differs from PyTorch"):

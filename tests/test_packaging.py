@@ -1,0 +1,111 @@
+"""Every package that the code imports is declared, and all declarations of a version agree."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions
+from itertools import chain
+from pathlib import Path
+from sys import stdlib_module_names
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARY = ROOT / "src/srcnn"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+OURS = {"srcnn", "pipeline", "tools", "tests", "benchmarks"}
+DISTRIBUTIONS = packages_distributions()
+INSTALLED = ("requirements.txt", "requirements-onnx.txt", "requirements-demo.txt")
+
+# The parts of the library that need an extra. All others need nothing beside the dependencies.
+EXTRAS = {
+    "command/demo/": "demo",
+    "command/onnx_export.py": "onnx",
+    "figures/": "figures",
+    "model_files.py": "mlflow",
+    "perceptual/": "perceptual",
+}
+
+
+def required(*extras: str) -> Iterator[Requirement]:
+    """What pyproject.toml asks for, with some extras."""
+    optional = [PROJECT["optional-dependencies"][extra] for extra in extras]
+    for requirement in map(Requirement, chain(PROJECT["dependencies"], *optional)):
+        if requirement.name == PROJECT["name"]:  # an extra that includes others
+            yield from required(*requirement.extras)
+        else:
+            yield requirement
+
+
+def pins(*files: str) -> dict[str, str]:
+    """The version of each package that requirements files name."""
+    lines = [line for file in files for line in (ROOT / file).read_text("utf-8").splitlines()]
+    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def imported(file: Path) -> set[str]:
+    """The packages of others that a file imports, at its top or further down."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names - stdlib_module_names - OURS
+
+
+def undeclared(file: Path, declared: Iterable[str]) -> list[str]:
+    """What a file imports that none of the declared distributions brings."""
+    known = set(map(canonicalize_name, declared))
+    return [
+        f"{file.relative_to(ROOT)}: {name}"
+        for name in imported(file)
+        if known.isdisjoint(map(canonicalize_name, DISTRIBUTIONS.get(name, [name])))
+    ]
+
+
+def test_pyproject_declares_what_the_library_imports():
+    assert [part for part in EXTRAS if not (LIBRARY / part).exists()] == []
+    missing = []
+    for file in LIBRARY.rglob("*.py"):
+        path = file.relative_to(LIBRARY).as_posix()
+        extras = [extra for part, extra in EXTRAS.items() if path.startswith(part)]
+        missing += undeclared(file, [requirement.name for requirement in required(*extras)])
+    assert missing == []
+
+
+@pytest.mark.parametrize("folder", ["src", "pipeline", "tools", "tests", "benchmarks"])
+def test_requirements_files_pin_what_is_imported(folder):
+    pinned = pins(*INSTALLED, "requirements-benchmarks.txt")
+    missing = [undeclared(file, pinned) for file in (ROOT / folder).rglob("*.py")]
+    assert list(chain(*missing)) == []
+
+
+def test_pyproject_allows_the_pinned_versions():
+    pinned = pins(*INSTALLED)
+    for requirement in required(*PROJECT["optional-dependencies"]):
+        version = pinned[canonicalize_name(requirement.name)]
+        assert version in requirement.specifier, requirement
+
+
+def test_constraints_hold_the_pins_and_nothing_of_one_machine():
+    comment, *lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    assert comment.startswith("#")
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.!]+", line)] == []
+    assert pins(*INSTALLED).items() <= pins("constraints.txt").items(), "make lock"
+
+
+def test_pre_commit_runs_the_pinned_ruff():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    revisions = {Path(repo["repo"]).name: repo["rev"] for repo in config["repos"]}
+    assert revisions["ruff-pre-commit"] == f"v{pins('requirements.txt')['ruff']}"
+
+
+def test_the_changelog_begins_with_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.search(r"^## \[(\d.*?)\]", changelog, re.MULTILINE)[1] == PROJECT["version"]
