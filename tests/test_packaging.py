@@ -26,8 +26,8 @@ EXTRAS = {
     "command/demo/": "demo",
     "command/onnx_export.py": "onnx",
     "figures/": "figures",
-    "model_files.py": "mlflow",
     "perceptual/": "perceptual",
+    "registry.py": "mlflow",
 }
 
 
