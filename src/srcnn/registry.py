@@ -140,8 +140,8 @@ def mlflow_client() -> Any:
         import mlflow
     except ImportError:
         raise NoModel(
-            "models:/ and runs:/ need MLflow, which is not installed (pip install 'srcnn[mlflow]'); "
-            "without it, name a .safetensors file"
+            "models:/ and runs:/ need MLflow, which is not installed: "
+            "pip install 'srcnn[mlflow]'; without it, name a .safetensors file"
         ) from None
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
