@@ -110,6 +110,8 @@ def _results(project: Project, whole: Disk, table: faults.Table) -> None:
         table.add(_name(project, checkpoints), " ".join(again), *said[:1], "", wrong=wrong)
         checkpoints.resize(AMPLE)
     with disk(project.folder / "metrics") as metrics:
+        for made in ("evaluation.json", "per_image.csv", "provenance.json", "speed.json"):
+            (metrics.folder / made).unlink(missing_ok=True)  # DVC would, and so make room
         _full(project, metrics, 0, ("dvc", "repro", "evaluate"), table)
     _full(project, whole, 128 * KB, ("dvc", "repro", "plot"), table)
 

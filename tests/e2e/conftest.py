@@ -2,14 +2,17 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -144,11 +147,42 @@ def clone(folder: Path) -> Project:
     return project
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
-    """A fresh clone after `dvc repro`; the tests of a module share it, in their order."""
-    project = clone(tmp_path_factory.mktemp("clone"))
-    shutil.copy(empty_store, project.folder)
-    project.first_output = project.run("dvc", "repro")
-    project.commit()
-    return project
+def copy_of(project: Project, folder: Path) -> Project:
+    """A copy with all that DVC and MLflow hold of it; MLflow's paths point into the copy."""
+    shutil.copytree(project.folder, folder, symlinks=True)
+    old, new = str(project.folder), str(folder)
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            for _, column, kind, *_ in database.execute(f"PRAGMA table_info({table})").fetchall():
+                if kind.startswith(("VARCHAR", "TEXT")):
+                    database.execute(
+                        f"UPDATE {table} SET {column} = replace({column}, ?, ?)"  # noqa: S608
+                        f" WHERE instr({column}, ?)",
+                        (old, new, old),
+                    )
+    return Project(folder, project.first_output)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
+    """A fresh clone after `dvc repro`, one for all workers: to be read, or copied."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    output = shared / "finished.txt"
+    with FileLock(shared / "finished.lock"):
+        if output.exists():
+            return Project(shared / "finished", output.read_text())
+        project = clone(shared / "finished")
+        shutil.copy(empty_store, project.folder)
+        project.first_output = project.run("dvc", "repro")
+        project.commit()
+        output.write_text(project.first_output)
+        return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A clone of a test's own, after `dvc repro`."""
+    return copy_of(finished, tmp_path / "project")

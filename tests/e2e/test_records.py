@@ -6,7 +6,7 @@ import time
 import pytest
 from mlflow import MlflowClient
 
-from tests.e2e.conftest import WAIT
+from tests.e2e.conftest import WAIT, Project
 from tests.e2e.test_interruptions import checkpoints, digests
 
 RECORDED = ("metrics/evaluation.json", "metrics/training.csv", "metrics/per_image.csv")
@@ -30,18 +30,18 @@ def check_published(project, uri=None, names=("main",)):
 
 
 @pytest.fixture(scope="module")
-def fresh(project, tmp_path_factory):
-    """A clone of the project with dvc.lock and metrics/, but without data and MLflow's store."""
+def fresh(finished, tmp_path_factory):
+    """A clone of a finished project: dvc.lock and metrics/, but neither data nor MLflow's store."""
     folder = tmp_path_factory.mktemp("fresh")
-    project.run("git", "clone", "-q", ".", str(folder))
-    clone = type(project)(folder)
+    finished.run("git", "clone", "-q", ".", str(folder))
+    clone = Project(folder)
     clone.run("git", "config", "user.email", "test@example.org")
     clone.run("git", "config", "user.name", "Test")
     clone.first_output = clone.run("dvc", "repro")
     return clone
 
 
-def test_first_command_in_a_fresh_clone_publishes_run_and_model(project, fresh):
+def test_first_command_in_a_fresh_clone_publishes_run_and_model(finished, fresh):
     # Here, where the bits are those of dvc.lock, DVC takes the committed figures as they are.
     assert fresh.ran(fresh.first_output) == [
         "fetch",
@@ -50,7 +50,7 @@ def test_first_command_in_a_fresh_clone_publishes_run_and_model(project, fresh):
         "plot",
         "register",
     ]
-    assert all(fresh.read(path) == project.read(path) for path in RECORDED)
+    assert all(fresh.read(path) == finished.read(path) for path in RECORDED)
     check_published(fresh)
     assert not fresh.run("git", "status", "--porcelain", "metrics", "dvc.lock").strip()
 
