@@ -6,8 +6,8 @@ described in srcnn.perceptual.embedded. What is lost depends on the weights them
 
 - Blocks 1 to 3, an eighth of the weights, become float16.
 - In blocks 4 and 5 all taps but the bottom right one are kept exactly if they have at most 256
-  different values, as in weights that were stored in 8 bits once. The bottom right tap is rounded to
-  10 bits, with a scale for each output channel.
+  different values, as in weights that were stored in 8 bits once. The bottom right tap is rounded
+  to 10 bits, with a scale for each output channel.
 - If they have more, all taps are rounded like the bottom right one: a file of 22 MB, not 15.
 """
 

@@ -11,9 +11,9 @@ tensors, under its index in torchvision's `vgg19().features` (`19.codes`, `19.bi
     levels    float32, at most 256 values
     sha256    uint8 (32,): of kernel and bias as decoded, in little-endian float32
 
-half, integers and codes are zlib streams: all low bytes, then all high bytes, of which there are few
-different ones. Decoding is a look-up or one product in float32, so every machine gets the same bits;
-sha256 proves it.
+half, integers and codes are zlib streams: all low bytes, then all high bytes, which differ little.
+Decoding is a look-up or one product in float32, so every machine gets the same bits; sha256 proves
+it.
 """
 
 import hashlib
@@ -50,6 +50,8 @@ def read(layers: Iterable[int]) -> dict[int, tuple[Tensor, Tensor]]:
             for layer in layers:
                 mine = (name for name in names if name.startswith(f"{layer}."))
                 parts = {name.split(".")[1]: stored.get_tensor(name) for name in mine}
+                if not parts:
+                    raise ValueError(f"it has no layer {layer}")
                 kernel, bias = decode(parts)
                 if parts["sha256"].tobytes() != digest(kernel, bias):
                     raise ValueError(f"layer {layer} does not match its checksum")

@@ -8,7 +8,7 @@ from pipeline.compare import experiments, tradeoff
 from tests.pipeline.compare.compared import experiment
 from tests.pipeline.experiment import load_params
 
-LAYERS = {"loss.perceptual_layers.conv5_4": "1.0", "loss.vgg19_weights": "imagenet"}
+LAYERS = {"loss.perceptual_layers.conv5_4": "1.0", "loss.vgg19_weights": "embedded"}
 
 
 def swept(weight, psnr, vgg19, name=None, **settings):

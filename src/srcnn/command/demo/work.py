@@ -152,11 +152,10 @@ def _scores(picture: np.ndarray, hr: np.ndarray, model: SuperResolver) -> dict[s
 
 @lru_cache(maxsize=1)
 def _perceptual_measures() -> dict[str, Measure]:
-    """Those whose networks are on this machine already; the page fetches nothing."""
-    found: dict[str, Measure] = {}
-    for name, kind in (("VGG19 distance ↓", VGGDistance), ("LPIPS ↓", LPIPS)):
-        with suppress(WeightsUnavailable, UnusableWeights, ImportError):
-            found[name] = kind(download=False)
+    """VGG19's, and LPIPS if its network is on this machine already; the page fetches nothing."""
+    found: dict[str, Measure] = {"VGG19 distance ↓": VGGDistance()}
+    with suppress(WeightsUnavailable, UnusableWeights, ImportError):
+        found["LPIPS ↓"] = LPIPS(download=False)
     return found
 
 
