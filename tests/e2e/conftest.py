@@ -28,6 +28,7 @@ TINY = {
         "val_pictures": 2,
         "checkpoint_every": 5,
     },
+    "evaluate": {"perceptual_pictures": 2},
 }
 
 
