@@ -139,7 +139,8 @@ class Loss(Section):
     @property
     def vgg19_file(self) -> str | None:
         """The path in vgg19_weights, if it is one."""
-        return None if self.vgg19_weights in ("imagenet", "random") else self.vgg19_weights
+        known = ("embedded", "imagenet", "random")
+        return None if self.vgg19_weights in known else self.vgg19_weights
 
     @property
     def smallest_patch(self) -> int:

@@ -135,14 +135,15 @@ def _weight(experiment: Experiment) -> float:
 
 
 def _kind(experiment: Experiment) -> str:
-    """A perceptual loss without its weight: its layers, and which VGG19 if not ImageNet's."""
+    """A perceptual loss without its weight: its layers, and which VGG19 if not the embedded one."""
     layers = [
         name.removeprefix(_LAYERS) + ("" if float(share) == 1 else f" × {share}")
         for name, share in experiment.params.items()
         if name.startswith(_LAYERS)
     ]
     weights = Path(experiment.params.get("loss.vgg19_weights", "imagenet")).name
-    network = {"imagenet": "VGG19", "random": "random VGG19"}.get(weights, f"VGG19 ({weights})")
+    names = {"embedded": "VGG19", "random": "random VGG19"}
+    network = names.get(weights, f"VGG19 ({weights})")
     return f"{experiment.params[_PIXEL]} + weight × {network} {' + '.join(sorted(layers))}"
 
 

@@ -1,6 +1,7 @@
 """The perceptual judges of `evaluate`: VGG19 distance and LPIPS, where their weights are there."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -32,8 +33,9 @@ class Judges:
 def find_judges(loss: Loss, lpips: bool | Literal["auto"], device: torch.device) -> Judges:
     """VGG19 distance and LPIPS, as far as their weights are there; nothing is downloaded unasked.
 
-    The VGG19 distance takes the file that `loss.vgg19_weights` names, else the ImageNet weights in
-    torch's cache: an untrained VGG19 (`random`) may teach but not judge.
+    The VGG19 distance takes the file that `loss.vgg19_weights` names, or torchvision's weights if
+    it is `imagenet` and they are in torch's cache; else those inside the package, also with
+    `random`: an untrained VGG19 may teach but not judge.
 
     Args:
         loss: section `loss` of what the model was trained with.
@@ -51,21 +53,29 @@ def find_judges(loss: Loss, lpips: bool | Literal["auto"], device: torch.device)
 
 
 def _find_vgg19(loss: Loss, device: torch.device, judges: Judges) -> None:
+    from srcnn.perceptual.pretrained import UnusableWeights
+
+    try:
+        judges.measures["vgg19"], judges.vgg19_weights = _vgg19_distance(loss, device)
+    except UnusableWeights as error:
+        judges.notes["vgg19"] = str(error)
+
+
+def _vgg19_distance(loss: Loss, device: torch.device) -> tuple[Judge, str]:
+    """The VGG19 distance, and whose weights it is measured with."""
+    from srcnn.perceptual import embedded
     from srcnn.perceptual.measures import VGGDistance
-    from srcnn.perceptual.pretrained import WeightsUnavailable
 
     file = existing_file(loss)
-    try:
-        judges.measures["vgg19"] = VGGDistance(file or "imagenet", download=False, device=device)
-        judges.vgg19_weights = _name(file) if file else "imagenet"
-    except WeightsUnavailable:
-        judges.notes["vgg19"] = (
-            "torchvision's VGG19 is not in torch's cache, and loss.vgg19_weights names no file"
-        )
-    except ValueError as error:
-        if file:
+    if file:
+        try:
+            return VGGDistance(file, device=device), f"{file.name} ({_digest(file)})"
+        except ValueError as error:
             raise stage.StageError(f"loss.vgg19_weights: {error}") from None
-        judges.notes["vgg19"] = str(error)
+    if loss.vgg19_weights == "imagenet":
+        with suppress(ValueError):  # not in torch's cache, or damaged there
+            return VGGDistance("imagenet", download=False, device=device), "imagenet"
+    return VGGDistance("embedded", device=device), f"embedded ({_digest(embedded.FILE)})"
 
 
 def _find_lpips(wanted: bool | Literal["auto"], device: torch.device, judges: Judges) -> None:
@@ -89,8 +99,8 @@ def _find_lpips(wanted: bool | Literal["auto"], device: torch.device, judges: Ju
         )
 
 
-def _name(file: Path) -> str:
-    """A weights file by its name and content, so that figures say which it was."""
+def _digest(file: Path) -> str:
+    """The content of a weights file in short, so that figures say which it was."""
     with file.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return f"{file.name} (sha256 {digest[:12]})"
+    return f"sha256 {digest[:12]}"

@@ -56,6 +56,6 @@ def existing_file(loss: Loss) -> Path | None:
     if not path.is_file():
         raise stage.StageError(
             f"loss.vgg19_weights is {loss.vgg19_file!r}, but {path} does not exist or is "
-            "not a file; it may be imagenet, random, or a .safetensors or .pth file"
+            "not a file; it may be embedded, imagenet, random, or a .safetensors or .pth file"
         )
     return path

@@ -31,6 +31,7 @@ TINY = {
         "val_pictures": 2,
         "checkpoint_every": 5,
     },
+    "evaluate": {"perceptual_pictures": 2},
 }
 
 

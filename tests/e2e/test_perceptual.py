@@ -32,9 +32,10 @@ def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(tmp_pa
 
     evaluation = json.loads(project.read("metrics/evaluation.json"))
     assert evaluation["loss"] == UNTRAINED
-    for measure in ("vgg19", "lpips"):
-        assert evaluation[measure] is None
-        assert evaluation[f"{measure}_note"].startswith("not measured (")
+    assert evaluation["vgg19"] > 0  # judged by a trained VGG19
+    assert evaluation["vgg19_weights"].startswith("embedded (sha256 ")
+    assert evaluation["lpips"] is None
+    assert evaluation["lpips_note"].startswith("not measured (")
 
     (run,) = project.runs()
     assert run.info.status == "FINISHED"
@@ -42,6 +43,7 @@ def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(tmp_pa
     assert "loss.perceptual_layers.conv5_4" not in run.data.params
     assert run.data.tags["loss"] == UNTRAINED
     assert UNTRAINED in run.data.tags["mlflow.note.content"]
+    assert run.data.tags["vgg19_weights"] == evaluation["vgg19_weights"]
     assert run.data.tags["lpips_note"] == evaluation["lpips_note"]
     for term in ("perceptual", "perceptual_weighted", "pixel", "loss"):
         points = project.client.get_metric_history(run.info.run_id, f"train/{term}")

@@ -12,6 +12,7 @@ from pipeline.evaluate import main
 from srcnn.evaluation import score_pairs
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs
+from srcnn.perceptual.measures import VGGDistance
 from tests.pipeline.experiment import load_params, picture, write_experiment, write_picture
 
 
@@ -75,13 +76,14 @@ def test_the_figures_say_what_they_are_figures_of():
 
 def test_validation_pictures_are_judged_as_many_as_the_training_looked_at():
     pairs = Pairs.open(paths.PAIRS)
-    (score,) = score_pairs(SuperResolver.load(paths.WEIGHTS), pairs.split("val"))
+    judges = {"vgg19": VGGDistance("embedded")}
+    (score,) = score_pairs(SuperResolver.load(paths.WEIGHTS), pairs.split("val"), judges)
     main(load_params())
 
     assert evaluation()["validation"] == {
         "pictures": 1,
         "gmsd": pytest.approx(score.gmsd, abs=1e-6),
-        "vgg19": None,
+        "vgg19": pytest.approx(score.vgg19, abs=1e-5),
         "lpips": None,
     }
     assert "p1" not in {row["id"] for row in per_image()}

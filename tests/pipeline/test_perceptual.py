@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,7 +18,8 @@ from pipeline.base.inputs import Inputs
 from pipeline.base.stage import StageError
 from pipeline.perceptual.judges import find_judges
 from pipeline.perceptual.loss import build_loss
-from srcnn.perceptual import vgg19
+from srcnn.perceptual import embedded, vgg19
+from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.perceptual.measures import VGGDistance
 from tests.pipeline.experiment import PROJECT, load_params, write_experiment
 
@@ -116,11 +118,11 @@ def test_random_is_the_same_network_whatever_the_seed():
 def test_a_blocked_download_stops_train_in_seconds_before_it_looks_at_the_data():
     start = time.monotonic()
     with pytest.raises(StageError) as caught:
-        train.main(load(perceptual_weight=0.01))
+        train.main(load(perceptual_weight=0.01, vgg19_weights="imagenet"))
     assert time.monotonic() - start < 10
     message = str(caught.value)
     assert message.startswith("loss.vgg19_weights is 'imagenet': ")
-    for part in ("refused", "connect to the network once", "file of VGG19 weights", "take random"):
+    for part in ("refused", "take embedded", "file of VGG19 weights", "connect to the network"):
         assert part in message
     assert not Path("mlflow.db").exists()
 
@@ -148,16 +150,67 @@ def test_the_training_key_knows_the_content_of_the_weights_file_where_it_matters
     assert keys["one", 0.0] == keys["other", 0.0]
 
 
-def test_without_weights_nothing_judges_and_the_notes_say_why():
+def test_by_default_the_loss_is_of_the_vgg19_inside_and_needs_no_network():
+    layers = {"relu2_2": 1.0}
+    perceptual = PerceptualLoss(layers, "embedded")(SR, HR)
+    built = build_loss(load(perceptual_weight=0.01, perceptual_layers=layers).loss, CPU)(SR, HR)
+    assert built["perceptual"] == perceptual > 0
+
+
+def put_into_cache(content):
+    cache = Path(os.environ["TORCH_HOME"], "hub", "checkpoints")
+    cache.mkdir(parents=True)
+    (cache / "vgg19-dcbb9e9d.pth").write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("trained_with", "perceptual_weight", "in_cache", "judge"),
+    [
+        ("embedded", 0.0, "vgg19", "embedded (sha256 "),
+        ("embedded", 0.01, "nothing", "embedded (sha256 "),
+        ("random", 0.01, "vgg19", "embedded (sha256 "),  # untrained, it may teach but not judge
+        ("imagenet", 0.01, "vgg19", "imagenet"),
+        ("imagenet", 0.0, "nothing", "embedded (sha256 "),
+        ("imagenet", 0.01, "damaged", "embedded (sha256 "),
+        ("a file", 0.0, "vgg19", "vgg.pth (sha256 "),
+        ("a file", 0.01, "nothing", "vgg.pth (sha256 "),
+    ],
+)
+def test_whose_weights_judge(weights, trained_with, perceptual_weight, in_cache, judge):
+    if in_cache != "nothing":
+        put_into_cache(weights.read_bytes() if in_cache == "vgg19" else b"damaged")
+    file = str(weights) if trained_with == "a file" else trained_with
+    loss = load(vgg19_weights=file, perceptual_weight=perceptual_weight).loss
+    judges = find_judges(loss, False, CPU)
+    assert judges.vgg19_weights.startswith(judge)
+    assert "vgg19" in judges.measures
+    assert "vgg19" not in judges.notes
+
+
+def test_other_weights_are_another_judge(weights):
+    gray = np.random.default_rng(0).integers(0, 256, (2, 16, 16), dtype=np.uint8)
+    inside, mine = (
+        find_judges(load(vgg19_weights=name).loss, False, CPU).measures["vgg19"](*gray)
+        for name in ("embedded", str(weights))
+    )
+    assert inside == VGGDistance("embedded")(*gray)
+    assert mine == VGGDistance(weights)(*gray) != inside
+
+
+def test_a_damaged_installation_stops_a_perceptual_training_and_no_evaluation(monkeypatch):
+    Path("vgg19.safetensors").write_bytes(b"damaged")
+    monkeypatch.setattr(embedded, "FILE", Path("vgg19.safetensors"))
+    judges = find_judges(load().loss, False, CPU)
+    assert (judges.measures, judges.vgg19_weights) == ({}, None)
+    assert "install it again" in judges.notes["vgg19"]
+    with pytest.raises(StageError, match=r"is 'embedded': vgg19\.safetensors.*damaged"):
+        build_loss(load(perceptual_weight=0.01).loss, CPU)
+
+
+def test_without_its_network_lpips_does_not_judge_and_the_note_says_why():
     judges = find_judges(load().loss, "auto", CPU)
-    assert judges.measures == {}
-    assert judges.vgg19_weights is None
-    assert "not in torch's cache" in judges.notes["vgg19"]
+    assert judges.measures.keys() == {"vgg19"}
     assert "evaluate.lpips=true" in judges.notes["lpips"]
-
-
-def test_an_untrained_vgg19_does_not_judge():
-    assert "vgg19" not in find_judges(load(vgg19_weights="random").loss, "auto", CPU).measures
 
 
 def test_lpips_can_be_turned_off_or_insisted_on():

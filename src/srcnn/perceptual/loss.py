@@ -45,7 +45,7 @@ class VGG19Features(nn.Module):
     def __init__(
         self,
         layers: Iterable[str],
-        weights: str | Path = "imagenet",
+        weights: str | Path = "embedded",
         seed: int = 0,
         download: bool = True,
         dtype: torch.dtype = torch.float32,
@@ -123,7 +123,7 @@ class PerceptualLoss(nn.Module):
     def __init__(
         self,
         layers: Mapping[str, float],
-        weights: str | Path = "imagenet",
+        weights: str | Path = "embedded",
         seed: int = 0,
         distance: str = "mse",
         feature_scale: float = 1.0,

@@ -31,7 +31,7 @@ class VGGDistance:
 
     def __init__(
         self,
-        weights: str | Path = "imagenet",
+        weights: str | Path = "embedded",
         seed: int = 0,
         download: bool = True,
         device: str | torch.device = "cpu",

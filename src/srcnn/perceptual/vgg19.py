@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from srcnn.perceptual import embedded
 from srcnn.perceptual.pretrained import (
     UnusableWeights,
     WeightsUnavailable,
@@ -15,6 +16,7 @@ from srcnn.perceptual.pretrained import (
     torchvision_state_dict,
 )
 
+# torchvision.models.vgg.cfgs["E"] says the same, but takes torchvision, and a second to import it.
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels, number of convolutions
 
 
@@ -61,16 +63,21 @@ def load(
 
     Args:
         names: keys of `CONVOLUTIONS`.
-        weights: "imagenet": torchvision's; "random": see `draw`; else a .safetensors, .pth or .pt
-            file with the keys of torchvision's `vgg19` (`features.0.weight`, ...) or of its
-            `features` alone (`0.weight`, ...).
+        weights: "embedded": the Oxford network inside this package, pre-trained on ImageNet;
+            "imagenet": torchvision's; "random": see `draw`; else a .safetensors, .pth or .pt file
+            with the keys of torchvision's `vgg19` (`features.0.weight`, ...) or of its `features`
+            alone (`0.weight`, ...).
         seed: of the random weights.
         download: whether imagenet may be fetched when it is not in torch's cache.
 
     Raises:
-        WeightsUnavailable: the ImageNet weights cannot be had.
+        WeightsUnavailable: torchvision's weights cannot be had.
         UnusableWeights: the file is missing or damaged, or does not hold a VGG19.
     """
+    if weights == "embedded":
+        indices = {name: CONVOLUTIONS[name].index for name in names}
+        read = embedded.read(indices.values())
+        return {name: Weights(*read[index]) for name, index in indices.items()}
     if weights == "random":
         return draw(names, seed)
     if weights != "imagenet":
@@ -82,9 +89,9 @@ def load(
         state = torchvision_state_dict(imagenet, download)
     except WeightsUnavailable as error:
         raise WeightsUnavailable(
-            f"{error}. Three ways on: connect to the network once (548 MB, kept in torch's "
-            "cache); name a file of VGG19 weights (.safetensors or .pth) in place of imagenet; or "
-            "take random, an untrained VGG19"
+            f"{error}. Three ways on: take embedded, the VGG19 inside this package, in place of "
+            "imagenet; name a file of VGG19 weights (.safetensors or .pth); or connect to the "
+            "network once (548 MB, kept in torch's cache)"
         ) from None
     return select(state, names, imagenet.url)
 

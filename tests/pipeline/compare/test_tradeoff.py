@@ -9,7 +9,7 @@ from srcnn.measures import GMSD, LPIPS, VGG19
 from tests.pipeline.compare.compared import experiment
 from tests.pipeline.experiment import load_params
 
-LAYERS = {"loss.perceptual_layers.conv5_4": "1.0", "loss.vgg19_weights": "imagenet"}
+LAYERS = {"loss.perceptual_layers.conv5_4": "1.0", "loss.vgg19_weights": "embedded"}
 
 
 def swept(weight, psnr, vgg19, name=None, **settings):

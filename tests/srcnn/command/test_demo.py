@@ -61,7 +61,7 @@ def test_a_picture_taken_as_hr_is_shrunk_enlarged_and_scored(picture, model):
     assert 20 < made.scores["bicubic"][PSNR] < 40
 
 
-def test_learned_scores_are_added_where_their_networks_are_there(
+def test_the_vgg19_distance_is_always_there_and_lpips_where_its_network_is(
     picture, model, monkeypatch, perceptual_measures
 ):
     class MissingLPIPS:
@@ -72,7 +72,7 @@ def test_learned_scores_are_added_where_their_networks_are_there(
             raise WeightsUnavailable("not in the cache")
 
     distance = lambda a, b: float(np.abs(a.astype(int) - b).mean())  # noqa: E731
-    monkeypatch.setattr(work, "VGGDistance", lambda download: distance)
+    monkeypatch.setattr(work, "VGGDistance", lambda: distance)
     monkeypatch.setattr(work, "LPIPS", MissingLPIPS)
     monkeypatch.setattr(work, "_learned_scores", perceptual_measures)
     made = work.enlarge(picture, True, model, None)

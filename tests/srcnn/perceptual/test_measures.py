@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+from functools import partial
 from importlib.resources import files
 
 import numpy as np
@@ -177,11 +178,18 @@ def test_building_lpips_draws_no_global_random_numbers(alexnet_cache, monkeypatc
 def test_not_to_be_had(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(socket, "create_connection", refuse)
-    for build in (LPIPS, VGGDistance):
+    for build in (LPIPS, partial(VGGDistance, "imagenet")):
         with pytest.raises(WeightsUnavailable, match="refused"):
             build()
         with pytest.raises(WeightsUnavailable, match="not in torch's cache"):
             build(download=False)
+
+
+def test_vgg_distance_needs_neither_network_nor_cache(tmp_path, monkeypatch, picture):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    distance = VGGDistance()
+    assert 0 < distance(picture, blurred(picture, 0.6)) < distance(picture, blurred(picture, 2.5))
 
 
 def test_trap_in_place_of_alexnet_never_springs(tmp_path, monkeypatch):

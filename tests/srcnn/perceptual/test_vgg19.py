@@ -103,7 +103,7 @@ def test_imagenet_offline_names_cause_and_three_ways_on(tmp_path, monkeypatch):
     with pytest.raises(WeightsUnavailable) as caught:
         vgg19.load(SHALLOW, "imagenet")
     message = str(caught.value)
-    for part in ("vgg19-dcbb9e9d.pth", "refused", "connect", ".safetensors", "random"):
+    for part in ("vgg19-dcbb9e9d.pth", "refused", "embedded", ".safetensors", "connect"):
         assert part in message
 
 

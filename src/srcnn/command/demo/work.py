@@ -153,11 +153,10 @@ def _scores(picture: np.ndarray, hr: np.ndarray, model: SuperResolver) -> dict[M
 
 @lru_cache(maxsize=1)
 def _learned_scores() -> dict[Measure, Score]:
-    """Those whose networks are on this machine already; the page fetches nothing."""
-    found: dict[Measure, Score] = {}
-    for measure, kind in ((measures.VGG19, VGGDistance), (measures.LPIPS, LPIPS)):
-        with suppress(WeightsUnavailable, UnusableWeights, ImportError):
-            found[measure] = kind(download=False)
+    """VGG19's, and LPIPS if its network is on this machine already; the page fetches nothing."""
+    found: dict[Measure, Score] = {measures.VGG19: VGGDistance()}
+    with suppress(WeightsUnavailable, UnusableWeights, ImportError):
+        found[measures.LPIPS] = LPIPS(download=False)
     return found
 
 

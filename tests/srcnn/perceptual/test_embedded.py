@@ -1,0 +1,178 @@
+"""The VGG19 inside the package: the same bits everywhere, or one clear error."""
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from srcnn.perceptual import embedded, vgg19
+from srcnn.perceptual.loss import VGG19Features
+from srcnn.perceptual.pretrained import UnusableWeights
+from tools import embed_vgg19
+
+DECODED = "720fac9275c1f094f8b275ae7e73e152d7285dad874a3e2219f73515631c2e55"
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Writes a file of weights and puts it in the place of the package's."""
+
+    def write(weights):
+        embed_vgg19.write(weights, tmp_path / "vgg19.safetensors")
+        monkeypatch.setattr(embedded, "FILE", tmp_path / "vgg19.safetensors")
+        return embedded.FILE
+
+    return write
+
+
+def some_weights(outputs=6, inputs=4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    kernel = torch.randn(outputs, inputs, 3, 3, generator=generator) / 10
+    return vgg19.Weights(kernel, torch.randn(outputs, generator=generator))
+
+
+def on_a_grid(weights, step=0.0123):
+    """All taps but the bottom right one at multiples of a step."""
+    kernel = (weights.kernel / step).round() * step
+    kernel[..., 2, 2] = weights.kernel[..., 2, 2]
+    return weights._replace(kernel=kernel)
+
+
+def assert_rounded(found, kernel):
+    """Off by no more than 1/1022 of the largest of these taps of the output channel."""
+    largest = kernel.abs().flatten(1).amax(1).view(-1, *[1] * (kernel.ndim - 1))
+    assert ((found - kernel).abs() <= largest / 1022 * 1.0001).all()
+    assert not torch.equal(found, kernel)
+
+
+def test_the_weights_are_these_bits_on_every_machine():
+    weights = vgg19.load(vgg19.CONVOLUTIONS, "embedded")
+    total = hashlib.sha256()
+    for name, (kernel, bias) in weights.items():
+        shapes = vgg19.CONVOLUTIONS[name].shapes
+        assert (tuple(kernel.shape), tuple(bias.shape)) == (shapes["weight"], shapes["bias"])
+        assert kernel.dtype == bias.dtype == torch.float32
+        total.update(embedded.digest(kernel.numpy(), bias.numpy()))
+    assert total.hexdigest() == DECODED
+
+
+def test_it_is_small():
+    assert embedded.FILE.stat().st_size <= 15_300_000
+
+
+def test_it_is_what_is_loaded_unless_said_otherwise_and_torchvision_is_not_needed():
+    code = (
+        "import sys; sys.modules['torchvision'] = None\n"
+        "from srcnn.perceptual.loss import VGG19Features\n"
+        "print(VGG19Features(['conv1_1']).conv1_1_kernel.double().sum().item())"
+    )
+    source = embedded.FILE.parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=source, capture_output=True, text=True, check=True
+    )
+    kernel = vgg19.load(["conv1_1"], "embedded")["conv1_1"].kernel
+    assert float(done.stdout) == pytest.approx(kernel.double().sum().item())
+
+
+def test_features_tell_an_edge_from_a_flat_picture():
+    edge = torch.cat([torch.zeros(1, 1, 32, 16), torch.ones(1, 1, 32, 16)], dim=3)
+    flat = torch.full_like(edge, 0.5)
+    features = VGG19Features(["relu1_1"])
+    inside = [features(each)["relu1_1"][..., 1:-1, 1:-1].std(dim=(2, 3)) for each in (edge, flat)]
+    assert inside[0].max() > 0.1 > 1e-5 > inside[1].max()
+
+
+def test_shallow_kernels_are_rounded_to_float16_and_biases_are_exact(make):
+    weights = some_weights()
+    make({"conv3_1": weights})
+    kernel, bias = vgg19.load(["conv3_1"], "embedded")["conv3_1"]
+    assert torch.equal(kernel, weights.kernel.half().float())
+    assert torch.equal(bias, weights.bias)
+
+
+@pytest.mark.parametrize("name", ["conv4_1", "conv5_4"])
+def test_taps_on_a_grid_are_exact_and_the_last_one_is_rounded(make, name):
+    weights = on_a_grid(some_weights())
+    make({name: weights})
+    kernel, bias = vgg19.load([name], "embedded")[name]
+    assert torch.equal(kernel.flatten(2)[..., :8], weights.kernel.flatten(2)[..., :8])
+    assert_rounded(kernel[..., 2, 2], weights.kernel[..., 2, 2])
+    assert torch.equal(bias, weights.bias)
+
+
+def test_without_a_grid_all_taps_are_rounded(make):
+    weights = some_weights(16, 8)
+    make({"conv4_2": weights})
+    assert_rounded(vgg19.load(["conv4_2"], "embedded")["conv4_2"].kernel, weights.kernel)
+
+
+def test_an_output_channel_of_zeros_stays_one(make):
+    weights = some_weights()
+    weights.kernel[2] = 0
+    make({"conv4_1": weights})
+    assert not vgg19.load(["conv4_1"], "embedded")["conv4_1"].kernel[2].any()
+
+
+def test_the_same_weights_give_the_same_file(make):
+    weights = {"conv1_1": some_weights(), "conv4_1": on_a_grid(some_weights(seed=1))}
+    first = make(weights).read_bytes()
+    assert make(dict(reversed(weights.items()))).read_bytes() == first
+
+
+def test_every_damaged_byte_is_found(make):
+    weights = {"conv1_1": some_weights(3, 2), "conv4_1": on_a_grid(some_weights(3, 2))}
+    file = make(weights)
+    content = file.read_bytes()
+    whole = vgg19.load(weights, "embedded")
+    for position in range(0, len(content), 3):
+        changed = bytearray(content)
+        changed[position] ^= 1 << position % 8
+        file.write_bytes(changed)
+        try:
+            found = vgg19.load(weights, "embedded")
+        except UnusableWeights as error:
+            assert str(file) in str(error)
+            assert "\n" not in str(error)
+        else:
+            for name, tensors in whole.items():
+                assert all(map(torch.equal, tensors, found[name])), position
+
+
+@pytest.mark.parametrize("size", [0, 5, 200, -1])
+def test_a_file_cut_short_is_named(make, size):
+    file = make({"conv1_1": some_weights()})
+    file.write_bytes(file.read_bytes()[:size])
+    with pytest.raises(UnusableWeights, match=r"vgg19\.safetensors.*damaged.*install it again"):
+        vgg19.load(["conv1_1"], "embedded")
+
+
+def test_a_missing_file_and_a_missing_layer_are_named(make):
+    file = make({"conv1_1": some_weights()})
+    with pytest.raises(UnusableWeights, match=r"vgg19\.safetensors.*has no layer 2"):
+        vgg19.load(["conv1_1", "conv1_2"], "embedded")
+    file.unlink()
+    with pytest.raises(UnusableWeights, match=r"vgg19\.safetensors.*missing"):
+        vgg19.load(["conv1_1"], "embedded")
+
+
+def test_what_is_not_asked_for_is_not_read(make):
+    file = make({"conv1_1": some_weights(), "conv4_1": some_weights(seed=1)})
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    outcomes = []
+    for name in ("conv1_1", "conv4_1"):
+        try:
+            outcomes.append(vgg19.load([name], "embedded") and "read")
+        except UnusableWeights:
+            outcomes.append("damaged")
+    assert sorted(outcomes) == ["damaged", "read"]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<i2", "<f2"])
+def test_packed_numbers_come_back(dtype):
+    numbers = np.arange(300).astype(dtype).reshape(10, 30)
+    assert np.array_equal(embedded.unpack(embedded.pack(numbers, dtype), dtype), numbers.ravel())
