@@ -19,7 +19,7 @@ TRAINING_CURVE = Path("metrics/training.csv")
 EVALUATION = Path("metrics/evaluation.json")
 PER_IMAGE = Path("metrics/per_image.csv")
 HELD_OUT = "test"  # the set that the test split of the project's own data is in there
-EVALUATED = Path("metrics/provenance.json")  # what the figures are of
+EVALUATED = Path("metrics/provenance.json")  # what was evaluated
 SPEED = Path("metrics/speed.json")
 
 FIGURES = Path("figures")

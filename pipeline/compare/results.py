@@ -54,8 +54,8 @@ def compare_experiments(a: Experiment, b: Experiment) -> Comparison:
     """Compare two experiments.
 
     Raises:
-        StageError: they are one experiment, or their figures are not of the same test pictures
-            scored in the same way.
+        StageError: they are one experiment, or they were not scored on the same test
+            pictures in the same way.
     """
     if a.run_id == b.run_id:
         raise StageError(f"{a.label} cannot be compared with itself")

@@ -100,7 +100,7 @@ def _find_lpips(wanted: bool | Literal["auto"], device: torch.device, judges: Ju
 
 
 def _digest(file: Path) -> str:
-    """The content of a weights file in short, so that figures say which it was."""
+    """The content of a weights file in short, so that results say which it was."""
     with file.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     return f"sha256 {digest[:12]}"

@@ -202,7 +202,7 @@ class Store:
             self.client.log_batch(run_id, points[i : i + METRICS_AT_ONCE])
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log final figures; those that are there already stay as they are."""
+        """Log final metrics; those that are there already stay as they are."""
         there = self.client.get_run(run_id).data.metrics
         now = int(time.time() * 1000)
         points = [
