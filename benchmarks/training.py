@@ -4,7 +4,7 @@
 
 The usual loop is that of most public SRCNN implementations: a DataLoader that opens, crops, shrinks
 and enlarges each sample with Pillow, the default memory format, Adam. Both train the same
-network on scikit-image's photographs for the same time, scoring not counted, and are scored ten
+network on the sample photographs for the same time, scoring not counted, and are scored ten
 times on the same held out ones. This project trains in what `train.precision: auto` means here, or
 in `--precision`; shares of the matrix rate are of float32's, which bfloat16 may pass. For the terms
 of the published table: --train and --test, folders with T91 and Set5.
@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from pipeline.sources.samples import PHOTOGRAPHS
+from pipeline.sources import samples
 from srcnn.color import luma
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.imresize import crop_to_multiple, downscale
@@ -118,12 +117,13 @@ def _write_pairs(folder: Path, args: argparse.Namespace) -> Pairs:
 
 
 def _read(folder: Path | None) -> Iterator[np.ndarray]:
-    """The luma of a folder's pictures, or of scikit-image's photographs."""
+    """The luma of a folder's pictures, or of the sample photographs."""
     if folder is None:
-        paths = [files("skimage") / "data" / name for name in sorted(PHOTOGRAPHS)]
+        pictures = (samples.photograph(name) for name in sorted(samples.PHOTOGRAPHS))
     else:
         paths = sorted(path for path in folder.iterdir() if path.suffix in (".png", ".bmp"))
-    return (luma(images.decode(path.read_bytes()), "studio") for path in paths)
+        pictures = (images.decode(path.read_bytes()) for path in paths)
+    return (luma(picture, "studio") for picture in pictures)
 
 
 def _tiles(picture: np.ndarray) -> Iterator[np.ndarray]:

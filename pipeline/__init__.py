@@ -8,6 +8,10 @@ from pathlib import Path
 # original's code, so each checkout puts its own library first.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
+from srcnn.openmp import spin_briefly  # found there
+
+spin_briefly()
+
 # Telemetry is a network look-up that a machine without network waits for.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

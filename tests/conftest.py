@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from srcnn.openmp import spin_briefly
+
+spin_briefly()  # as stages and commands do, before PyTorch is loaded
+
 SURROUNDINGS = ("DVC_ROOT", "MLFLOW_TRACKING_URI", "DVC_EXP_NAME")
 
 

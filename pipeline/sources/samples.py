@@ -1,4 +1,4 @@
-"""The photographs inside scikit-image's package, cut to tiles: nothing to download."""
+"""The photographs inside scikit-image and Matplotlib, cut to tiles: nothing to download."""
 
 import io
 from collections.abc import Iterator
@@ -15,8 +15,9 @@ from srcnn.pictures import images
 TILE = 256
 DARK = 8  # a tile whose median gray level is below is plain background, as around the retina
 
-# File -> source. Drawings, text pages, masks and test patterns of the package are left out; the
-# two halves of a stereo pair are near-duplicates, so they count as one photograph.
+# File -> source. Drawings, text pages, masks and test patterns of the packages are left out; the
+# two halves of a stereo pair are near-duplicates, so they count as one photograph. Who made them,
+# and their licences: docs/data.md.
 PHOTOGRAPHS = {
     "astronaut.png": "astronaut",
     "brick.png": "brick",
@@ -26,6 +27,7 @@ PHOTOGRAPHS = {
     "clock_motion.png": "clock_motion",
     "coffee.png": "coffee",
     "coins.png": "coins",
+    "grace_hopper.jpg": "grace_hopper",
     "grass.png": "grass",
     "gravel.png": "gravel",
     "hubble_deep_field.jpg": "hubble_deep_field",
@@ -36,6 +38,8 @@ PHOTOGRAPHS = {
     "retina.jpg": "retina",
     "rocket.jpg": "rocket",
 }
+_SCIKIT_IMAGE = ("skimage", "data")
+_ELSEWHERE = {"grace_hopper.jpg": ("matplotlib", "mpl-data/sample_data")}
 
 
 def open_source(data: Data, unreadable: Unreadable) -> Source:
@@ -50,8 +54,14 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
     return Source(iter(tiles), len(tiles))
 
 
+def photograph(name: str) -> np.ndarray:
+    """One of PHOTOGRAPHS: uint8 (H, W) or (H, W, 3)."""
+    package, folder = _ELSEWHERE.get(name, _SCIKIT_IMAGE)
+    return images.decode((files(package) / folder / name).read_bytes())
+
+
 def _tiles(name: str) -> Iterator[RawPicture]:
-    picture = images.decode((files("skimage") / "data" / name).read_bytes())
+    picture = photograph(name)
     height, width = picture.shape[:2]
     for y in range(0, height - TILE + 1, TILE):
         for x in range(0, width - TILE + 1, TILE):

@@ -33,7 +33,9 @@ def choose_precision(name: str, device: torch.device) -> str:
 
     Args:
         name: "float32", "bfloat16", or "auto": bfloat16 only where the hardware multiplies matrices
-            of it, which is CUDA from Ampere on and CPUs with AMX. On others it is slower.
+            of it faster. That is CUDA from Ampere on, CPUs with AMX, and AMD's with AVX512-BF16;
+            Intel's without AMX are slower in bfloat16. It is a fact of the hardware, never a
+            measured time, as the bits of a result depend on it.
         device: what is trained on.
 
     Returns:
@@ -44,8 +46,14 @@ def choose_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = device.type == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False)
+        native = device.type == "cpu" and _cpu_has_fast_bfloat16()
     return "bfloat16" if native else "float32"
+
+
+def _cpu_has_fast_bfloat16() -> bool:
+    cpu = torch.cpu.get_capabilities()
+    amd = str(cpu.get("cpu_name", "")).startswith("AMD")
+    return bool(cpu.get("amx_bf16") or (amd and cpu.get("avx512_bf16")))
 
 
 def make_deterministic(threads: int) -> None:

@@ -5,12 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from srcnn.openmp import spin_briefly
 from srcnn.registry import DEFAULT_MODEL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 something failed, 2 wrong usage."""
     options = _parser().parse_args(arguments)
+    spin_briefly()
     try:
         return int(options.command(options))
     except (ValueError, OSError) as error:  # with a message for the user; others are our faults

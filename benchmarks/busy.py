@@ -1,0 +1,97 @@
+"""A training step on a quiet machine and beside one busy process, by how long threads spin.
+
+    python -m benchmarks.busy [--kernels 9 5 5] [--steps 60] [--rounds 3]
+
+Two threads train the network of the defaults (6 patches of 72) under each setting of GNU's OpenMP,
+in a process of its own, one after the other in each round. Beside them runs nothing of this
+script's, then one process that never waits. Medians over the rounds, and ratios to OpenMP's own
+default. What this project sets is `srcnn.openmp`.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SETTINGS: dict[str, dict[str, str]] = {
+    "OpenMP's default": {},
+    "GOMP_SPINCOUNT=10000": {"GOMP_SPINCOUNT": "10000"},
+    "GOMP_SPINCOUNT=1000": {"GOMP_SPINCOUNT": "1000"},
+    "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"},
+}
+_STEP = """
+import sys, time, statistics, torch
+from srcnn.hardware import keep_freed_memory, make_deterministic
+from srcnn.models import SRCNN
+from srcnn.optim import build_optimizers
+*kernels, steps = map(int, sys.argv[1:])
+make_deterministic(2)
+keep_freed_memory()
+model = SRCNN(kernels, (64, 32), True, torch.Generator().manual_seed(0))
+model = model.to(memory_format=torch.channels_last)
+optimizers = build_optimizers(model, "muon", 1e-3, 0.02, 0.95, 0.0)
+patches = torch.rand(6, 1, 72, 72, generator=torch.Generator().manual_seed(1))
+seconds = []
+for step in range(steps + 5):
+    start = time.perf_counter()
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
+    model.valid(patches).square().mean().backward()
+    for optimizer in optimizers:
+        optimizer.step()
+    seconds.append(time.perf_counter() - start)
+print(statistics.median(seconds[5:]))
+"""
+_BUSY = "while True: pass"
+
+
+def main() -> None:
+    """Print milliseconds a step for each setting, quiet and busy."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kernels", type=int, nargs=3, default=[9, 5, 5])
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    arguments = [str(number) for number in (*options.kernels, options.steps)]
+    medians = {}
+    for surroundings, beside in (("quiet", 0), ("beside one busy process", 1)):
+        with _busy(beside):
+            times = {name: [] for name in SETTINGS}
+            for _ in range(options.rounds):
+                for name, setting in SETTINGS.items():
+                    times[name].append(_step_seconds(arguments, setting))
+        medians[surroundings] = {name: statistics.median(found) for name, found in times.items()}
+    print(f"| ms a step | {' | '.join(medians)} |\n| --- |{' --- |' * len(medians)}")
+    for name in SETTINGS:
+        cells = []
+        for found in medians.values():
+            ratio = found[name] / found["OpenMP's default"]
+            cells.append(f"{1000 * found[name]:.1f} ({ratio:.2f})")
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+@contextmanager
+def _busy(count: int) -> Iterator[None]:
+    """While the block runs, so many processes that never wait."""
+    processes = [subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def _step_seconds(arguments: list[str], setting: dict[str, str]) -> float:
+    unset = {k: v for k, v in os.environ.items() if not k.startswith(("GOMP_", "OMP_"))}
+    environment = unset | setting | {"PYTHONPATH": "src"}
+    command = [sys.executable, "-c", _STEP, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+if __name__ == "__main__":
+    main()
