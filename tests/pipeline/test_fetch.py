@@ -68,7 +68,8 @@ def test_samples_know_their_photograph(samples):
     sources = {picture.id: picture.source for picture in raw.read(samples)}
     assert sources["astronaut/0-256"] == "astronaut"
     assert sources["motorcycle_left/0-0"] == sources["motorcycle_right/0-0"] == "motorcycle"
-    assert len(set(sources.values())) == 16
+    assert sources["grace_hopper/0-256"] == "grace_hopper"
+    assert len(set(sources.values())) == 17
 
 
 def test_samples_leave_out_the_black_around_the_retina(samples):

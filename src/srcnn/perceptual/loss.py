@@ -143,8 +143,15 @@ class PerceptualLoss(nn.Module):
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         """The loss, a scalar, of SR against HR: both (B, 1, H, W) in [0, 1], not clamped."""
-        with torch.no_grad():
-            targets = self.features(hr)
+        return self.to_targets(sr, self.targets(hr))
+
+    @torch.no_grad()
+    def targets(self, hr: Tensor) -> dict[str, Tensor]:
+        """The features of HR, (B, 1, H, W) in [0, 1], that SR is held against."""
+        return self.features(hr)
+
+    def to_targets(self, sr: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+        """The loss of SR, (B, 1, H, W) in [0, 1], against the `targets` of its HR."""
         distances = [
             self.layers[layer] * self.distance(activation.to(sr.dtype), targets[layer].to(sr.dtype))
             for layer, activation in self.features(sr).items()

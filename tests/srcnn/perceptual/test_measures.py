@@ -68,6 +68,21 @@ def vgg():
     return VGGDistance("random", seed=0)
 
 
+def test_vgg19_looks_at_hr_once_for_sr_and_bicubic(picture):
+    vgg, fresh = VGGDistance("random"), VGGDistance("random")
+    seen = []
+    vgg._loss.features.register_forward_hook(lambda *_: seen.append(1))
+    distances = [vgg(blurred(picture, sigma), picture) for sigma in (0.6, 1.2)]
+    assert len(seen) == 3
+    assert distances == [
+        fresh(blurred(picture, 0.6), picture),
+        fresh(blurred(picture, 1.2), picture),
+    ]
+    other = picture[::-1]
+    assert vgg(picture, other) == fresh(picture, other)
+    assert len(seen) == 5
+
+
 @pytest.mark.parametrize("measure", ["lpips", "vgg"])
 def test_known_orderings(measure, picture, request):
     measure = request.getfixturevalue(measure)
