@@ -1,7 +1,7 @@
 # make setup         virtual environment and dependencies
 # make repro         the whole experiment: dvc repro
 # make test          the whole test suite
-# make lint          style
+# make lint          style and types
 # make lock          renew constraints.txt
 # make test-lowest   the library's tests with the lowest versions that pyproject.toml allows
 
@@ -38,6 +38,7 @@ test: $(VENV)/ready-for-tests
 lint: setup
 	ruff check .
 	ruff format --check .
+	mypy
 
 # In a fresh environment, so that pip chooses anew all that the requirements files do not pin.
 lock: FRESH := $(VENV)-lock

@@ -113,7 +113,7 @@ def _write_pairs(planned: Sequence[Planned], params: Params) -> None:
     degradation = Degradation(
         degrade.scale, degrade.blur_sigma, degrade.noise_sigma, degrade.jpeg_quality
     )
-    split = {picture.id: picture.split for picture in planned}
+    plan = {picture.id: picture for picture in planned}
     pictures = tqdm(raw.read(paths.RAW), "degrade", len(planned), unit="picture", disable=None)
     with (
         artifacts.whole_folder(paths.PAIRS) as folder,
@@ -123,7 +123,7 @@ def _write_pairs(planned: Sequence[Planned], params: Params) -> None:
             hr = luma(images.decode(picture.data), degrade.luma)
             hr = crop_to_multiple(hr, degrade.scale)
             lr = degradation(hr, picture_rng(params.seed, picture.id))
-            writer.add(picture.id, picture.source, split[picture.id], hr, lr)
+            writer.add(picture.id, plan[picture.id].source, plan[picture.id].split, hr, lr)
 
 
 def _summary(planned: Sequence[Planned], fetched: raw.Meta) -> dict[str, object]:

@@ -2,8 +2,10 @@
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +55,7 @@ def main(params: Params) -> None:
     gains = np.array([score.gain("psnr") for score in scores])
     examples = _examples(scores, gains, test, resolver)
     drawn = {
-        "curves": figures.curves(curve, trained.kept["step"], luma, loss),
+        "curves": figures.curves(curve, int(trained.kept["step"]), luma, loss),
         "reconstructions": figures.reconstructions(examples, scale, luma, loss),
         "snapshots": figures.snapshots(**snapshots, scale=scale, luma=luma, loss=loss),
         "gain_histogram": figures.gain_histogram(gains, interval, luma, scale, loss),
@@ -69,7 +71,7 @@ def _read_curve(trained: Trained) -> dict[str, np.ndarray]:
     if digest(paths.TRAINING_CURVE) != trained.curve:
         raise ValueError(f"it does not have the checksum that is in {paths.TRAINED}")
     table = pd.read_csv(paths.TRAINING_CURVE)
-    return {name: column.to_numpy(float) for name, column in table.items()}
+    return {str(name): column.to_numpy(float) for name, column in table.items()}
 
 
 def _read_scores(test: Pairs) -> list[Score]:
@@ -78,7 +80,9 @@ def _read_scores(test: Pairs) -> list[Score]:
         rows = [row for row in csv.DictReader(file) if row["set"] == paths.HELD_OUT]
     if [row["id"] for row in rows] != test.ids:
         raise ValueError("it does not list the pictures of the test split")
-    kinds = {field.name: str if field.type is str else float for field in fields(Score)}
+    kinds: dict[str, Callable[[str], Any]] = {
+        field.name: str if field.type is str else float for field in fields(Score)
+    }
     return [Score(**{n: kind(row[n]) for n, kind in kinds.items() if row[n]}) for row in rows]
 
 

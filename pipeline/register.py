@@ -122,7 +122,9 @@ def _publish(experiment: Experiment, params: Params) -> None:
         return
     with beating(store, run_id) if ours else nullcontext():
         if ours:
-            store.log_curve(run_id, experiment.curve.to_dict("records"), store.points(run))
+            rows = experiment.curve.to_dict("records")
+            named = [{str(name): value for name, value in row.items()} for row in rows]
+            store.log_curve(run_id, named, store.points(run))
             _log_results(store, run_id, experiment)
         with store.lock:
             version = registry.register(store, run_id, name, _version_tags(experiment))
@@ -192,7 +194,8 @@ def _dataset(experiment: Experiment) -> DatasetInput:
     source = experiment.params["data.source"]
     pairs = experiment.pairs
     origin = CodeDatasetSource({"source": source, "path": experiment.params["data.path"] or ""})
-    dataset = MetaDataset(origin, f"{source}-x{pairs.scale}", pairs.digest[:32])
+    name = f"{source}-x{pairs.scale}"
+    dataset = MetaDataset(origin, name, pairs.digest[:32])  # type: ignore[abstract]  # no `profile`
     context = [InputTag("mlflow.data.context", "training, evaluation")]
     return DatasetInput(Dataset(**dataset.to_dict()), context)
 

@@ -75,7 +75,9 @@ VEGA
 
 def page() -> str:
     """DVC's HTML template with the Vega libraries that vl-convert-python carries."""
-    return _TEMPLATE.replace("VEGA", vl_convert.javascript_bundle(vl_version=_VEGA_LITE))
+    bundle = vl_convert.javascript_bundle
+    vega = bundle(vl_version=_VEGA_LITE)  # type: ignore[call-arg]  # `snippet` has a default
+    return _TEMPLATE.replace("VEGA", vega)
 
 
 if __name__ == "__main__":

@@ -256,7 +256,8 @@ def load(path: Path = paths.PARAMS) -> Params:
     except OSError as error:
         raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
     except Exception as error:  # PyYAML lets out what Python raises for values that cannot be
-        raise ParamsError(f"{path} is not valid YAML: {error or type(error).__name__}") from None
+        reason = str(error) or type(error).__name__
+        raise ParamsError(f"{path} is not valid YAML: {reason}") from None
     return validated(tree, path)
 
 

@@ -71,6 +71,7 @@ def _source(name: str, group_by: str | None) -> str | None:
     """The source that data.group_by finds in a name; None: the picture is its own."""
     if group_by is None:
         return None
+    source: str | None
     if group_by == "folder":
         source = name.rpartition("/")[0]
         problem = f"{name!r} is in none"

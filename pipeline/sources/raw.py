@@ -17,6 +17,7 @@ from pipeline.base import artifacts
 from pipeline.base.stage import StageError
 from srcnn.color import luma
 from srcnn.pictures import images
+from srcnn.pictures.deep import UnreadableImage
 
 INDEX = "index.csv"
 SKIPPED = "skipped.csv"
@@ -129,7 +130,7 @@ def write(
                 raise StageError(f"two pictures have the id {picture.id!r}; ids must be unique")
             try:
                 pixels = images.decode(picture.data)
-            except images.UnreadableImage as error:
+            except UnreadableImage as error:
                 unreadable.add(picture.id, error)
                 continue
             ids.add(picture.id)

@@ -66,7 +66,7 @@ def _tiles(name: str) -> Iterator[RawPicture]:
     for y in range(0, height - TILE + 1, TILE):
         for x in range(0, width - TILE + 1, TILE):
             tile = picture[y : y + TILE, x : x + TILE]
-            if np.median(Image.fromarray(tile).convert("L")) >= DARK:
+            if np.median(np.asarray(Image.fromarray(tile).convert("L"))) >= DARK:
                 stem = name.rpartition(".")[0]
                 yield RawPicture(f"{stem}/{y}-{x}", PHOTOGRAPHS[name], _png(tile))
 

@@ -8,6 +8,7 @@ from pipeline.base.paths import HELD_OUT
 from pipeline.sources.picture_files import SUFFIXES, name_problem
 from srcnn.metrics import smallest_side
 from srcnn.pictures import images
+from srcnn.pictures.deep import UnreadableImage
 
 
 def find(params: Params) -> dict[str, list[Path]]:
@@ -45,7 +46,7 @@ def _find_pictures(name: str, folder: str, scale: int) -> list[Path]:
             raise stage.StageError(f"{key}: {file.name!a} cannot be used: {problem}")
         try:
             height, width = images.decode(file.read_bytes()).shape[:2]
-        except (OSError, images.UnreadableImage) as error:
+        except (OSError, UnreadableImage) as error:
             raise stage.StageError(f"{key}: {file} cannot be read: {error}") from None
         if min(height - height % scale, width - width % scale) < needed:
             raise stage.StageError(

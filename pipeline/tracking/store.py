@@ -75,20 +75,21 @@ class Store:
         return masked(self.uri)
 
     def _find_or_create(self, name: str) -> Experiment:
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
-            # The default location is this process's folder: a copy that DVC deletes.
-            remote = self.uri.startswith(("http://", "https://", "databricks"))
-            location = None if remote else str(project_root() / "mlartifacts")
-            try:
-                found = self.client.get_experiment(
-                    self.client.create_experiment(name, location, _KIND)
-                )
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
-                found = self.client.get_experiment_by_name(name)
-        return found
+        if found := self.client.get_experiment_by_name(name):
+            return found
+        # The default location is this process's folder: a copy that DVC deletes.
+        remote = self.uri.startswith(("http://", "https://", "databricks"))
+        location = None if remote else str(project_root() / "mlartifacts")
+        try:
+            created = self.client.create_experiment(name, location, _KIND)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = self.client.get_experiment_by_name(name)
+            if found is None:
+                raise
+            return found
+        return self.client.get_experiment(created)
 
     def runs(self, tag: str, value: str) -> list[Run]:
         """The runs, oldest first, that have this value in a tag."""

@@ -36,7 +36,7 @@ class _Scatter(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        features, weight = ctx.saved_tensors
+        features, weight = ctx.saved_tensors  # type: ignore[attr-defined]  # its C++ base has them
         k = weight.shape[-1]
         gathered = F.unfold(gradient, k, padding=k - 1)  # (B, k · k, H · W)
         by_feature = gathered.transpose(1, 2) @ _as_matrix(weight)

@@ -68,7 +68,7 @@ def make_deterministic(threads: int) -> None:
     keep_float32()
     torch.use_deterministic_algorithms(True)
     # Every element of every tensor here is written before it is read; filling them costs 8 %.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # its module's class has it
 
 
 def keep_float32() -> None:

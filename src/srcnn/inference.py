@@ -130,16 +130,16 @@ def _checksum(about: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> 
     content = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         content.update(name.encode())
-        content.update(tensor.contiguous().numpy())
+        content.update(tensor.contiguous().numpy().data)
     return content.hexdigest()
 
 
 def _described(metadata: Mapping[str, str] | None) -> dict[str, Any]:
     """What a file says of its model, known to be possible, but for what SRCNN checks itself."""
-    about = json.loads((metadata or {}).get("srcnn", "null"))
-    if not isinstance(about, dict):
+    told = json.loads((metadata or {}).get("srcnn", "null"))
+    if not isinstance(told, dict):
         raise ValueError("its metadata describe no SRCNN")
-    about = {"precision": "float32"} | about  # of which older files do not speak
+    about: dict[str, Any] = {"precision": "float32", **told}  # of which older files do not speak
     for name in ("kernels", "channels"):
         value = about.get(name)
         if not isinstance(value, list) or not all(type(size) is int for size in value):

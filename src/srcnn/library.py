@@ -74,12 +74,9 @@ def degrade(picture: ArrayOrImage, scale: int) -> ArrayOrImage:
     """
     if scale < 1:
         raise ValueError(f"scale is {scale}; it must be a whole number of at least 1")
-    image = isinstance(picture, Image.Image)
-    samples = np.asarray(_plain(picture)) if image else picture
-    if min(samples.shape[:2]) < scale:
-        raise ValueError(f"the picture is {samples.shape[:2]}, smaller than the scale {scale}")
-    lr = downscale(crop_to_multiple(samples, scale), scale)
-    return Image.fromarray(lr) if image else lr
+    if isinstance(picture, Image.Image):
+        return Image.fromarray(_degraded(np.asarray(_plain(picture)), scale))
+    return _degraded(picture, scale)
 
 
 def psnr(a: ArrayOrImage, b: ArrayOrImage) -> float:
@@ -107,6 +104,12 @@ def ssim(a: ArrayOrImage, b: ArrayOrImage) -> float:
         ValueError: not gray 8-bit pictures of one size, at least 11x11.
     """
     return metrics.ssim(np.asarray(a), np.asarray(b))
+
+
+def _degraded(picture: np.ndarray, scale: int) -> np.ndarray:
+    if min(picture.shape[:2]) < scale:
+        raise ValueError(f"the picture is {picture.shape[:2]}, smaller than the scale {scale}")
+    return downscale(crop_to_multiple(picture, scale), scale)
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -9,6 +9,10 @@ from torch.nn import functional as F
 from srcnn.convolution import to_one_channel
 
 
+class _Convolution(nn.Conv2d):
+    bias: torch.Tensor  # which Conv2d may also lack
+
+
 class SRCNN(nn.Module):
     """The three-layer network of Dong et al., "Image Super-Resolution Using Deep Convolutional
     Networks", TPAMI 2016 (arXiv:1501.00092), section 3.
@@ -42,9 +46,9 @@ class SRCNN(nn.Module):
         self.kernels = tuple(kernels)
         self.channels = tuple(channels)
         self.residual = residual
-        self.extract = nn.Conv2d(1, channels[0], kernels[0])
-        self.map = nn.Conv2d(channels[0], channels[1], kernels[1])
-        self.reconstruct = nn.Conv2d(channels[1], 1, kernels[2])
+        self.extract = _Convolution(1, channels[0], kernels[0])
+        self.map = _Convolution(channels[0], channels[1], kernels[1])
+        self.reconstruct = _Convolution(channels[1], 1, kernels[2])
         self._initialise(generator)
 
     @property

@@ -203,7 +203,7 @@ class Training:
         terms = self._terms(*self._sampler.draw(settings.batch_size, self._generator))
         terms["loss"].backward()
         kernels = self._model.extract.weight
-        if self._model.residual:
+        if self._model.residual and kernels.grad is not None:
             remove_means(kernels.grad)
         for optimizer in self._optimizers:
             optimizer.step()

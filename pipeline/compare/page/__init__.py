@@ -68,7 +68,7 @@ def render(comparison: Comparison) -> str:
     )
 
 
-def _side(experiment: Experiment) -> dict[str, str]:
+def _side(experiment: Experiment) -> dict[str, Any]:
     tags = experiment.tags
     version = tags.get("model.version")
     commit = tags.get("git.commit", "")[:10]
@@ -186,9 +186,9 @@ def _pictures(comparison: Comparison) -> list[dict[str, Any]]:
 def _values(measure: Measure, picture: str, rows: dict[str, pd.DataFrame]) -> dict[str, str]:
     """A picture's measure of bicubic, A and B; empty where it was not taken."""
     values = {
-        "bicubic": rows["A"].at[picture, f"{measure.name}_bicubic"],
-        "A": rows["A"].at[picture, measure.name],
-        "B": rows["B"].at[picture, measure.name],
+        "bicubic": rows["A"][f"{measure.name}_bicubic"].loc[picture],
+        "A": rows["A"][measure.name].loc[picture],
+        "B": rows["B"][measure.name].loc[picture],
     }
     return {
         name: "" if math.isnan(value) else measure.number(value) for name, value in values.items()

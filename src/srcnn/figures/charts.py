@@ -121,9 +121,17 @@ def gain_histogram(
         figure = Figure(figsize=(4.6, 3.1), layout="constrained")
         _trained_with(figure, loss)
         axes = figure.subplots()
-        counts, edges, bars = axes.hist(gains, _bins(gains), edgecolor="white", linewidth=0.8)
-        for bar, edge in zip(bars, edges[:-1], strict=True):
-            bar.set_facecolor(BLUE if edge >= 0 else VERMILION)
+        counts, edges = np.histogram(gains, _bins(gains))
+        colours = [BLUE if edge >= 0 else VERMILION for edge in edges[:-1]]
+        axes.bar(
+            edges[:-1],
+            counts,
+            np.diff(edges),
+            align="edge",
+            color=colours,
+            edgecolor="white",
+            linewidth=0.8,
+        )
         low, high = (mean, mean) if interval is None else interval
         label = f"mean {PSNR.text(mean, signed=True)}"
         if interval is not None:

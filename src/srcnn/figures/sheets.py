@@ -6,6 +6,7 @@ could be taken for the network's work. Only pictures too large for their cell ar
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -105,7 +106,7 @@ def reconstructions(examples: Sequence[Example], scale: int, luma: str, loss: st
             _reconstruction(sheet, columns, y, example, scale, brightest)
         x = columns[-1] + _CELL + 16
         gradient = np.tile(np.arange(255, -1, -1)[:, None], 14)
-        sheet.picture(x, top, 14, _CELL, gradient, cmap="magma", vmin=0, vmax=255)
+        sheet.picture(x, top, 14, _CELL, gradient, "magma")
         for level, anchor in ((brightest, "top"), (0, "bottom")):
             at = top + (0 if level else _CELL)
             sheet.text(x + 20, at, f"≥ {level}" if level else "0", va=anchor, size=7)
@@ -133,8 +134,8 @@ def _reconstruction(
 ) -> None:
     window = hardest_window(example.baseline, example.hr, _WINDOW, scale)
     errors = error_map(example.sr, example.hr)
-    gray = {"cmap": "gray", "vmin": 0, "vmax": 255}
-    magma = {"cmap": "magma", "vmin": 0, "vmax": brightest}
+    gray = ("gray", 255)
+    magma = ("magma", brightest)
     score = example.score
     height, width = example.hr.shape
     small_height, small_width = example.lr.shape
@@ -148,13 +149,13 @@ def _reconstruction(
     )
     for x, (picture, colours, caption) in zip(columns, cells, strict=True):
         unit = scale if picture is example.lr else 1
-        whole = sheet.picture(x, y, _CELL, _CELL, picture, unit=unit, **colours)
-        top, left, high, wide = covered = tuple(side // unit for side in window)
+        whole = sheet.picture(x, y, _CELL, _CELL, picture, *colours, unit)
+        top, left, high, wide = (side // unit for side in window)
         corner = (left - 0.5, top - 0.5)
         whole.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor=ORANGE, linewidth=1))
         below = y + _CELL + _GAP
-        crop = _cut(picture, covered)
-        axes = sheet.picture(x, below, _CELL, _CELL, crop, unit=unit, **colours)
+        crop = _cut(picture, (top, left, high, wide))
+        axes = sheet.picture(x, below, _CELL, _CELL, crop, *colours, unit)
         axes.spines[:].set(visible=True, color=ORANGE, linewidth=1)
         weight = "bold" if picture is better else "normal"
         sheet.text(x + _CELL / 2, below + _CELL + 24, caption, ha="center", size=7.5, weight=weight)
@@ -200,7 +201,7 @@ def snapshots(
             y = top + n * (cell + caption)
             for x, pictures in zip(columns, shown, strict=True):
                 crop = _cut(pictures[n], window)
-                sheet.picture(x, y, cell, cell, crop, cmap="gray", vmin=0, vmax=255)
+                sheet.picture(x, y, cell, cell, crop)
                 if pictures is not hr:
                     psnr = PSNR.text(finite_psnr(crop, _cut(original, window)))
                     sheet.text(x + cell / 2, y + cell + 19, psnr, ha="center", size=7.5)
@@ -243,8 +244,9 @@ class _Sheet:
         width: int,
         height: int,
         picture: np.ndarray,
+        colours: str = "gray",
+        brightest: int = 255,
         unit: int = 1,
-        **colours: str | int,
     ) -> Axes:
         """Draw a picture in the middle of a cell, each pixel a multiple of unit wide."""
         rows, columns = (side * unit for side in picture.shape)
@@ -261,16 +263,13 @@ class _Sheet:
                 high / self._height,
             )
         )
-        axes.imshow(picture, interpolation="nearest" if factor >= 1 else "antialiased", **colours)
+        interpolation = "nearest" if factor >= 1 else "antialiased"
+        axes.imshow(picture, colours, interpolation=interpolation, vmin=0, vmax=brightest)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         return axes
 
-    def text(self, x: float, y: float, text: str, **style: str | float) -> None:
+    def text(self, x: float, y: float, text: str, va: str = "baseline", **style: Any) -> None:
         """Write a line; y is its baseline unless `va` says otherwise."""
-        self.figure.text(
-            x / self._width,
-            1 - y / self._height,
-            text,
-            **({"va": "baseline", "color": INK} | style),
-        )
+        at = x / self._width, 1 - y / self._height
+        self.figure.text(*at, text, va=va, color=INK, **style)

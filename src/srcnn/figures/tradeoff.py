@@ -41,7 +41,7 @@ def tradeoff(
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 3.9), layout="constrained")
         axes = figure.subplots()
-        labelled = set()
+        labelled: set[Point] = set()
         for k, (name, points) in enumerate(series.items()):
             axes.plot(
                 [point.measure for point in points],

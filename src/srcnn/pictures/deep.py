@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ExifTags import Base as ExifTag
+from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
     PHOTOMETRIC_INTERPRETATION,
@@ -43,7 +44,7 @@ class DeepSamples:
     maximum: int
 
 
-def is_deep(image: Image.Image) -> bool:
+def is_deep(image: ImageFile) -> bool:
     """Whether a picture, opened but not yet loaded, has more than 8 bits a sample.
 
     Raises:
@@ -58,7 +59,7 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") or ";16" in _layout(image)
 
 
-def read_deep(image: Image.Image, reopen: Callable[[], Image.Image]) -> DeepSamples:
+def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> DeepSamples:
     """The samples of a picture for which `is_deep` is true.
 
     Args:
@@ -73,7 +74,7 @@ def read_deep(image: Image.Image, reopen: Callable[[], Image.Image]) -> DeepSamp
     return _colour(image, reopen)
 
 
-def _gray(image: Image.Image) -> DeepSamples:
+def _gray(image: ImageFile) -> DeepSamples:
     bits = 16
     white_is_zero = False
     transparent = image.info.get("transparency")
@@ -89,7 +90,7 @@ def _gray(image: Image.Image) -> DeepSamples:
     return DeepSamples(upright(values, image), maximum)
 
 
-def _colour(image: Image.Image, reopen: Callable[[], Image.Image]) -> DeepSamples:
+def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> DeepSamples:
     """16 bits per sample, read as two pictures of high and low bytes, one after the other."""
     layout = _layout(image)
     if layout == "LA;16B":  # its 4 bytes a pixel are just what Pillow calls RGBA
@@ -158,15 +159,17 @@ def strips(
         yield slice(top, bottom), np.asarray(part.convert(mode) if mode else part)
 
 
-def _layout(image: Image.Image) -> str:
+def _layout(image: ImageFile) -> str:
     """How the file's samples lie, in the words of Pillow's decoders, such as RGB;16B."""
     arguments = image.tile[0].args if image.tile else ""
     return str(arguments if isinstance(arguments, str) else (arguments or ("",))[0])
 
 
-def _with_layout(image: Image.Image, layout: str) -> Image.Image:
+def _with_layout(image: ImageFile, layout: str) -> ImageFile:
     image.tile = [
-        tile._replace(args=layout if isinstance(tile.args, str) else (layout, *tile.args[1:]))
+        tile._replace(
+            args=layout if isinstance(tile.args, str) else (layout, *(tile.args or ())[1:])
+        )
         for tile in image.tile
     ]
     return image

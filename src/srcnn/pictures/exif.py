@@ -94,12 +94,12 @@ def _described(directory: Image.Exif) -> Image.Exif:
     for tag in _DESCRIPTION.intersection(directory):
         if not str(directory[tag]).startswith('{"shape":'):  # tifffile's note on the layout
             exif[tag] = directory[tag]
-    for tag in _DIRECTORIES:
-        block = dict(directory.get_ifd(tag))
+    for pointer in _DIRECTORIES:
+        block = dict(directory.get_ifd(pointer))
         if IFD.Interop in block:  # an offset in the file
             block[IFD.Interop] = directory.get_ifd(IFD.Interop)
         if block:
-            exif[tag] = block
+            exif[pointer] = block
     return exif
 
 

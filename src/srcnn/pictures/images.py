@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from srcnn.pictures.deep import UnreadableImage, is_deep, read_deep
 
@@ -36,7 +37,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def opened(source: bytes | Path, max_pixels: int | None) -> Iterator[Image.Image]:
+def opened(source: bytes | Path, max_pixels: int | None) -> Iterator[ImageFile]:
     """A picture opened, its pixels not yet read; the block's failures become UnreadableImage.
 
     Args:
@@ -61,25 +62,25 @@ def opened(source: bytes | Path, max_pixels: int | None) -> Iterator[Image.Image
     except Image.DecompressionBombError:
         raise UnreadableImage(f"more than {max_pixels:,} pixels") from None
     except Exception as error:  # damaged files make Pillow raise nearly anything
-        raise UnreadableImage(f"cannot be decoded: {error or type(error).__name__}") from error
+        raise UnreadableImage(f"cannot be decoded: {str(error) or type(error).__name__}") from error
 
 
-def open_again(source: bytes | Path) -> Image.Image:
+def open_again(source: bytes | Path) -> ImageFile:
     """The picture opened by Pillow."""
     file = source if isinstance(source, Path) else io.BytesIO(source)
     return Image.open(file, formats=FORMATS)
 
 
-def _to_8_bits(image: Image.Image, data: bytes) -> NDArray[np.uint8]:
+def _to_8_bits(image: ImageFile, data: bytes) -> NDArray[np.uint8]:
     if is_deep(image):
         deep = read_deep(image, lambda: open_again(data))
         return _flat(deep.values, deep.maximum)
-    image = ImageOps.exif_transpose(image)
-    gray = image.mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data:
-        picture = _flat(np.asarray(image.convert("RGBA")), 255)
+    upright = ImageOps.exif_transpose(image)
+    gray = upright.mode in ("1", "L", "LA", "La")
+    if upright.has_transparency_data:
+        picture = _flat(np.asarray(upright.convert("RGBA")), 255)
         return np.ascontiguousarray(picture[..., 0]) if gray else picture
-    return np.array(image.convert("L" if gray else "RGB"))
+    return np.array(upright.convert("L" if gray else "RGB"))
 
 
 def _flat(samples: NDArray[np.integer], maximum: int) -> NDArray[np.uint8]:

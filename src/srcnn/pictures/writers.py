@@ -137,7 +137,7 @@ class _PillowWriter:
         self._kind = kind
         self._top = 0
         self._canvas = Image.new(mode, (width, height))
-        self._options = {"icc_profile": icc, "exif": exif or b""}
+        self._options: dict[str, object] = {"icc_profile": icc, "exif": exif or b""}
 
     def write(self, rows: np.ndarray) -> None:
         if rows.dtype == np.uint16:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -132,6 +133,12 @@ def test_file_that_is_no_mapping(tmp_path, content, message):
     path.write_text(content, encoding="utf-8")
     with pytest.raises(params.ParamsError, match=message):
         params.load(path)
+
+
+def test_a_failure_without_a_message_is_named(monkeypatch):
+    monkeypatch.setattr(yaml, "load", Mock(side_effect=MemoryError))
+    with pytest.raises(params.ParamsError, match="is not valid YAML: MemoryError"):
+        params.load(ROOT / "params.yaml")
 
 
 def test_missing_file(tmp_path):

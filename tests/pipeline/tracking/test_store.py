@@ -1,10 +1,13 @@
-"""MLflow's store on a full disk."""
+"""MLflow's store on a full disk, and one that hides an experiment."""
 
 import resource
 from contextlib import contextmanager
+from unittest.mock import Mock
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS
 
 from pipeline.base.project import StageError
 from pipeline.tracking.store import Store, brief
@@ -34,3 +37,11 @@ def test_database_without_room_says_so_and_no_more(project, capfd):
         store.create({}, {})
     assert brief(caught.value).startswith("(sqlite3.OperationalError)")
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_an_experiment_that_exists_but_is_not_shown_is_named(project, monkeypatch):
+    exists = MlflowException("'experiment' already exists", RESOURCE_ALREADY_EXISTS)
+    monkeypatch.setattr(MlflowClient, "create_experiment", Mock(side_effect=exists))
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", Mock(return_value=None))
+    with pytest.raises(StageError, match=r"cannot be used: 'experiment' already exists"):
+        Store("experiment")

@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -263,6 +264,12 @@ def test_damaged_png_is_refused():
 def test_what_is_no_picture_is_refused(data):
     with pytest.raises(UnreadableImage):
         decode(data)
+
+
+def test_a_failure_without_a_message_is_named(monkeypatch):
+    monkeypatch.setattr(Image, "open", Mock(side_effect=MemoryError))
+    with pytest.raises(UnreadableImage, match="cannot be decoded: MemoryError"):
+        decode(encode(RGB))
 
 
 def test_decompression_bombs_are_refused(monkeypatch):

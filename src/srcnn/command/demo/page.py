@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.data_classes import ImageData
 from PIL import Image
 
 from srcnn.command.demo import work
@@ -56,7 +57,7 @@ def build(models: Models) -> gr.Blocks:
                     elem_id="picture",
                 )
                 # Gradio would open the file itself and fail without a word on what is no picture.
-                source.preprocess = lambda payload: payload.path if payload else None
+                source.preprocess = _path  # type: ignore[method-assign]  # a subclass has no front end
                 gr.Examples(_samples(), source, label="Samples", elem_id="samples")
                 mode = gr.Radio([_ENLARGE, _DEGRADE], value=_DEGRADE, label="The picture")
                 first = gr.Dropdown(label, value=models.a, label="Model A")
@@ -145,6 +146,10 @@ def build(models: Models) -> gr.Blocks:
             trigger_mode="always_last",
         )
     return page
+
+
+def _path(payload: ImageData | None) -> str | None:
+    return payload.path if payload else None
 
 
 def _pair(made: Results | None, left: str, right: str) -> tuple[np.ndarray, np.ndarray] | None:
