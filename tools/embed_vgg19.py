@@ -37,13 +37,13 @@ def main() -> None:
 
 def write(weights: Mapping[str, vgg19.Weights], path: Path) -> None:
     """Write the weights of convolutions, by their names in the literature, to one file."""
-    stored = {}
+    stored: dict[str, np.ndarray] = {}
     for name, (kernel, bias) in weights.items():
         convolution = vgg19.CONVOLUTIONS[name]
         encode = as_halves if convolution.block <= 3 else as_levels_and_integers
         parts = encode(kernel.numpy()) | {"bias": bias.numpy()}
         parts["sha256"] = np.frombuffer(embedded.digest(*embedded.decode(parts)), np.uint8)
-        stored |= {f"{convolution.index}.{part}": values for part, values in parts.items()}
+        stored |= {f"{convolution.place}.{part}": values for part, values in parts.items()}
     save_file(stored, path)
 
 

@@ -29,7 +29,7 @@ def state(last="conv1_2"):
     drawn = vgg19.draw(names[: names.index(last) + 1], 0)
     tensors = {}
     for name, weights in drawn.items():
-        index = vgg19.CONVOLUTIONS[name].index
+        index = vgg19.CONVOLUTIONS[name].place
         tensors |= {
             f"features.{index}.weight": weights.kernel,
             f"features.{index}.bias": weights.bias,

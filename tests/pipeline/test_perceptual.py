@@ -50,7 +50,7 @@ def offline(tmp_path, monkeypatch):
 def weights(tmp_path_factory):
     """A VGG19 whose every weight is the same, which keeps the file small."""
     state = {
-        f"features.{convolution.index}.{part}": torch.full((1,), 0.01).expand(shape)
+        f"features.{convolution.place}.{part}": torch.full((1,), 0.01).expand(shape)
         for convolution in vgg19.CONVOLUTIONS.values()
         for part, shape in convolution.shapes.items()
     }

@@ -103,6 +103,6 @@ def unpack(stream: np.ndarray, dtype: str) -> np.ndarray:
     Raises:
         ValueError, zlib.error: it is no such stream.
     """
-    content = np.frombuffer(zlib.decompress(stream), np.uint8)
+    content = np.frombuffer(zlib.decompress(stream.tobytes()), np.uint8)
     planes = content.reshape(np.dtype(dtype).itemsize, -1)
     return planes.T.copy().view(dtype).ravel()

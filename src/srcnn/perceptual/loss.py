@@ -42,6 +42,10 @@ class VGG19Features(nn.Module):
         WeightsUnavailable, UnusableWeights: see `vgg19.load`.
     """
 
+    mean: Tensor
+    std: Tensor
+    conv1_1_kernel: Tensor
+
     def __init__(
         self,
         layers: Iterable[str],

@@ -21,9 +21,9 @@ BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # channels, number o
 
 
 class Convolution(NamedTuple):
-    """One 3x3 convolution; `index` is its place in torchvision's `vgg19().features`."""
+    """One 3x3 convolution; `place` is its index in torchvision's `vgg19().features`."""
 
-    index: int
+    place: int
     block: int
     inputs: int
     outputs: int
@@ -42,7 +42,9 @@ class Weights(NamedTuple):
 
 
 def _list_convolutions() -> dict[str, Convolution]:
-    convolutions, index, inputs = {}, 0, 3
+    convolutions = {}
+    index = 0
+    inputs = 3
     for block, (outputs, count) in enumerate(BLOCKS, start=1):
         for number in range(1, count + 1):
             convolutions[f"conv{block}_{number}"] = Convolution(index, block, inputs, outputs)
@@ -75,9 +77,9 @@ def load(
         UnusableWeights: the file is missing or damaged, or does not hold a VGG19.
     """
     if weights == "embedded":
-        indices = {name: CONVOLUTIONS[name].index for name in names}
-        read = embedded.read(indices.values())
-        return {name: Weights(*read[index]) for name, index in indices.items()}
+        places = {name: CONVOLUTIONS[name].place for name in names}
+        read = embedded.read(places.values())
+        return {name: Weights(*read[place]) for name, place in places.items()}
     if weights == "random":
         return draw(names, seed)
     if weights != "imagenet":
@@ -130,7 +132,7 @@ def select(state: Mapping[str, Tensor], names: Iterable[str], origin: str) -> di
         convolution = CONVOLUTIONS[name]
         found = []
         for part, shape in convolution.shapes.items():
-            key = f"{prefix}{convolution.index}.{part}"
+            key = f"{prefix}{convolution.place}.{part}"
             if key not in state:
                 raise UnusableWeights(f"{origin} is not a VGG19: it has no {key} ({name})")
             tensor = state[key]
@@ -150,7 +152,7 @@ def select(state: Mapping[str, Tensor], names: Iterable[str], origin: str) -> di
 
 def _foreign_keys(state: Mapping[str, Tensor], prefix: str) -> list[str]:
     """Keys of layers where VGG11, 13, 16 or the batch-normalised ones differ from VGG19."""
-    own = {str(convolution.index) for convolution in CONVOLUTIONS.values()}
+    own = {str(convolution.place) for convolution in CONVOLUTIONS.values()}
     features = (key for key in state if key.startswith(prefix))
     indices = {key: key.removeprefix(prefix).split(".")[0] for key in features}
     return [key for key, index in indices.items() if index.isdecimal() and index not in own]

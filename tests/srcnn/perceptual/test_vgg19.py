@@ -36,7 +36,7 @@ def write(state, path):
 def test_indices_and_shapes_are_torchvisions():
     layers = make_layers(cfgs["E"])
     for convolution in vgg19.CONVOLUTIONS.values():
-        theirs = layers[convolution.index]
+        theirs = layers[convolution.place]
         assert isinstance(theirs, torch.nn.Conv2d)
         assert convolution.shapes["weight"] == tuple(theirs.weight.shape)
         assert convolution.shapes["bias"] == tuple(theirs.bias.shape)
