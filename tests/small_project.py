@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PARAMS = {
     "data.source": "folder",
     "data.path": "photos",
+    "data.split_salt": 7,
     "degrade.scale": 2,
     "model.kernels": [3, 1, 3],
     "model.channels": [4, 3],
