@@ -13,7 +13,8 @@ class Muon(torch.optim.Optimizer):
 
     A kernel (out, in, k, k) is taken as the matrix (out, in·k·k). Each update is the nearest
     semi-orthogonal matrix to the Nesterov momentum, found by five Newton–Schulz steps: all
-    directions of a layer learn at the same rate, however small their gradients.
+    directions of a layer learn at the same rate, however small their gradients. Our own, because
+    `torch.optim.Muon` takes matrices only.
 
     Args:
         params: kernels of two or more dimensions.

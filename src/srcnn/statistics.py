@@ -1,6 +1,7 @@
 """How sure a mean over pictures is, and which differences between two networks are significant.
 
-Two networks are compared on the same pictures, in pairs.
+Two networks are compared on the same pictures, in pairs. The bootstrap is our own, because
+`scipy.stats.bootstrap` draws single values, not whole source pictures.
 
 A difference counts as significant if its 95 % bootstrap interval excludes 0 and a Wilcoxon
 signed-rank test agrees (p < 0.05). The interval says how large the difference is but is too narrow

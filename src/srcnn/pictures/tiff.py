@@ -1,4 +1,7 @@
-"""TIFF written from top to bottom."""
+"""TIFF written from top to bottom.
+
+Our own: Pillow holds the whole picture, and tifffile would be a dependency for these 100 lines.
+"""
 
 import struct
 import zlib
