@@ -50,6 +50,18 @@ def luma(picture: np.ndarray, luma_range: str) -> np.ndarray:
     return ((scaled + (16 * _STUDIO_UNIT + _STUDIO_UNIT // 2)) // _STUDIO_UNIT).astype(np.uint8)
 
 
+def affine(luma_range: str) -> tuple[np.ndarray, float, float]:
+    """A luma in [0, 1] as an affine function of R, G and B in [0, 1], not rounded.
+
+    Returns:
+        The weights of R, G and B, (3,); what is added to their sum; and by how much R, G and B each
+        change where the luma changes by 1.
+    """
+    if luma_range == "full":
+        return np.array(_FULL_WEIGHTS) / 2**16, 0.0, 1.0
+    return np.array(_STUDIO_WEIGHTS) / _STUDIO_UNIT, 16 / 255, 255 / 219
+
+
 def full_range(levels: Levels, luma_range: str) -> Levels:
     """The gray that a luma shows: black is 0 and white 1, as networks for pictures expect them.
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from scipy.ndimage import uniform_filter
 
+from srcnn.color import affine
 from srcnn.imresize import bicubic_upscale
 from srcnn.inference import SuperResolver, valid_by_tiles
 
@@ -23,12 +24,6 @@ TILE = 512  # HR pixels a side, cut out, enlarged and finished at once
 _BAND_PIXELS = 8_000_000  # HR, held at once several times
 _BICUBIC_REACH = 3  # LR pixels, rounded up
 _HIDDEN_REACH = 6  # LR pixels from which a visible pixel is still influenced
-
-# BT.601: the weights of R, G and B in [0, 1], the offset, and the gain of luma back to RGB.
-_LUMA = {
-    "full": (np.array([0.299, 0.587, 0.114]), 0.0, 1.0),
-    "studio": (np.array([65.481, 128.553, 24.966]) / 255, 16 / 255, 255 / 219),
-}
 
 
 class OutOfTime(TimeoutError):
@@ -59,7 +54,7 @@ class Upscaler:
     ) -> None:
         self.scale = resolver.scale
         self._model = resolver.model
-        self._luma = _LUMA[resolver.luma]
+        self._luma = affine(resolver.luma)
         self._self_ensemble = self_ensemble
         self._tile = tile
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srcnn.color import full_range, luma
+from srcnn.color import affine, full_range, luma
 
 
 @pytest.fixture
@@ -77,3 +77,12 @@ def test_unknown_range_is_named():
 def test_other_pictures_are_refused(picture):
     with pytest.raises(ValueError, match="must be uint8"):
         luma(picture, "full")
+
+
+@pytest.mark.parametrize("luma_range", ["full", "studio"])
+def test_the_affine_form_rounds_to_the_luma(luma_range):
+    rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    weights, offset, gain = affine(luma_range)
+    unrounded = 255 * (rgb / 255 @ weights + offset)
+    assert np.abs(unrounded - luma(rgb, luma_range)).max() <= 0.5 + 1e-9
+    assert gain * weights.sum() == pytest.approx(1)
