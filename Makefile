@@ -35,7 +35,7 @@ $(VENV)/ready-for-tests: $(VENV)/ready requirements-onnx.txt requirements-demo.t
 test: $(VENV)/ready-for-tests
 	python -m pytest -n 2 --dist loadfile
 
-lint: setup
+lint: $(VENV)/ready-for-tests # types of the optional parts, too
 	ruff check .
 	ruff format --check .
 	mypy
