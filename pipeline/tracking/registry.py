@@ -1,6 +1,10 @@
 """The model of an experiment in MLflow's registry, and which of them is the champion."""
 
+import shutil
+import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
-import srcnn
 from pipeline.base import paths
 from pipeline.base.inputs import digest, hash_of
 from pipeline.tracking.imports import closure
@@ -22,6 +25,8 @@ from srcnn.registry import CHAMPION, SCALE_TAG
 GAIN, DATA, PICTURES, CODE = "val_psnr_gain", "data", "val_pictures", "code"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch", "tqdm")
 
+_ROOT = Path(__file__).resolve().parents[2]
+_LIBRARY = Path("src/srcnn")
 _SERVED = Path(__file__).resolve().with_name("served_model.py")
 
 
@@ -83,20 +88,30 @@ def _rank(model: ModelVersion, versions: list[ModelVersion]) -> tuple[float, int
     return float(model.tags[GAIN]), -first, int(model.version)
 
 
-def model_arguments(weights: Path) -> dict[str, Any]:
-    """The model with these weights, as MLflow logs or saves it."""
-    from pipeline.tracking.served_model import (
-        COLUMN,  # imports PyTorch; what is registered needs it no more
-    )
+@contextmanager
+def model_arguments(weights: Path) -> Iterator[dict[str, Any]]:
+    """The model with these weights, as MLflow logs or saves it while the block runs.
+
+    With it goes the part of the library that it is served by: not VGG19, which is 15 MB.
+    """
+    # imports PyTorch; what is registered needs it no more
+    from pipeline.tracking.served_model import COLUMN
 
     pictures = Schema([ColSpec("string", COLUMN)])
-    return {
-        "python_model": str(_SERVED),
-        "artifacts": {"weights": str(weights.resolve())},
-        "code_paths": [str(Path(srcnn.__file__).parent)],
-        "signature": ModelSignature(pictures, pictures),
-        "pip_requirements": [f"{package}=={version(package)}" for package in REQUIREMENTS],
-    }
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "srcnn"
+        for file in _served_files():
+            if file.is_relative_to(_LIBRARY):
+                copy = library / file.relative_to(_LIBRARY)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(_ROOT / file, copy)
+        yield {
+            "python_model": str(_SERVED),
+            "artifacts": {"weights": str(weights.resolve())},
+            "code_paths": [str(library)],
+            "signature": ModelSignature(pictures, pictures),
+            "pip_requirements": [f"{package}=={version(package)}" for package in REQUIREMENTS],
+        }
 
 
 def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
@@ -108,13 +123,10 @@ def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]
         # An example would have MLflow run the model to infer the signature that is given here.
         warnings.filterwarnings("ignore", message=".*input example")
         # Unlike mlflow.pyfunc.log_model this needs no active run, whose end would be the run's.
-        logged = Model.log(
-            artifact_path=None,
-            flavor=mlflow.pyfunc,
-            run_id=run_id,
-            name="model",
-            **model_arguments(paths.WEIGHTS),
-        )
+        with model_arguments(paths.WEIGHTS) as arguments:
+            logged = Model.log(
+                artifact_path=None, flavor=mlflow.pyfunc, run_id=run_id, name="model", **arguments
+            )
     try:
         store.client.create_registered_model(name, description="SRCNN super-resolution")
     except MlflowException as error:
@@ -127,6 +139,9 @@ def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]
 
 def _served_code() -> str:
     """Hash of the code that a registered model is served by: a fix there is a new version."""
-    root = Path(__file__).resolve().parents[2]
-    files = closure(_SERVED, root)
-    return hash_of({str(file): digest(root / file) for file in files})
+    return hash_of({str(file): digest(_ROOT / file) for file in _served_files()})
+
+
+def _served_files() -> set[Path]:
+    """The code that a registered model is served by, relative to the checkout."""
+    return closure(_SERVED, _ROOT)

@@ -19,7 +19,8 @@ from tests.models import model_file
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    mlflow.pyfunc.save_model(folder / "saved", **registry.model_arguments(model_file(folder)))
+    with registry.model_arguments(model_file(folder)) as arguments:
+        mlflow.pyfunc.save_model(folder / "saved", **arguments)
     served = scoring_server.init(mlflow.pyfunc.load_model(str(folder / "saved")))
     return TestClient(served, raise_server_exceptions=False)
 

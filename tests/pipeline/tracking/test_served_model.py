@@ -4,6 +4,7 @@ import base64
 import io
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -25,7 +26,8 @@ ASTRONAUT = data.astronaut()[:70, 150:250]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    mlflow.pyfunc.save_model(folder / "saved", **registry.model_arguments(model_file(folder)))
+    with registry.model_arguments(model_file(folder)) as arguments:
+        mlflow.pyfunc.save_model(folder / "saved", **arguments)
     return TestClient(scoring_server.init(mlflow.pyfunc.load_model(str(folder / "saved"))))
 
 
@@ -126,11 +128,19 @@ def test_nothing_is_computed_any_more_for_a_request_that_timed_out(server, slow,
     assert ask(server, encode(ASTRONAUT)).status_code == 200
 
 
+def test_no_more_code_goes_with_a_model_than_serves_it(tmp_path):
+    with registry.model_arguments(model_file(tmp_path)) as arguments:
+        (library,) = map(Path, arguments["code_paths"])
+        files = {file.relative_to(library).as_posix() for file in library.rglob("*.*")}
+    assert {"inference.py", "upscaling.py", "pictures/reader.py"} <= files
+    assert not any(file.startswith(("perceptual", "command", "figures")) for file in files)
+
+
 def test_in_python_nobody_is_hurried(tmp_path, slow, monkeypatch):
     monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "0")
     monkeypatch.delenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", raising=False)
-    model_arguments = registry.model_arguments(model_file(tmp_path))
-    mlflow.pyfunc.save_model(tmp_path / "saved", **model_arguments)
+    with registry.model_arguments(model_file(tmp_path)) as arguments:
+        mlflow.pyfunc.save_model(tmp_path / "saved", **arguments)
     model = mlflow.pyfunc.load_model(str(tmp_path / "saved"))
     given = pd.DataFrame({"picture": [encode(ASTRONAUT)]})
     assert decode(model.predict(given)["picture"][0]).shape == (140, 200, 3)
