@@ -1,6 +1,5 @@
 """The perceptual judges of `evaluate`: VGG19 distance and LPIPS, where their weights are there."""
 
-import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Literal
 import torch
 
 from pipeline.base import stage
+from pipeline.base.inputs import digest
 from pipeline.base.params import Loss
 from pipeline.perceptual.loss import existing_file
 from srcnn.evaluation import Judge
@@ -69,13 +69,13 @@ def _vgg19_distance(loss: Loss, device: torch.device) -> tuple[Judge, str]:
     file = existing_file(loss)
     if file:
         try:
-            return VGGDistance(file, device=device), f"{file.name} ({_digest(file)})"
+            return VGGDistance(file, device=device), f"{file.name} ({_short_digest(file)})"
         except ValueError as error:
             raise stage.StageError(f"loss.vgg19_weights: {error}") from None
     if loss.vgg19_weights == "imagenet":
         with suppress(ValueError):  # not in torch's cache, or damaged there
             return VGGDistance("imagenet", download=False, device=device), "imagenet"
-    return VGGDistance("embedded", device=device), f"embedded ({_digest(embedded.FILE)})"
+    return VGGDistance("embedded", device=device), f"embedded ({_short_digest(embedded.FILE)})"
 
 
 def _find_lpips(wanted: bool | Literal["auto"], device: torch.device, judges: Judges) -> None:
@@ -99,8 +99,6 @@ def _find_lpips(wanted: bool | Literal["auto"], device: torch.device, judges: Ju
         )
 
 
-def _digest(file: Path) -> str:
+def _short_digest(file: Path) -> str:
     """The content of a weights file in short, so that results say which it was."""
-    with file.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return f"sha256 {digest[:12]}"
+    return f"sha256 {digest(file)[:12]}"
