@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,14 +28,18 @@ PLANTED = {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, empty_store):
     """A project with all results but those of register, made with credentials about."""
     folder = tmp_path_factory.mktemp("made")
     small_project.make(folder)
+    shutil.copy(empty_store, folder)
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         surround(patch, folder)
         small_project.run_stages()
+        for reporting in threading.enumerate():
+            if reporting.name == "mlflow":
+                reporting.join()  # else it may write while tests copy the folder
     torch.set_num_threads(threads)
     return folder
 
