@@ -154,10 +154,16 @@ def tracking_uri() -> str:
     """MLflow's store: `MLFLOW_TRACKING_URI`, else the nearest mlflow.db here or above.
 
     Raises:
-        NoModel: there is neither. (Opening a store that is not there would create it.)
+        NoModel: there is neither, or the SQLite file that is named does not exist. (Opening a store
+            that is not there would create it.)
     """
     named = os.environ.get("MLFLOW_TRACKING_URI")
     if named:
+        file = named.removeprefix("sqlite:///").partition("?")[0]
+        if named.startswith("sqlite:///") and not Path(file).is_file():
+            raise NoModel(
+                f"MLFLOW_TRACKING_URI is {masked(named)}, but there is no such file; {HOW_TO_TRAIN}"
+            )
         return named
     nearest = _nearest_database()
     if nearest is None:

@@ -102,3 +102,12 @@ def test_a_store_that_cannot_be_read_is_an_error_that_names_it(nowhere, monkeypa
     with pytest.raises(NoModel, match=r"mlflow\.db.*cannot be read.*packaged:x4"):
         model_files.load()
     assert model_files.load("packaged:x4").resolver.scale == 4
+
+
+def test_a_database_that_is_named_and_not_there_is_not_made(nowhere, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///none.db")
+    with pytest.raises(
+        NoModel, match=r"sqlite:///none\.db, but there is no such file.*packaged:x4"
+    ):
+        model_files.load()
+    assert not list(nowhere.iterdir())
