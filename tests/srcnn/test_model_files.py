@@ -3,9 +3,10 @@
 import sys
 
 import pytest
+from skimage import data
 
 import srcnn
-from srcnn import model_files, packaged, registry
+from srcnn import imresize, inference, model_files, packaged, registry
 from srcnn.registry import NoModel, RegisteredModel
 from tests import optional
 from tests.models import model_file
@@ -41,6 +42,14 @@ def test_the_package_has_a_network_for_each_scale(scale):
     assert by_name.resolver.scale == scale
     assert by_name.name == by_scale.name == f"packaged:x{scale}"
     assert by_name.resolver.to_bytes() == by_scale.resolver.to_bytes()
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_package_s_networks_are_better_than_bicubic(scale):
+    hr = imresize.crop_to_multiple(data.camera(), scale)
+    lr = srcnn.degrade(hr, scale)
+    sr, bicubic = srcnn.upscale(lr, srcnn.load_model(scale=scale)), inference.bicubic(lr, scale)
+    assert srcnn.psnr(hr, sr) > srcnn.psnr(hr, bicubic) + 0.3
 
 
 def test_without_a_registry_the_default_is_of_the_package(nowhere):

@@ -52,7 +52,6 @@ def test_without_an_output_the_result_lies_beside_the_input(capsys):
 def test_without_an_output_a_folder_gets_one_beside_it(monkeypatch):
     assert made("photos/") == {"photos_x2/c.png", "photos_x2/sub/d.webp"}
     monkeypatch.chdir("photos/sub")
-    monkeypatch.setattr("tests.models.model_file", None)
     assert main(["upscale", ".", "--model", "../../../model.safetensors"]) == 0
     assert Path("../sub_x2/d.webp").is_file()
 
