@@ -59,8 +59,8 @@ class RegisteredModel:
 def registered_models() -> list[RegisteredModel]:
     """All versions of the registered model, newest first, one of them the champion.
 
-    None where nothing was registered, where there is no store, and where there is no MLflow to
-    read an mlflow.db that is near.
+    The list is empty where nothing was registered, where there is no store, and where there is no
+    MLflow to read an mlflow.db that is near.
 
     Raises:
         NoModel: the store cannot be read, or MLFLOW_TRACKING_URI names one without MLflow.
@@ -106,11 +106,12 @@ def run_of_experiment(name: str) -> str:
         runs = _published_runs(client)
     known: dict[str, str] = {}
     for run in runs:
-        for called in (run.info.run_name, *run.data.tags.get(EXPERIMENTS_TAG, "").split(", ")):
+        also = run.data.tags.get(EXPERIMENTS_TAG, "").split(", ")
+        for called in filter(None, (run.info.run_name, *also)):
             known.setdefault(called, run.info.run_id)
     if name in known:
         return known[name]
-    names = [called for called in known if called]
+    names = list(known)
     there = ", ".join(names[:_LISTED]) or "none"
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     raise NoModel(f"there is no experiment {name!r} in MLflow, where there are: {there}{more}")

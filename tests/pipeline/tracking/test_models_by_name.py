@@ -5,7 +5,7 @@ import pytest
 from pipeline import register
 from pipeline.base import paths
 from srcnn import model_files
-from srcnn.registry import NoModel
+from srcnn.registry import EXPERIMENTS_TAG, NoModel
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs
 
@@ -42,6 +42,12 @@ def test_of_two_runs_with_a_name_the_newest_is_taken(published, experiment):
         model_files.load("vgg-0.01")
     client.set_tag(newer.info.run_id, "pipeline.state", "training")
     assert model_files.load("vgg-0.01").run_id == published.info.run_id
+
+
+def test_a_run_without_names_is_not_what_an_empty_name_means(published, experiment):
+    experiment.client.set_tag(published.info.run_id, EXPERIMENTS_TAG, "")
+    with pytest.raises(NoModel, match="there is no experiment ''"):
+        model_files.load("")
 
 
 def test_an_unknown_name_is_one_error_that_lists_some(published):
