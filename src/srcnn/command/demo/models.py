@@ -1,10 +1,10 @@
-"""The models that the page offers."""
+"""The models that the page offers: those that were trained, and those of the package."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Self
 
-from srcnn import model_files, registry
+from srcnn import model_files, packaged, registry
 from srcnn.model_files import TrainedModel
 from srcnn.registry import RegisteredModel
 
@@ -37,22 +37,23 @@ class Models:
         return cls(labels, first, others[0] if others else None)
 
     @classmethod
-    def registered(cls) -> Self:
-        """All versions of `srcnn` in MLflow's registry, newest first.
+    def known(cls) -> Self:
+        """All versions of `srcnn` in MLflow's registry, newest first, then the package's networks.
 
         Raises:
-            NoModel: there are none.
+            NoModel: the registry is there but cannot be read.
         """
         versions = registry.registered_models()
-        champion = next(version for version in versions if version.is_champion)
+        ours = {_packaged(scale): packaged.reference(scale) for scale in packaged.SCALES}
+        labels = {_label(version): version.reference for version in versions} | ours
+        champion = next((version for version in versions if version.is_champion), None)
+        if champion is None:
+            return cls(labels, _packaged(packaged.DEFAULT_SCALE), None)
         others = [v for v in versions if v.scale == champion.scale and v is not champion]
         perceptual = [version for version in others if version.perceptual_weight]
-        beside = next(iter(perceptual or others), None)
-        return cls(
-            {_label(version): version.reference for version in versions},
-            _label(champion),
-            _label(beside) if beside else None,
-        )
+        beside = [_label(version) for version in perceptual or others]
+        beside += [_packaged(scale) for scale in packaged.SCALES if scale == champion.scale]
+        return cls(labels, _label(champion), next(iter(beside), None))
 
 
 @lru_cache(maxsize=8)
@@ -64,7 +65,11 @@ def load(reference: str) -> TrainedModel:
 def _label(model: RegisteredModel) -> str:
     weight = model.perceptual_weight
     loss = f"perceptual {weight:g}" if weight else "pixel loss only"
-    parts = [f"version {model.version}", f"x{model.scale}", loss]
+    parts = [f"version {model.version}", f"x{model.scale or '?'}", loss]
     if model.is_champion:
         parts.append(registry.CHAMPION)
     return ", ".join(parts)
+
+
+def _packaged(scale: int) -> str:
+    return f"in the package, x{scale}"
