@@ -36,6 +36,12 @@ EXTRAS = {
 }
 
 
+def test_make_setup_brings_the_command():
+    command = Path(sys.executable).with_name("srcnn")
+    said = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith(f"srcnn {PROJECT['version']}")
+
+
 def required(*extras: str) -> Iterator[Requirement]:
     """What pyproject.toml asks for, with some extras."""
     optional = [PROJECT["optional-dependencies"][extra] for extra in extras]
