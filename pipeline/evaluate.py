@@ -29,7 +29,7 @@ from srcnn.evaluation import (
 )
 from srcnn.hardware import choose_device, make_deterministic
 from srcnn.inference import SuperResolver
-from srcnn.measures import JUDGES, MEASURES
+from srcnn.measures import JUDGES, MEASURES, measures_among
 from srcnn.pairs import Pairs
 from srcnn.pictures import images
 from srcnn.splits import evenly_spaced
@@ -80,6 +80,7 @@ def main(params: Params) -> None:
     )
     evaluation = _evaluation(scores, validation, resolver, judges, loss, params.seed)
     artifacts.write_json(paths.EVALUATION, evaluation)
+    artifacts.write_json(paths.SUMMARY, _summary(evaluation))
     Evaluated(
         params=Inputs.of("evaluate", params).params, pairs=pairs.digest, weights=trained.weights
     ).write(paths.EVALUATED)
@@ -131,6 +132,17 @@ def _evaluation(
         "validation": _rounded(_validation(validation)),
         "test_sets": summaries,
     }
+
+
+def _summary(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """What DVC's tables of experiments show of it, in so many digits that two CPUs agree."""
+    sets = {"": evaluation} | {f"{name}_": of for name, of in evaluation["test_sets"].items()}
+    summary = {}
+    for prefix, scores in sets.items():
+        for measure in measures_among(scores):
+            summary[f"{prefix}{measure.name}"] = round(scores[measure.name], measure.decimals)
+        summary[f"{prefix}psnr_gain"] = round(scores["psnr_gain"], MEASURES["psnr"].decimals)
+    return summary
 
 
 def _luma(scores: Sequence[Score]) -> dict[str, str]:

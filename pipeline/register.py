@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -20,7 +21,7 @@ from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import digest, hash_of
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Evaluated, Trained, check_weights
-from pipeline.tracking import registry
+from pipeline.tracking import identity, registry, view
 from pipeline.tracking.claims import beating, claim, settle
 from pipeline.tracking.store import STATE, TROUBLE, Store, brief
 from srcnn.measures import measures_among
@@ -127,7 +128,9 @@ def _publish(experiment: Experiment, params: Params) -> None:
             store.log_curve(run_id, named, store.points(run))
             _log_results(store, run_id, experiment)
         with store.lock:
-            version = registry.register(store, run_id, name, _version_tags(experiment))
+            version = registry.register(
+                store, run_id, name, _summary(experiment), _version_tags(experiment)
+            )
         if ours:
             _describe(store, run_id, experiment, str(version.version))
             store.client.set_terminated(run_id, "FINISHED")
@@ -135,8 +138,10 @@ def _publish(experiment: Experiment, params: Params) -> None:
             run_id = settle(store, experiment.content).info.run_id
     with store.lock:
         champion = registry.choose_champion(store.client, name, version, params.tracking.promote)
+    view.share(store)
     known = "" if ours else " (it was there already)"
     print(
+        f"{_result(experiment)}\n"
         f"MLflow run {run_id}{known}, model {name} version {version.version}, "
         f"champion version {champion.version}: {store.name}"
     )
@@ -145,6 +150,34 @@ def _publish(experiment: Experiment, params: Params) -> None:
             "The champion was validated on other pictures or at another scale, so the two were not "
             "compared. `dvc repro` with tracking.promote: true makes this experiment's the standard"
         )
+    _say_what_is_not_committed(params)
+    print(
+        "Next: `python -m pipeline.compare` sets two experiments side by side; all of them: "
+        f"`mlflow ui`, {view.link(store)}"
+    )
+
+
+def _say_what_is_not_committed(params: Params) -> None:
+    if changes := identity.changed_parameters(params):
+        in_a_copy = stage.project_root() != Path.cwd()
+        way_back = "" if in_a_copy else ". `git restore params.yaml` takes it back"
+        print(f"Not as committed in params.yaml: {changes}{way_back}")
+    elif identity.only_results_differ():
+        print(
+            "The files in metrics/ are not the committed ones: the last digits depend on the kind "
+            "of CPU and on PyTorch's version. Commit them or leave them, both are fine"
+        )
+
+
+def _result(experiment: Experiment) -> str:
+    evaluation = experiment.evaluation
+    interval = evaluation["psnr_gain_ci95"]
+    certain = f" (95 % interval {interval[0]:+.2f} to {interval[1]:+.2f})" if interval else ""
+    return (
+        f"SRCNN {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}: "
+        f"gain {evaluation['psnr_gain']:+.2f} dB{certain} "
+        f"on {evaluation['pictures']} test pictures of {evaluation['sources']} sources"
+    )
 
 
 def _log_results(store: Store, run_id: str, experiment: Experiment) -> None:
@@ -211,8 +244,14 @@ def _version_tags(experiment: Experiment) -> dict[str, str]:
         registry.PICTURES: str(params["train.val_pictures"]),
         "luma": experiment.pairs.luma,
         PERCEPTUAL_WEIGHT_TAG: f"{params['loss.perceptual_weight']:g}",
+        registry.LOSS: evaluation["loss"],
+        registry.UNTRAINED: json.dumps(_has_untrained_features(params)),
         **{f"test_{name}": value for name, value in scores.items()},
     }
+
+
+def _has_untrained_features(params: Mapping[str, Any]) -> bool:
+    return bool(params["loss.perceptual_weight"]) and params["loss.vgg19_weights"] == "random"
 
 
 def _describe(store: Store, run_id: str, experiment: Experiment, version: str) -> None:
@@ -227,14 +266,14 @@ def _describe(store: Store, run_id: str, experiment: Experiment, version: str) -
         "trained_in": trained.precision,
         "trained_on": f"{trained.device}, {trained.instructions}, PyTorch {trained.torch}",
         "vgg19_weights": evaluation["vgg19_weights"] or "none",
-        "mlflow.note.content": _summary(experiment, version)
-        + f"\n\nFigures: {_links(store, run_id)}.",
+        "mlflow.note.content": f"{_summary(experiment)}, model version {version}.\n\n"
+        f"Figures: {_links(store, run_id)}.",
         **{name: note for name, note in evaluation.items() if name.endswith("_note")},
     }
     store.tag(run_id, tags)
 
 
-def _summary(experiment: Experiment, version: str) -> str:
+def _summary(experiment: Experiment) -> str:
     params = experiment.params
     evaluation = experiment.evaluation
     return (
@@ -242,8 +281,7 @@ def _summary(experiment: Experiment, version: str) -> str:
         f"{evaluation['loss']}, "
         f"{params['data.source']}: **{evaluation['psnr']:.2f} dB**, SSIM {evaluation['ssim']:.4f} "
         f"on {evaluation['pictures']} test pictures (bicubic {evaluation['psnr_bicubic']:.2f} dB, "
-        f"{evaluation['ssim_bicubic']:.4f}); luma {experiment.pairs.luma}, "
-        f"model version {version}."
+        f"{evaluation['ssim_bicubic']:.4f}); luma {experiment.pairs.luma}"
     )
 
 

@@ -1,5 +1,7 @@
 """Stage train: from the LR/HR pairs to the network's weights, the training curve and snapshots."""
 
+import sys
+import time
 from typing import Any
 
 import pandas as pd
@@ -12,7 +14,7 @@ from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
 from pipeline.perceptual.loss import build_loss
 from pipeline.sources import testsets
-from pipeline.tracking import checkpoints, live
+from pipeline.tracking import checkpoints, identity, live
 from srcnn.hardware import (
     choose_device,
     choose_precision,
@@ -47,6 +49,13 @@ def main(params: Params) -> None:
     key = given.key(*surroundings.values())
     made_from = {"params": given.params, "key": key, **surroundings}
     shown = Degraded.read(paths.DEGRADED).params | given.params
+    print(
+        f"Training {params.train.steps} steps on {surroundings['device']} "
+        f"({surroundings['instructions']}, {params.train.threads} threads) in {precision}",
+        flush=True,
+    )
+    if changes := identity.changed_parameters(params):
+        print(f"Not as committed in params.yaml: {changes}", flush=True)
     with checkpoints.of(key) as checkpoint:
         training = _prepare(params, device, precision, loss, pairs)
         state = checkpoint.load()
@@ -55,7 +64,8 @@ def main(params: Params) -> None:
             print(f"Continuing at step {training.step} of {params.train.steps}.", flush=True)
         with live.reporting(params.tracking.experiment, shown, key) as report:
             try:
-                training.fit(report, checkpoint.save, params.train.checkpoint_every)
+                log = _logged(report, params.train.steps, training.step)
+                training.fit(log, checkpoint.save, params.train.checkpoint_every)
             except DivergedError as error:
                 raise stage.StageError(f"{error} (train.lr, train.muon_lr)") from None
             try:
@@ -72,6 +82,29 @@ def _open_pairs() -> Pairs:
         return Pairs.open(paths.PAIRS, verify=True)
     except ValueError as error:
         raise stage.StageError(f"{error}. {artifacts.way_back(paths.PAIRS)}") from None
+
+
+def _logged(report: live.Report, steps: int, done: int) -> live.Report:
+    """The report, and where no progress bar can be seen a line at each validation."""
+    started = time.monotonic()
+
+    def log(row: dict[str, Any]) -> None:
+        report(row)
+        if "val_psnr" in row and not sys.stderr.isatty():
+            step = row["step"]
+            left = (steps - step) * (time.monotonic() - started) / max(step - done, 1)
+            print(
+                f"step {step} of {steps}: validation {row['val_psnr']:.2f} dB "
+                f"(bicubic {row['val_psnr_bicubic']:.2f})"
+                + (f", about {_duration(left)} left" if done < step < steps else ""),
+                flush=True,
+            )
+
+    return log
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def _prepare(

@@ -17,6 +17,7 @@ SNAPSHOTS = Path("models/snapshots.safetensors")  # validation crops at steps al
 DATA_METRICS = Path("metrics/data.json")
 TRAINING_CURVE = Path("metrics/training.csv")
 EVALUATION = Path("metrics/evaluation.json")
+SUMMARY = Path("metrics/summary.json")  # of it what `dvc metrics` and `dvc exp show` show
 PER_IMAGE = Path("metrics/per_image.csv")
 HELD_OUT = "test"  # the set that the test split of the project's own data is in there
 EVALUATED = Path("metrics/provenance.json")  # what was evaluated

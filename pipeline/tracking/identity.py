@@ -1,31 +1,93 @@
 """What an experiment is called and where it comes from."""
 
+import getpass
+import hashlib
 import os
 import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pipeline.base.params import Params
+
+# What the pipeline writes itself; what else differs from the commit makes another experiment.
+_WRITTEN = (":!metrics", ":!dvc.lock")
 
 
 def experiment_name() -> str:
-    """DVC's name of the experiment; outside `dvc exp run` the branch and short commit."""
+    """DVC's name of the experiment; outside `dvc exp run` the branch and short commit.
+
+    A checkout that differs from its commit has four digits of a hash of the difference added, so
+    that two runs on one commit have two names.
+    """
     named = os.environ.get("DVC_EXP_NAME")
     if named:
         return named
     commit = _git("rev-parse", "--short", "HEAD")
+    if not commit:
+        return "no-commit"
     branch = _git("symbolic-ref", "--short", "--quiet", "HEAD") or "detached"
-    return f"{branch}-{commit}" if commit else "no-commit"
+    changes = _git("diff", "HEAD", "--", ".", *_WRITTEN)
+    suffix = f"-{hashlib.sha256(changes.encode()).hexdigest()[:4]}" if changes else ""
+    return f"{branch}-{commit}{suffix}"
 
 
 def provenance() -> dict[str, str]:
-    """Where the experiment comes from, as tags: commit, whether code was changed, DVC's names."""
-    # What the pipeline writes, and parameters, which the run has, do not make a checkout dirty.
-    written = (":!metrics", ":!dvc.lock", ":!params.yaml")
-    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *written)
+    """Where the experiment comes from, as tags: who, commit, changed code, DVC's names.
+
+    Those that begin with `mlflow.` fill the columns User, Source and Version of MLflow's pages.
+    """
+    # Parameters, which the run has, do not make a checkout dirty.
+    ignored = (*_WRITTEN, ":!params.yaml")
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *ignored)
+    named = os.environ.get("DVC_EXP_NAME", "")
     tags = {
-        "git.commit": _git("rev-parse", "HEAD"),
         "git.dirty": "true" if changes else "false",
-        "dvc.experiment": os.environ.get("DVC_EXP_NAME", ""),
+        "dvc.experiment": named,
         "dvc.baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
+        "mlflow.user": _user(),
+        "mlflow.source.name": "dvc exp run" if named else "dvc repro",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": _git("rev-parse", "HEAD"),
     }
     return {name: value for name, value in tags.items() if value}
+
+
+def changed_parameters(params: Params) -> str:
+    """Which parameters differ from the committed params.yaml, in words; "" if none does.
+
+    Nothing is known outside git, or where the committed file is not one of this code.
+    """
+    try:
+        committed = Params.model_validate(yaml.safe_load(_git("show", "HEAD:./params.yaml")))
+    except (yaml.YAMLError, ValidationError):
+        return ""
+    old, new = committed.flat(), params.flat()
+    changes = [
+        f"{name} {_text(old, name)} → {_text(new, name)}"
+        for name in {**old, **new}
+        if _text(old, name) != _text(new, name)
+    ]
+    return ", ".join(changes)
+
+
+def only_results_differ() -> bool:
+    """Whether the metrics are not the committed ones, though all else is."""
+    changes = ("status", "--porcelain", "--untracked-files=no", "--")
+    return bool(_git(*changes, "metrics")) and not _git(*changes, ".", *_WRITTEN)
+
+
+def _text(leaves: Mapping[str, Any], name: str) -> str:
+    return str(leaves[name]) if name in leaves else "(none)"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return ""
 
 
 def _git(*arguments: str) -> str:

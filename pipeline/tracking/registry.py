@@ -23,6 +23,7 @@ from pipeline.tracking.store import Store
 from srcnn.registry import CHAMPION, SCALE_TAG
 
 GAIN, DATA, PICTURES, CODE = "val_psnr_gain", "data", "val_pictures", "code"
+LOSS, UNTRAINED = "loss", "untrained_features"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch", "tqdm")
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -30,20 +31,23 @@ _LIBRARY = Path("src/srcnn")
 _SERVED = Path(__file__).resolve().with_name("served_model.py")
 
 
-def register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
+def register(
+    store: Store, run_id: str, name: str, description: str, tags: dict[str, str]
+) -> ModelVersion:
     """Log the model to a run and register it, unless it is there with the code it is served by.
 
     Args:
         store: where the run is.
         run_id: the run that made the model.
         name: the registered model's name.
+        description: of the version, for people.
         tags: of the version; GAIN, DATA, SCALE_TAG and PICTURES among them.
     """
     tags = tags | {CODE: _served_code()}
     for made in store.client.search_model_versions(f"run_id = '{run_id}'"):
         if made.name == name and made.tags.get(CODE) == tags[CODE]:
             return made
-    return _log_and_register(store, run_id, name, tags)
+    return _log_and_register(store, run_id, name, description, tags)
 
 
 def choose_champion(
@@ -53,7 +57,8 @@ def choose_champion(
 
     The champion is the version with the highest validation gain in PSNR among those that were
     validated as the present champion was: on the same pictures of the same data, at the same scale.
-    So an experiment on other data does not take its place, unless it is told to.
+    So an experiment on other data does not take its place, unless it is told to. A network that was
+    trained with features of an untrained VGG19 is the champion only where there is no other.
 
     Args:
         client: of the registry.
@@ -82,10 +87,11 @@ def validated_on(model: ModelVersion) -> tuple[str | None, ...]:
     return tuple(model.tags.get(tag) for tag in (DATA, SCALE_TAG, PICTURES))
 
 
-def _rank(model: ModelVersion, versions: list[ModelVersion]) -> tuple[float, int, int]:
+def _rank(model: ModelVersion, versions: list[ModelVersion]) -> tuple[bool, float, int, int]:
     """The higher the better: of equals the oldest stays, but with the newest code."""
     first = min(int(v.version) for v in versions if v.run_id == model.run_id)
-    return float(model.tags[GAIN]), -first, int(model.version)
+    trained = model.tags.get(UNTRAINED) != "true"
+    return trained, float(model.tags[GAIN]), -first, int(model.version)
 
 
 @contextmanager
@@ -114,7 +120,9 @@ def model_arguments(weights: Path) -> Iterator[dict[str, Any]]:
         }
 
 
-def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]) -> ModelVersion:
+def _log_and_register(
+    store: Store, run_id: str, name: str, description: str, tags: dict[str, str]
+) -> ModelVersion:
     store.delete_unregistered_models(run_id)  # of tries that were cut short
     mlflow.set_tracking_uri(store.uri)
     mlflow.set_registry_uri(store.uri)
@@ -133,7 +141,12 @@ def _log_and_register(store: Store, run_id: str, name: str, tags: dict[str, str]
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     return store.client.create_model_version(
-        name, logged.model_uri, run_id, tags=tags, model_id=logged.model_id
+        name,
+        logged.model_uri,
+        run_id,
+        tags=tags,
+        description=description,
+        model_id=logged.model_id,
     )
 
 

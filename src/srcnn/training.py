@@ -161,15 +161,13 @@ class Training:
             DivergedError: the loss is NaN or infinite; the last checkpoint is from before that.
         """
         settings = self._settings
-        batch = self._settings.batch_size
-        total = settings.steps * batch
-        done = self.step * batch
-        with tqdm(total=total, initial=done, desc="train", unit="patch", disable=None) as bar:
+        total = settings.steps
+        with tqdm(total=total, initial=self.step, desc="train", unit="step", disable=None) as bar:
             if self.step == 0:
                 self._record(bar, report)
             while self.step < settings.steps:
                 self._train_step()
-                bar.update(batch)
+                bar.update()
                 if self._is_due(settings.log_every) or self._is_due(settings.validate_every):
                     self._record(bar, report)
                 if self.step % checkpoint_every == 0:

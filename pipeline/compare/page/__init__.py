@@ -75,7 +75,7 @@ def render(comparison: Comparison) -> str:
 def _side(experiment: Experiment) -> dict[str, Any]:
     tags = experiment.tags
     version = tags.get("model.version")
-    commit = tags.get("git.commit", "")[:10]
+    commit = tags.get("mlflow.source.git.commit", "")[:10]
     about = {
         "MLflow run": experiment.run_id,
         "Other names": ", ".join(experiment.other_names),
