@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ HOW_TO_TRAIN = "`dvc repro` (or `make repro`) in the project trains and register
 
 # Tags of a version: its enlargement, and the weight of its perceptual loss.
 SCALE_TAG, PERCEPTUAL_WEIGHT_TAG = "scale", "loss.perceptual_weight"
+# And the name of its run, its loss in words, and whether that saw an untrained VGG19.
+EXPERIMENT_TAG, LOSS_TAG, UNTRAINED_TAG = "experiment", "loss", "untrained_features"
 
 
 class NoModel(ValueError):
@@ -35,12 +38,20 @@ class RegisteredModel:
         scale: the enlargement; "?" where the version does not say.
         perceptual_weight: of its loss; 0 of the pixel loss alone.
         is_champion: whether it has the alias.
+        experiment: the name of the run that made it; "" where the version does not say.
+        loss: what it was trained with, in words; "" where the version does not say.
+        date: when it was registered, as 2026-11-26.
+        learned_from_untrained: whether the VGG19 of its perceptual loss was an untrained one.
     """
 
     version: int
     scale: str
     perceptual_weight: float
     is_champion: bool
+    experiment: str
+    loss: str
+    date: str
+    learned_from_untrained: bool
 
     @property
     def reference(self) -> str:
@@ -68,9 +79,17 @@ def registered_models() -> list[RegisteredModel]:
             scale=version.tags.get(SCALE_TAG, "?"),
             perceptual_weight=float(version.tags.get(PERCEPTUAL_WEIGHT_TAG, 0)),
             is_champion=str(version.version) == champion,
+            experiment=version.tags.get(EXPERIMENT_TAG, ""),
+            loss=version.tags.get(LOSS_TAG, ""),
+            date=_date(version.creation_timestamp),
+            learned_from_untrained=version.tags.get(UNTRAINED_TAG) == "true",
         )
         for version in newest_first
     ]
+
+
+def _date(milliseconds: int | None) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d}" if milliseconds else ""
 
 
 @contextmanager

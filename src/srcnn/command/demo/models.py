@@ -16,6 +16,7 @@ class Models:
         references: label to reference.
         a: the label chosen at first on the left: the champion, or the first.
         b: the label beside it: the newest with a perceptual loss, else another; None without one.
+            Neither learned from an untrained VGG19, if there are others.
     """
 
     def __init__(self, references: dict[str, str], a: str, b: str | None) -> None:
@@ -44,8 +45,9 @@ class Models:
             NoModel: there are none.
         """
         versions = registry.registered_models()
-        champion = next(version for version in versions if version.is_champion)
-        others = [v for v in versions if v.scale == champion.scale and v is not champion]
+        trained = [v for v in versions if not v.learned_from_untrained] or versions
+        champion = next((version for version in trained if version.is_champion), trained[0])
+        others = [v for v in trained if v.scale == champion.scale and v is not champion]
         perceptual = [version for version in others if version.perceptual_weight]
         beside = next(iter(perceptual or others), None)
         return cls(
@@ -63,8 +65,8 @@ def load(reference: str) -> TrainedModel:
 
 def _label(model: RegisteredModel) -> str:
     weight = model.perceptual_weight
-    loss = f"perceptual {weight:g}" if weight else "pixel loss only"
-    parts = [f"version {model.version}", f"x{model.scale}", loss]
-    if model.is_champion:
-        parts.append(registry.CHAMPION)
-    return ", ".join(parts)
+    loss = model.loss or (f"perceptual {weight:g}" if weight else "pixel loss only")
+    champion = registry.CHAMPION if model.is_champion else ""
+    version = f"version {model.version}"
+    parts = [model.experiment, version, f"x{model.scale}", loss, model.date, champion]
+    return ", ".join(part for part in parts if part)
