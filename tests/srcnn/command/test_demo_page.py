@@ -278,6 +278,8 @@ def test_models_are_changed(page, served, picture):
     wait(page, lambda: find(page, "#slider img")[1].get_attribute("src") != pictures[1], "picture")
     assert find(page, "#slider img")[0].get_attribute("src") == pictures[0]
 
+    assert f"A: {other}" in text(page, "#note")
+
     choose(page, "Model B", one)
     wait(page, lambda: scores(page)["PSNR, dB ↑"][1:] == [b, a], "the two changed round")
     choose(page, "Right", "B")

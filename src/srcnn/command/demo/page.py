@@ -135,7 +135,12 @@ def build(models: Models) -> gr.Blocks:
                 gr.Warning(_sentence(error), title="Error")  # gr.Error would leave old results
                 return nothing()
             files = (made.files.get(name) for name in (A, B))
-            return made, made.note, _table(made.scores), *(_download(file) for file in files)
+            models_used = [
+                f"{A}: {a}",
+                *([f"{B}: {b}"] if beside else []),
+            ]  # the lists cut them off
+            said = "\n\n".join([made.note, *models_used])
+            return made, said, _table(made.scores), *(_download(file) for file in files)
 
         wanted = [button.click, source.change, mode.change, first.change, second.change]
         made = [results, note, scores, *downloads]
