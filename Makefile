@@ -1,4 +1,4 @@
-# make setup         virtual environment and dependencies
+# make setup         virtual environment, dependencies and the command srcnn
 # make repro         the whole experiment: dvc repro
 # make test          the whole test suite
 # make lint          style and types
@@ -15,11 +15,12 @@ unexport PYTHONPATH
 
 setup: $(VENV)/ready
 
-$(VENV)/ready: requirements.txt constraints.txt
+$(VENV)/ready: requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement requirements.txt --constraint constraints.txt
+	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
 repro: setup

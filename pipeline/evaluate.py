@@ -139,9 +139,9 @@ def _summary(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     sets = {"": evaluation} | {f"{name}_": of for name, of in evaluation["test_sets"].items()}
     summary = {}
     for prefix, scores in sets.items():
+        summary[f"{prefix}psnr_gain"] = round(scores["psnr_gain"], MEASURES["psnr"].decimals)
         for measure in measures_among(scores):
             summary[f"{prefix}{measure.name}"] = round(scores[measure.name], measure.decimals)
-        summary[f"{prefix}psnr_gain"] = round(scores["psnr_gain"], MEASURES["psnr"].decimals)
     return summary
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
 from pipeline.tracking.imports import closure
 
@@ -28,6 +29,7 @@ OF_STAGE = {
     },
     "train": {
         "pipeline/tracking/checkpoints.py": "a continued training ends in the same bits",
+        "pipeline/tracking/identity.py": "says which parameters were changed",
         "pipeline/tracking/live.py": "reports to MLflow",
         "pipeline/sources/testsets.py": "checks early what evaluate will read",
     },
@@ -71,8 +73,22 @@ def test_every_exception_is_needed():
 
 
 def test_data_in_the_package_is_known_here():
-    files = (ROOT / "src").rglob("*.safetensors")
-    assert {file.relative_to(ROOT).as_posix() for file in files} == READ_BY.keys()
+    """But for the networks of the package: no stage reads what stages like these have made."""
+    files = {file.relative_to(ROOT).as_posix() for file in (ROOT / "src").rglob("*.safetensors")}
+    assert {file for file in files if "/weights/" not in file} == READ_BY.keys()
+
+
+def test_an_override_changes_no_line_but_its_own(tmp_path):
+    before = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(before, encoding="utf-8")
+    apply_overrides(str(tmp_path / "params.yaml"), ["loss.perceptual_weight=0.01"])
+    after = (tmp_path / "params.yaml").read_text(encoding="utf-8")
+    assert set(before.splitlines()) ^ set(after.splitlines()) == {
+        line
+        for text in (before, after)
+        for line in text.splitlines()
+        if "  perceptual_weight:" in line
+    }
 
 
 def is_empty(file: Path) -> bool:

@@ -1,7 +1,11 @@
 """Every package that the code imports is declared, and all declarations of a version agree."""
 
 import ast
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
@@ -13,6 +17,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "src/srcnn"
@@ -29,6 +34,12 @@ EXTRAS = {
     "perceptual/": "perceptual",
     "registry.py": "mlflow",
 }
+
+
+def test_make_setup_brings_the_command():
+    command = Path(sys.executable).with_name("srcnn")
+    said = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith(f"srcnn {PROJECT['version']}")
 
 
 def required(*extras: str) -> Iterator[Requirement]:
@@ -104,6 +115,42 @@ def test_pre_commit_runs_the_pinned_ruff():
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
     revisions = {Path(repo["repo"]).name: repo["rev"] for repo in config["repos"]}
     assert revisions["ruff-pre-commit"] == f"v{pins('requirements.txt')['ruff']}"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The package as pip installs it, in a folder of its own and built from a copy."""
+    copy, target = (tmp_path_factory.mktemp(name) for name in ("checkout", "installed"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(ROOT / "src", copy / "src", ignore=ignored)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    here = ["--no-deps", "--no-build-isolation", "--no-index", "--target", target, copy]
+    subprocess.run([*pip, *here], check=True)
+    return target
+
+
+def test_every_file_of_the_package_is_installed(installed):
+    def files(folder):
+        found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+        return {name for name in found if "__pycache__" not in name}
+
+    assert files(installed / "srcnn") == files(LIBRARY)
+
+
+def test_what_is_installed_enlarges_a_picture_away_from_the_checkout(installed, tmp_path):
+    Image.new("RGB", (9, 7), "teal").save(tmp_path / "photo.jpg")
+    environment = {n: v for n, v in os.environ.items() if not n.startswith("MLFLOW")}
+    environment["PYTHONPATH"] = str(installed)
+
+    def srcnn(*arguments):
+        command = [sys.executable, "-m", "srcnn", *arguments]
+        return subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+
+    assert srcnn("--version") == f"srcnn {PROJECT['version']}\n"
+    assert "photo_x4.png: 36x28 pixels" in srcnn("upscale", "photo.jpg")
+    assert Image.open(tmp_path / "photo_x4.png").size == (36, 28)
 
 
 def test_the_changelog_begins_with_this_version():

@@ -44,7 +44,10 @@ def build_loss(
             dtype=getattr(torch, precision),
         )
     except ValueError as error:
-        raise stage.StageError(f"loss.vgg19_weights is {wanted.vgg19_weights!r}: {error}") from None
+        raise stage.StageError(
+            f"loss.vgg19_weights is {wanted.vgg19_weights!r}: {error}. The VGG19 in the package "
+            "needs neither a file nor a network: -S loss.vgg19_weights=embedded"
+        ) from None
     return ReconstructionLoss(wanted.pixel, perceptual.to(device), wanted.perceptual_weight)
 
 

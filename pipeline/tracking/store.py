@@ -19,10 +19,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipeline.base.project import StageError, project_root
 from pipeline.tracking import database, identity, owner
 from srcnn.masking import masked
+from srcnn.registry import EXPERIMENTS_TAG, STATE_TAG
 
-STATE, OWNER, HEARTBEAT = "pipeline.state", "pipeline.owner", "pipeline.heartbeat"
+STATE, OWNER, HEARTBEAT = STATE_TAG, "pipeline.owner", "pipeline.heartbeat"
 TRAINING_KEY, CONTENT_KEY = "pipeline.training_key", "pipeline.content_key"
-EXPERIMENTS, TRAINING_RUN = "pipeline.experiments", "pipeline.training_run"
+EXPERIMENTS, TRAINING_RUN = EXPERIMENTS_TAG, "pipeline.training_run"
 
 BEAT = 15.0  # seconds between two heartbeats
 LEASE = 60.0  # seconds without one after which a process that cannot be looked at counts as dead

@@ -66,7 +66,8 @@ def make_deterministic(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = False
     keep_float32()
-    torch.use_deterministic_algorithms(True)
+    # As use_deterministic_algorithms(True), which would import PyTorch's compiler: over a second.
+    torch.set_deterministic_debug_mode("error")
     # Every element of every tensor here is written before it is read; filling them costs 8 %.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # its module's class has it
 

@@ -119,8 +119,8 @@ class SuperResolver:
             raise UnusableModel(
                 f"{path} is not a trained SRCNN of this project: {reason}"
             ) from None
-        model.to_empty(device=device).load_state_dict(tensors)
-        model.eval().to(memory_format=torch.channels_last)
+        model.load_state_dict(tensors, assign=True)
+        model.eval().to(device, memory_format=torch.channels_last)
         return cls(model, about["scale"], about["luma"], about["precision"])
 
 

@@ -1,5 +1,6 @@
 """The few functions that `import srcnn` gives, for arrays and Pillow images alike."""
 
+from numbers import Integral
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,27 +10,33 @@ from PIL import Image
 from srcnn import metrics, model_files
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
-from srcnn.registry import DEFAULT_MODEL
-from srcnn.upscaling import Upscaler
+from srcnn.upscaling import Upscaler, check_samples
 
 ArrayOrImage = TypeVar("ArrayOrImage", np.ndarray, Image.Image)
 
 _MODES = ("L", "LA", "RGB", "RGBA")
 
 
-def load_model(reference: str | Path = DEFAULT_MODEL, device: str = "cpu") -> SuperResolver:
+def load_model(
+    reference: str | Path | None = None, device: str = "cpu", scale: int | None = None
+) -> SuperResolver:
     """A trained model; its `scale` and `luma` are what it was trained for.
 
     Args:
-        reference: a .safetensors file; or, with MLflow installed, `models:/NAME@ALIAS`,
-            `models:/NAME/VERSION` or `runs:/RUN_ID`, in `MLFLOW_TRACKING_URI` or in the nearest
-            mlflow.db in the current folder or above.
+        reference: `packaged:x2`, `packaged:x3` or `packaged:x4`, which come with the package; a
+            .safetensors file; or, with MLflow installed, the name of an experiment,
+            `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `runs:/RUN_ID`, in
+            `MLFLOW_TRACKING_URI` or in the nearest mlflow.db in the current folder or above. By
+            default the champion of this registry, if there is one (of this scale), else the
+            package's network.
         device: "cpu", "cuda", "mps", or "auto" for the best there is.
+        scale: the enlargement, 2, 3 or 4; by default the model's own, 4 of the package's.
 
     Raises:
-        ValueError: there is no such model, or it is not one of this library.
+        ValueError: there is no such model, it is not one of this library or of another scale, or
+            the registry is there but cannot be read.
     """
-    return model_files.load(reference, device).resolver
+    return model_files.load(reference, device, scale).resolver
 
 
 def upscale(
@@ -50,33 +57,39 @@ def upscale(
         same dtype, clipped to its range.
 
     Raises:
-        ValueError: another shape, dtype or mode.
+        ValueError: another shape, dtype or mode, or floats that are not all finite.
+        TypeError: the picture is neither an image nor an array, or the model none of `load_model`.
     """
+    if not isinstance(model, SuperResolver):
+        raise TypeError(f"the model is {_type(model)}; it must come from srcnn.load_model")
     upscaler = Upscaler(model, self_ensemble)
+    large = upscaler(_samples(picture))
     if isinstance(picture, Image.Image):
-        return Image.fromarray(upscaler(np.asarray(_plain(picture))))
-    return upscaler(picture)
+        return Image.fromarray(large)
+    return large
 
 
 def degrade(picture: ArrayOrImage, scale: int) -> ArrayOrImage:
     """Shrink a picture by MATLAB's bicubic, as the pictures were on which models are trained.
 
     Args:
-        picture: a Pillow image, or an array (H, W[, C]), uint8 or floating point; what exceeds a
-            multiple of scale on the right and at the bottom is cut off first.
+        picture: as for `upscale`; what exceeds a multiple of scale on the right and at the bottom
+            is cut off first.
         scale: a whole number, at least 1.
 
     Returns:
         The same kind, H // scale by W // scale. Floats are neither rounded nor clipped.
 
     Raises:
-        ValueError: another dtype or mode, a scale below 1, or a picture smaller than the scale.
+        ValueError: what `upscale` refuses, a scale below 1, or a picture smaller than the scale.
+        TypeError: the picture is neither an image nor an array.
     """
-    if scale < 1:
-        raise ValueError(f"scale is {scale}; it must be a whole number of at least 1")
+    if not isinstance(scale, Integral) or scale < 1:
+        raise ValueError(f"scale is {scale!r}; it must be a whole number of at least 1")
+    small = _degraded(_samples(picture), int(scale))
     if isinstance(picture, Image.Image):
-        return Image.fromarray(_degraded(np.asarray(_plain(picture)), scale))
-    return _degraded(picture, scale)
+        return Image.fromarray(small)
+    return small
 
 
 def psnr(a: ArrayOrImage, b: ArrayOrImage) -> float:
@@ -89,8 +102,9 @@ def psnr(a: ArrayOrImage, b: ArrayOrImage) -> float:
 
     Raises:
         ValueError: not gray 8-bit pictures of one size.
+        TypeError: one is neither an image nor an array.
     """
-    return metrics.psnr(np.asarray(a), np.asarray(b))
+    return metrics.psnr(_array(a), _array(b))
 
 
 def ssim(a: ArrayOrImage, b: ArrayOrImage) -> float:
@@ -102,14 +116,43 @@ def ssim(a: ArrayOrImage, b: ArrayOrImage) -> float:
 
     Raises:
         ValueError: not gray 8-bit pictures of one size, at least 11x11.
+        TypeError: one is neither an image nor an array.
     """
-    return metrics.ssim(np.asarray(a), np.asarray(b))
+    return metrics.ssim(_array(a), _array(b))
 
 
 def _degraded(picture: np.ndarray, scale: int) -> np.ndarray:
     if min(picture.shape[:2]) < scale:
         raise ValueError(f"the picture is {picture.shape[:2]}, smaller than the scale {scale}")
-    return downscale(crop_to_multiple(picture, scale), scale)
+    cropped = crop_to_multiple(picture, scale)
+    if picture.dtype != np.uint16:
+        return downscale(cropped, scale)
+    levels = downscale(cropped.astype(np.float64), scale)
+    return np.clip(np.floor(levels + 0.5), 0, 65535).astype(np.uint16)
+
+
+def _array(picture: np.ndarray | Image.Image) -> np.ndarray:
+    if not isinstance(picture, np.ndarray | Image.Image):
+        raise TypeError(
+            f"the picture is {_type(picture)}; it must be a Pillow image or a NumPy array, (H, W) "
+            "or (H, W, C)"
+        )
+    return np.asarray(picture)
+
+
+def _type(thing: object) -> str:
+    kind = type(thing)
+    return f"of type {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
+
+
+def _samples(picture: np.ndarray | Image.Image) -> np.ndarray:
+    """The picture as an array that can be enlarged and shrunk."""
+    samples = _array(_plain(picture) if isinstance(picture, Image.Image) else picture)
+    check_samples(samples if samples.ndim != 2 else samples[..., None])
+    if np.issubdtype(samples.dtype, np.floating) and not np.isfinite(samples).all():
+        place = tuple(map(int, np.argwhere(~np.isfinite(samples))[0]))
+        raise ValueError(f"the picture is {samples[place]} at {place}; floats must be finite")
+    return samples
 
 
 def _plain(image: Image.Image) -> Image.Image:

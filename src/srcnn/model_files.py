@@ -1,12 +1,14 @@
-"""Trained models by reference: a file, an MLflow run or a version in MLflow's registry."""
+"""Trained models by reference: of the package, a file, or one of MLflow's runs and registry."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from srcnn import registry
+import torch
+
+from srcnn import packaged, registry
 from srcnn.hardware import choose_device, keep_float32
 from srcnn.inference import SuperResolver
-from srcnn.registry import DEFAULT_MODEL, HOW_TO_TRAIN, NoModel
+from srcnn.registry import HOW_TO_TRAIN, NoModel
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class TrainedModel:
 
     Attributes:
         resolver: ready to use.
-        name: for people: the file, or name and version in the registry.
+        name: for people: the file, the experiment, or name and version in the registry.
         run_id: the MLflow run that made it; empty for a file.
     """
 
@@ -24,31 +26,76 @@ class TrainedModel:
     run_id: str = ""
 
 
-def load(reference: str | Path = DEFAULT_MODEL, device: str = "cpu") -> TrainedModel:
+def load(
+    reference: str | Path | None = None, device: str = "cpu", scale: int | None = None
+) -> TrainedModel:
     """Load a trained model. It is used in float32: with CUDA this process leaves TF32 alone.
 
     Args:
-        reference: a .safetensors file; or, with MLflow installed, `models:/NAME@ALIAS`,
-            `models:/NAME/VERSION`, `models:/NAME` (its newest version) or `runs:/RUN_ID`. MLflow's
-            store is `MLFLOW_TRACKING_URI`, else the nearest mlflow.db in this folder or above.
+        reference: `packaged:x2`, `packaged:x3` or `packaged:x4`, which come with the package; a
+            .safetensors file; or, with MLflow installed, the name of an experiment,
+            `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME` (its newest version) or
+            `runs:/RUN_ID`. MLflow's store is `MLFLOW_TRACKING_URI`, else the nearest mlflow.db in
+            this folder or above. By default the champion of the registry, if there is one (of this
+            scale), else the package's network.
         device: "cpu", "cuda", "mps", or "auto" for the best there is.
+        scale: the enlargement, 2, 3 or 4; by default the model's own, 4 of the package's.
 
     Raises:
-        NoModel: there is none under this reference, or MLflow is not installed.
-        ValueError: the machine does not have this device.
+        NoModel: there is none under this reference or of this scale; MLflow is needed and not
+            installed; or its store is there and cannot be read.
+        ValueError: the machine does not have this device, or the scale is another.
         UnusableModel: the file is not one of this library's models.
     """
-    text = str(reference)
+    if scale not in (None, *packaged.SCALES):
+        allowed = ", ".join(map(str, packaged.SCALES))
+        raise ValueError(f"scale is {scale!r}; it must be one of {allowed}")
     where = choose_device(device)
     if where.type == "cuda":
         keep_float32()
-    if text.startswith(("models:", "runs:")):
-        with registry.fetched(text) as (weights, name, run_id):
-            return TrainedModel(SuperResolver.load(weights, where), name, run_id)
-    path = Path(text).expanduser()
-    if not path.is_file():
+    model = _find(str(_best(scale) if reference is None else reference), where)
+    if scale not in (None, model.resolver.scale):
         raise NoModel(
-            f"{text}: no such model file; a model is a .safetensors file, models:/NAME@ALIAS, "
-            f"models:/NAME/VERSION or runs:/RUN_ID, and {HOW_TO_TRAIN}"
+            f"scale is {scale}, but {model.name} enlarges x{model.resolver.scale}; leave out the "
+            f"scale, or the model: {packaged.reference(scale)} comes with the package"
         )
-    return TrainedModel(SuperResolver.load(path, where), path.name)
+    return model
+
+
+def _best(scale: int | None) -> str:
+    """The registry's champion, if there is one of this scale, else the package's network."""
+    champion = registry.champion()
+    if champion and scale in (None, champion.scale):
+        return champion.reference
+    return packaged.reference(scale or packaged.DEFAULT_SCALE)
+
+
+def _find(reference: str, device: torch.device) -> TrainedModel:
+    if reference.startswith(("models:", "runs:")):
+        return _fetch(reference, device)
+    if reference.startswith(packaged.PREFIX):
+        file = packaged.file(reference)
+        if file is None:
+            there = ", ".join(map(packaged.reference, packaged.SCALES))
+            raise NoModel(f"{reference}: no such model; the package has {there}")
+        return TrainedModel(SuperResolver.load(file, device), reference)
+    path = Path(reference).expanduser()
+    if path.is_file():
+        return TrainedModel(SuperResolver.load(path, device), path.name)
+    if path.suffix == ".safetensors":
+        raise NoModel(
+            f"{reference}: no such model file; a model is {packaged.reference(4)}, a .safetensors "
+            f"file, an experiment's name, models:/NAME@ALIAS, models:/NAME/VERSION or "
+            f"runs:/RUN_ID; {HOW_TO_TRAIN}"
+        )
+    try:
+        run_id = registry.run_of_experiment(reference)
+    except NoModel as error:
+        raise NoModel(f"{reference!r} is no model file; {error}") from None
+    return _fetch(f"runs:/{run_id}", device, f"experiment {reference} (run {run_id[:8]})")
+
+
+def _fetch(uri: str, device: torch.device, title: str = "") -> TrainedModel:
+    """A model of MLflow, under its name there or a title."""
+    with registry.fetched(uri) as (weights, name, run_id):
+        return TrainedModel(SuperResolver.load(weights, device), title or name, run_id)

@@ -91,6 +91,8 @@ class SRCNN(nn.Module):
         return picture + crop(upsampled, self.margin) if self.residual else picture
 
     def _initialise(self, generator: torch.Generator | None) -> None:
+        if self.extract.weight.is_meta:
+            return  # there is nothing to fill, and PyTorch would import its compiler for it
         for conv in (self.extract, self.map):
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(conv.bias)

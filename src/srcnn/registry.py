@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,20 @@ from srcnn.masking import masked
 
 MODEL_NAME = "srcnn"
 CHAMPION = "champion"  # the alias of the best version
-DEFAULT_MODEL = f"models:/{MODEL_NAME}@{CHAMPION}"
-HOW_TO_TRAIN = "`dvc repro` (or `make repro`) in the project trains and registers one"
+HOW_TO_TRAIN = (
+    "`dvc repro` (or `make repro`) in the project trains and registers one; packaged:x4 needs "
+    "neither training nor MLflow"
+)
 
 # Tags of a version: its enlargement, and the weight of its perceptual loss.
 SCALE_TAG, PERCEPTUAL_WEIGHT_TAG = "scale", "loss.perceptual_weight"
 # And the name of its run, its loss in words, and whether that saw an untrained VGG19.
 EXPERIMENT_TAG, LOSS_TAG, UNTRAINED_TAG = "experiment", "loss", "untrained_features"
+
+# Tags of a run: whether all of it is there, and the names of the experiments that gave it.
+STATE_TAG, EXPERIMENTS_TAG = "pipeline.state", "pipeline.experiments"
+
+_LISTED = 5  # names in a message
 
 
 class NoModel(ValueError):
@@ -31,11 +39,11 @@ class NoModel(ValueError):
 
 @dataclass(frozen=True)
 class RegisteredModel:
-    """A version of the registered model, as the demo offers it.
+    """A version of the registered model.
 
     Attributes:
         version: its number.
-        scale: the enlargement; "?" where the version does not say.
+        scale: the enlargement; None where the version does not say.
         perceptual_weight: of its loss; 0 of the pixel loss alone.
         is_champion: whether it has the alias.
         experiment: the name of the run that made it; "" where the version does not say.
@@ -45,7 +53,7 @@ class RegisteredModel:
     """
 
     version: int
-    scale: str
+    scale: int | None
     perceptual_weight: float
     is_champion: bool
     experiment: str
@@ -60,23 +68,29 @@ class RegisteredModel:
 
 
 def registered_models() -> list[RegisteredModel]:
-    """All versions of the registered model, newest first; one is the champion.
+    """All versions of the registered model, newest first, one of them the champion.
+
+    The list is empty where nothing was registered, where there is no store, and where there is no
+    MLflow to read an mlflow.db that is near.
 
     Raises:
-        NoModel: there are none, or MLflow cannot be read.
+        NoModel: the store cannot be read, or MLFLOW_TRACKING_URI names one without MLflow.
     """
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    if not named and not (_nearest_database() and find_spec("mlflow")):
+        return []
     client = mlflow_client()
-    with reading("the list of registered models"):
+    with reading(f"the registered models in {tracking_uri()}"):
         versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
         if not versions:
-            raise NoModel("no model is registered yet: `dvc repro` trains and registers one")
+            return []
         aliases = client.get_registered_model(MODEL_NAME).aliases
     newest_first = sorted(versions, key=lambda version: -int(version.version))
     champion = str(aliases.get(CHAMPION, newest_first[0].version))
     return [
         RegisteredModel(
             version=int(version.version),
-            scale=version.tags.get(SCALE_TAG, "?"),
+            scale=int(version.tags[SCALE_TAG]) if SCALE_TAG in version.tags else None,
             perceptual_weight=float(version.tags.get(PERCEPTUAL_WEIGHT_TAG, 0)),
             is_champion=str(version.version) == champion,
             experiment=version.tags.get(EXPERIMENT_TAG, ""),
@@ -90,6 +104,36 @@ def registered_models() -> list[RegisteredModel]:
 
 def _date(milliseconds: int | None) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d}" if milliseconds else ""
+
+
+def champion() -> RegisteredModel | None:
+    """The best registered model, if there is one; raises what `registered_models` does."""
+    return next((model for model in registered_models() if model.is_champion), None)
+
+
+def run_of_experiment(name: str) -> str:
+    """The id of the newest run that was published under this name.
+
+    Args:
+        name: the run's own, or one of the experiments that gave the same.
+
+    Raises:
+        NoModel: there is none, or MLflow cannot be read.
+    """
+    client = mlflow_client()
+    with reading(f"the experiments in {tracking_uri()}"):
+        runs = _published_runs(client)
+    known: dict[str, str] = {}
+    for run in runs:
+        also = run.data.tags.get(EXPERIMENTS_TAG, "").split(", ")
+        for called in filter(None, (run.info.run_name, *also)):
+            known.setdefault(called, run.info.run_id)
+    if name in known:
+        return known[name]
+    names = list(known)
+    there = ", ".join(names[:_LISTED]) or "none"
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    raise NoModel(f"there is no experiment {name!r} in MLflow, where there are: {there}{more}")
 
 
 @contextmanager
@@ -130,19 +174,24 @@ def tracking_uri() -> str:
     """MLflow's store: `MLFLOW_TRACKING_URI`, else the nearest mlflow.db here or above.
 
     Raises:
-        NoModel: there is neither. (Opening a store that is not there would create it.)
+        NoModel: there is neither, or the SQLite file that is named does not exist. (Opening a store
+            that is not there would create it.)
     """
     named = os.environ.get("MLFLOW_TRACKING_URI")
     if named:
+        file = named.removeprefix("sqlite:///").partition("?")[0]
+        if named.startswith("sqlite:///") and not Path(file).is_file():
+            raise NoModel(
+                f"MLFLOW_TRACKING_URI is {masked(named)}, but there is no such file; {HOW_TO_TRAIN}"
+            )
         return named
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents):
-        if (folder / "mlflow.db").is_file():
-            return f"sqlite:///{folder / 'mlflow.db'}"
-    raise NoModel(
-        f"there is no model yet: MLFLOW_TRACKING_URI is not set and no mlflow.db is in {here} or "
-        f"above; {HOW_TO_TRAIN}"
-    )
+    nearest = _nearest_database()
+    if nearest is None:
+        raise NoModel(
+            "there is no MLflow store: MLFLOW_TRACKING_URI is not set and no mlflow.db is in "
+            f"{Path.cwd()} or above; {HOW_TO_TRAIN}"
+        )
+    return f"sqlite:///{nearest}"
 
 
 def mlflow_client() -> Any:
@@ -159,8 +208,8 @@ def mlflow_client() -> Any:
         import mlflow
     except ImportError:
         raise NoModel(
-            "models:/ and runs:/ need MLflow, which is not installed: "
-            "pip install 'srcnn[mlflow]'; without it, name a .safetensors file"
+            "a registry or experiment needs MLflow, which is not installed: "
+            "pip install 'srcnn[mlflow]'; without it, name a .safetensors file or packaged:x4"
         ) from None
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
@@ -183,6 +232,25 @@ def reading(what: str) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise NoModel(masked(f"{what} cannot be read: {reason}; {HOW_TO_TRAIN}")) from None
+
+
+def _nearest_database() -> Path | None:
+    here = Path.cwd().resolve()
+    files = (folder / "mlflow.db" for folder in (here, *here.parents))
+    return next((file for file in files if file.is_file()), None)
+
+
+def _published_runs(client: Any) -> list[Any]:
+    """Newest first."""
+    places = [experiment.experiment_id for experiment in client.search_experiments()]
+    wanted = f"tags.`{STATE_TAG}` = 'published'"
+    found: list[Any] = []
+    token: str | None = None
+    while token != "":
+        page = client.search_runs(places, wanted, order_by=["start_time DESC"], page_token=token)
+        found += page
+        token = page.token or ""
+    return found
 
 
 def _model_version(client: Any, reference: str) -> Any:

@@ -73,7 +73,7 @@ class Upscaler:
             ValueError: another shape or dtype, or an empty picture.
         """
         samples = picture[..., None] if picture.ndim == 2 else picture
-        height, width, channels = _checked(samples).shape
+        height, width, channels = check_samples(samples).shape
         result = np.empty((height * self.scale, width * self.scale, channels), picture.dtype)
         top = 0
         for band in self.bands(samples):
@@ -91,7 +91,7 @@ class Upscaler:
         Raises:
             OutOfTime: the deadline passed; nothing is computed any more.
         """
-        height, width = (side * self.scale for side in _checked(samples).shape[:2])
+        height, width = (side * self.scale for side in check_samples(samples).shape[:2])
         high, wide = _tile_size(self._tile, width)
         for top in range(0, height, high):
             rows = slice(top, min(top + high, height))
@@ -196,7 +196,12 @@ def _turn(quarters: int, flip: bool) -> tuple[Turn, Turn]:
 _DIHEDRAL = [_turn(quarters, flip) for flip in (False, True) for quarters in range(4)]
 
 
-def _checked(samples: np.ndarray) -> np.ndarray:
+def check_samples(samples: np.ndarray) -> np.ndarray:
+    """The samples of a picture, which can be enlarged.
+
+    Raises:
+        ValueError: they are not (H, W, C) with 1 to 4 channels, or of another dtype, or none.
+    """
     if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4 or samples.size == 0:
         raise ValueError(
             f"the picture has shape {samples.shape}; it must be (H, W), (H, W, 3) or (H, W, 4), "

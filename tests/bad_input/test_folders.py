@@ -190,7 +190,9 @@ def test_a_model_that_cannot_be_written_leaves_nothing(run, tmp_path, monkeypatc
 ARGUMENTS = [
     ["upscale", "a.png", "-o", "a.png"],
     ["upscale", "a.png", "-o", "b.gif"],
-    ["upscale", "a.png", "-o", "b"],
+    ["upscale", "a.png", "there.png", "-o", "b.png"],
+    ["upscale", "a.png", "*.jpg"],
+    ["upscale", "a.png", "-o", "there.png/"],
     ["upscale", "a.png", "-o", "none/\0.png"],
     ["upscale", "a.png", "-o", "a.png/b.png"],
     ["upscale", "a.png", "-o", "there.png"],
@@ -198,7 +200,8 @@ ARGUMENTS = [
     ["upscale", ".", "-o", "a.png"],
     ["upscale", "a.png", "-o", "b.png", "--device", "tpu"],
     ["export", "--onnx", "there.png"],
-    ["export", "--onnx", "none/x.onnx"],
+    ["export", "--onnx", "there.png/x.onnx"],
+    ["export", "--onnx", "."],
 ]
 
 

@@ -28,10 +28,10 @@ TINY = {
         "patch_size": 24,
         "log_every": 5,
         "validate_every": 20,
-        "val_pictures": 2,
+        "val_pictures": 1,
         "checkpoint_every": 5,
     },
-    "evaluate": {"perceptual_pictures": 2},
+    "evaluate": {"perceptual_pictures": 1},
 }
 
 

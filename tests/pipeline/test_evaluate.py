@@ -62,6 +62,19 @@ def test_the_summary_is_that_of_the_table():
     assert (figures["pictures"], figures["sources"]) == (5, 3)
 
 
+def test_dvcs_tables_show_a_few_numbers_in_the_digits_that_count():
+    write_picture(Path("sets/one/a.png"), picture(2, 41, 49))
+    main(load_params(test_sets={"One": "sets/one"}))
+
+    summary = json.loads(paths.SUMMARY.read_text())
+    measures = ["psnr_gain", "psnr", "ssim", "gmsd", "vgg19"]
+    assert list(summary) == [*measures, *(f"One_{name}" for name in measures)]
+    of_set = evaluation()["test_sets"]["One"]
+    assert summary["One_psnr"] == round(of_set["psnr"], 2)
+    assert summary["One_ssim"] == round(of_set["ssim"], 4)
+    assert summary["psnr_gain"] == round(evaluation()["psnr_gain"], 2)
+
+
 def test_the_figures_say_what_they_are_figures_of():
     main(load_params())
 

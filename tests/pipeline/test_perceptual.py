@@ -124,6 +124,7 @@ def test_a_blocked_download_stops_train_in_seconds_before_it_looks_at_the_data()
     assert message.startswith("loss.vgg19_weights is 'imagenet': ")
     for part in ("refused", "take embedded", "file of VGG19 weights", "connect to the network"):
         assert part in message
+    assert message.endswith("-S loss.vgg19_weights=embedded")
     assert not Path("mlflow.db").exists()
 
 

@@ -1,5 +1,7 @@
 """An experiment in MLflow exactly once, whole, and true to what was computed."""
 
+import json
+
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -30,6 +32,28 @@ def test_published_once_whole(experiment, capsys):
     assert again.data.tags == run.data.tags
     check_whole(experiment, again)
     assert "it was there already" in capsys.readouterr().out
+
+
+def test_it_ends_with_the_result_and_what_to_do_next(experiment, capsys):
+    register.main(load_params())
+    said = capsys.readouterr().out.splitlines()
+    evaluation = json.loads(paths.EVALUATION.read_text())
+    assert said[0].startswith(
+        f"SRCNN {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}: gain "
+        f"{evaluation['psnr_gain']:+.2f} dB (95 % interval "
+    )
+    assert said[0].endswith("on 5 test pictures of 3 sources")
+    assert said[-1].startswith("Next: `python -m pipeline.compare`")
+    experiment_id = experiment.experiment_id
+    assert f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs?view" in said[-1]
+
+
+def test_a_version_says_what_it_is(experiment):
+    register.main(load_params())
+    (version,) = versions(experiment)
+    assert version.description.startswith("SRCNN 3-1-3, x2, mse, samples: **")
+    assert version.tags["loss"] == "mse"
+    assert version.tags["untrained_features"] == "false"
 
 
 def test_an_equal_experiment_adds_its_name(experiment, monkeypatch):

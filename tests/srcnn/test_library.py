@@ -76,6 +76,74 @@ def test_degrade_cuts_to_a_multiple_and_shrinks():
         srcnn.degrade(hr, 0)
 
 
+def test_degrade_takes_what_upscale_takes():
+    deep = np.random.default_rng(0).integers(0, 65536, (12, 16), dtype=np.uint16)
+    small = srcnn.degrade(deep, 2)
+    assert small.dtype == np.uint16
+    exact = imresize.downscale(deep.astype(float), 2)
+    np.testing.assert_array_equal(small, np.clip(np.floor(exact + 0.5), 0, 65535))
+    image = srcnn.degrade(Image.fromarray(deep), 2)
+    assert image.mode == "I;16"
+    np.testing.assert_array_equal(np.asarray(image), small)
+    for picture in (deep, deep.astype(np.uint8), deep / 65535, np.dstack([deep] * 4)):
+        degraded = srcnn.degrade(picture, 2)
+        assert srcnn.upscale(degraded, resolver()).shape == picture.shape
+
+
+BOTH = {
+    "upscale": lambda picture: srcnn.upscale(picture, resolver()),
+    "degrade": lambda picture: srcnn.degrade(picture, 2),
+}
+MEASURES = {"psnr": lambda a: srcnn.psnr(GRAY, a), "ssim": lambda a: srcnn.ssim(a, GRAY)}
+GRAY = data.camera()[:20, :20]
+
+
+@pytest.mark.parametrize("function", [*BOTH.values(), *MEASURES.values()], ids=[*BOTH, *MEASURES])
+@pytest.mark.parametrize(
+    ("picture", "kind"),
+    [(torch.from_numpy(GRAY), "torch.Tensor"), (GRAY.tolist(), "list"), ("a.png", "str")],
+    ids=["tensor", "list", "name"],
+)
+def test_what_is_no_picture_is_told_what_one_is(function, picture, kind):
+    message = f"the picture is of type {kind}; it must be a Pillow image or a NumPy array"
+    with pytest.raises(TypeError, match=message):
+        function(picture)
+
+
+@pytest.mark.parametrize("function", BOTH.values(), ids=BOTH)
+@pytest.mark.parametrize("shape", [(8,), (8, 8, 5), (2, 8, 8, 3), (0, 8)])
+def test_shapes_that_are_no_picture_are_refused(function, shape):
+    with pytest.raises(ValueError, match=r"the picture has shape .*; it must be \(H, W\)"):
+        function(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("function", BOTH.values(), ids=BOTH)
+@pytest.mark.parametrize("dtype", [np.int32, bool, complex])
+def test_other_dtypes_are_refused(function, dtype):
+    with pytest.raises(ValueError, match=r"the picture is .*; it must be uint8, uint16 or floats"):
+        function(np.zeros((8, 8), dtype))
+
+
+@pytest.mark.parametrize("function", BOTH.values(), ids=BOTH)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_floats_that_are_no_number_are_named(function, value):
+    picture = np.zeros((8, 8, 3), np.float32)
+    picture[3, 5, 1] = value
+    with pytest.raises(ValueError, match=rf"the picture is {value} at \(3, 5, 1\)"):
+        function(picture)
+
+
+def test_a_file_name_is_no_model():
+    with pytest.raises(TypeError, match=r"the model is of type str.*srcnn\.load_model"):
+        srcnn.upscale(GRAY, "models/srcnn.safetensors")
+
+
+@pytest.mark.parametrize("scale", [0, 1.5, "2", None])
+def test_other_scales_are_refused(scale):
+    with pytest.raises(ValueError, match="it must be a whole number of at least 1"):
+        srcnn.degrade(GRAY, scale)
+
+
 def test_measures_take_arrays_and_images():
     a, b = data.camera()[:40, :40], data.camera()[1:41, :40]
     images = Image.fromarray(a), Image.fromarray(b)
@@ -86,5 +154,6 @@ def test_measures_take_arrays_and_images():
 def test_every_public_name_is_there():
     for name in srcnn.__all__:
         assert getattr(srcnn, name)
+        assert name in dir(srcnn)
     with pytest.raises(AttributeError, match="nobody"):
         srcnn.nobody  # noqa: B018

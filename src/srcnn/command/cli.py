@@ -1,12 +1,26 @@
 """The command `srcnn`: enlarge pictures, export the model, look at it in a browser."""
 
 import argparse
+import importlib.metadata
+import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from srcnn import packaged
 from srcnn.openmp import spin_briefly
-from srcnn.registry import DEFAULT_MODEL
+
+if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of import
+    from srcnn.command.batch import Report
+    from srcnn.command.plans import Job, Plan
+    from srcnn.model_files import TrainedModel
+
+_MODELS = (
+    "packaged:x4 (or x2, x3), a .safetensors file, the name of an experiment, models:/NAME@ALIAS, "
+    "models:/NAME/VERSION or runs:/RUN_ID"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,43 +28,88 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     spin_briefly()
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
+    except BrokenPipeError:  # who read the output has left: `srcnn upscale *.png | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+        return 141  # as the shell says of what SIGPIPE ended
     except (ValueError, OSError) as error:  # with a message for the user; others are our faults
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted; what was not finished was not written", file=sys.stderr)
         return 130
+    return code
 
 
 def _upscale(options: argparse.Namespace) -> int:
-    from srcnn.command import batch
+    from srcnn.command import batch, plans
 
-    jobs = batch.plan(options.source, options.output, options.compare, options.overwrite)
+    @cache
+    def model() -> "TrainedModel":
+        from srcnn import model_files
 
-    from srcnn import model_files
+        return model_files.load(options.model, options.device, options.scale)
+
+    sources = plans.find(options.sources, options.output)
+    plan = plans.plan(
+        sources,
+        options.output,
+        lambda: model().resolver.scale,
+        options.compare,
+        options.overwrite,
+    )
+    _tell_kept(plan)
+    if not plan.jobs:
+        return 0
+    resolver = model().resolver
+
     from srcnn.upscaling import Upscaler
 
-    model = model_files.load(options.model, options.device)
-    report = batch.run(jobs, Upscaler(model.resolver, options.self_ensemble))
+    upscaler = Upscaler(resolver, options.self_ensemble)
+    folders = any(source.is_folder for source in sources)  # of which the end tells, in one line
+    report = batch.run(plan.jobs, upscaler, None if folders else _tell_done)
+    _tell_all(report, len(plan.jobs), f"x{resolver.scale} by {model().name}")
+    return 1 if report.failures else 0
+
+
+def _tell_kept(plan: "Plan") -> None:
+    if plan.others:
+        others = _count(plan.others, "other file")
+        print(f"{others} left alone: hidden, or without a picture's suffix", flush=True)
+    if plan.there:
+        todo = f"{_count(len(plan.jobs), 'picture')} to make" if plan.jobs else "nothing to do"
+        kept = _count(plan.there, "picture")
+        print(f"{kept} already there, which --overwrite would make anew; {todo}", flush=True)
+
+
+def _tell_done(job: "Job", width: int, height: int) -> None:
+    outputs = " and ".join(str(path) for path in (job.target, job.comparison) if path)
+    print(f"{outputs}: {width}x{height} pixels", flush=True)
+
+
+def _tell_all(report: "Report", jobs: int, how: str) -> None:
     for source, reason in report.failures:
         print(f"ERROR: {source}: {reason}", file=sys.stderr)
-    megapixels = report.pixels / 1e6
-    pictures = "1 picture" if report.done == 1 else f"{report.done} pictures"
-    print(
-        f"{pictures} enlarged x{model.resolver.scale} by {model.name}: {megapixels:.1f} megapixels "
-        f"in {report.seconds:.1f} s, {megapixels / max(report.seconds, 1e-9):.2f} megapixels/s"
-    )
-    if report.failures:
-        print(f"{len(report.failures)} of {len(jobs)} failed, listed above", file=sys.stderr)
-    return 1 if report.failures else 0
+    if report.done:
+        megapixels = report.pixels / 1e6
+        print(
+            f"{_count(report.done, 'picture')} enlarged {how}: {megapixels:.1f} megapixels in "
+            f"{report.seconds:.1f} s, {megapixels / max(report.seconds, 1e-9):.2f} megapixels/s"
+        )
+    if report.failures and jobs > 1:
+        print(f"{len(report.failures)} of {jobs} failed, listed above", file=sys.stderr)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _export(options: argparse.Namespace) -> int:
     from srcnn import model_files
     from srcnn.command import onnx_export
 
-    model = model_files.load(options.model)
+    model = model_files.load(options.model, scale=options.scale)
     onnx_export.export(model, options.onnx, options.overwrite)
     print(f"{options.onnx}: {model.name}, x{model.resolver.scale}, checked with ONNX Runtime")
     return 0
@@ -65,17 +124,22 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="srcnn", description=__doc__.rstrip("."))
+    parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    upscale = commands.add_parser("upscale", help="enlarge a picture or a folder of them")
-    upscale.add_argument("source", type=Path, help="a PNG, JPEG, WebP or TIFF picture, or a folder")
+    upscale = commands.add_parser("upscale", help="enlarge pictures or folders of them")
+    upscale.add_argument(
+        "sources",
+        nargs="+",
+        metavar="PICTURE",
+        help="a PNG, JPEG, WebP or TIFF picture, a folder, or a pattern such as '*.jpg'",
+    )
     upscale.add_argument(
         "-o",
         "--output",
-        type=Path,
-        required=True,
-        help="for a picture the file to write (its suffix names the format) or an existing folder; "
-        "for a folder another folder, where names and subfolders stay the same",
+        help="for one picture the file to write, whose suffix names the format; otherwise a "
+        "folder, where names and subfolders stay the same (default: NAME_x4.png beside the "
+        "picture, NAME_x4/ beside the folder)",
     )
     _add_model(upscale)
     upscale.add_argument(
@@ -91,7 +155,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also write NAME_compare.png: bicubic on the left, the network on the right",
     )
-    upscale.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    upscale.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace outputs that exist, which are kept otherwise",
+    )
     upscale.set_defaults(command=_upscale)
 
     export = commands.add_parser("export", help="write the model as an ONNX file")
@@ -104,7 +172,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--model",
         action="append",
-        help="one to offer, may be given several times (default: all registered versions)",
+        help="one to offer, may be given several times (default: all registered versions, and the "
+        "package's networks)",
     )
     demo.add_argument("--port", type=int, default=7860, help="default: 7860")
     demo.set_defaults(command=_demo)
@@ -114,7 +183,19 @@ def _parser() -> argparse.ArgumentParser:
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
-        default=DEFAULT_MODEL,
-        help="models:/NAME@ALIAS, models:/NAME/VERSION, runs:/RUN_ID or a .safetensors file "
-        f"(default: {DEFAULT_MODEL})",
+        help=f"{_MODELS} (default: the registry's champion, if there is one, else packaged:x4)",
     )
+    command.add_argument(
+        "--scale",
+        type=int,
+        choices=packaged.SCALES,
+        help="the enlargement (default: the model's); without --model: the champion if this is its "
+        "scale, else the package's network",
+    )
+
+
+def _version() -> str:
+    try:
+        return f"srcnn {importlib.metadata.version('srcnn')}"
+    except importlib.metadata.PackageNotFoundError:
+        return f"srcnn, not installed but run from {Path(__file__).parents[2]}"

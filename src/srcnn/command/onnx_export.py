@@ -29,10 +29,14 @@ def export(model: TrainedModel, path: Path, overwrite: bool = False) -> None:
     the 1 are dynamic. The file's metadata hold scale, luma, model and training_run.
 
     Raises:
-        CannotExport: onnx or onnxruntime is not installed, the file exists, or the results differ
-            by more than 1e-5.
-        OSError: the file cannot be written.
+        CannotExport: onnx or onnxruntime is not installed, the path exists or is a folder, or the
+            results differ by more than 1e-5.
+        OSError: the file cannot be written; its folder is made.
     """
+    if path.is_dir():
+        raise CannotExport(
+            f"{path} is a folder; name the file in it, such as {path / 'srcnn.onnx'}"
+        )
     if path.exists() and not overwrite:
         raise CannotExport(f"{path} exists already; --overwrite replaces it")
     try:
@@ -48,6 +52,7 @@ def export(model: TrainedModel, path: Path, overwrite: bool = False) -> None:
     content = graph.SerializeToString()
     _check(content, model.resolver)
     partial = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         partial.write_bytes(content)
         partial.replace(path)

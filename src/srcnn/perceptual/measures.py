@@ -13,7 +13,11 @@ from torch import Tensor
 
 from srcnn.color import full_range
 from srcnn.perceptual.loss import PerceptualLoss
-from srcnn.perceptual.pretrained import torchvision_state_dict
+from srcnn.perceptual.pretrained import (
+    WeightsUnavailable,
+    torch_cache,
+    torchvision_state_dict,
+)
 
 
 class VGGDistance:
@@ -70,6 +74,9 @@ class LPIPS:
     smallest = 31  # pixels on each side
 
     def __init__(self, download: bool = True, device: str | torch.device = "cpu") -> None:
+        # Before imports that take seconds. The rest of the name is a hash, which torchvision knows.
+        if not download and not any(torch_cache().glob("alexnet-*")):
+            raise WeightsUnavailable(f"AlexNet is not in torch's cache ({torch_cache()})")
         from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
         from torchvision.models import AlexNet_Weights
 

@@ -35,6 +35,11 @@ class UnusableWeights(ValueError):
     """A weights file is not what it should be; the message names the file and what is wrong."""
 
 
+def torch_cache() -> Path:
+    """The folder in which torch.hub keeps the weights that it has fetched."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
 def torchvision_state_dict(weights: "WeightsEnum", download: bool = True) -> dict[str, Tensor]:
     """State dict of torchvision's pre-trained `weights`, from torch.hub's cache or the network.
 
@@ -46,7 +51,7 @@ def torchvision_state_dict(weights: "WeightsEnum", download: bool = True) -> dic
             known within about `PATIENCE` seconds, whatever is wrong with the network.
         UnusableWeights: the copy in the cache cannot be read.
     """
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    cached = torch_cache() / Path(weights.url).name
     if cached.exists():
         return read_state_dict(cached)
     if not download:

@@ -1,6 +1,27 @@
 import subprocess
+from pathlib import Path
+
+import pytest
 
 from pipeline.tracking import identity
+from tests.pipeline.experiment import PROJECT, load_params
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A commit of the project's params.yaml, a source file and results, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    Path("metrics").mkdir()
+    Path("params.yaml").write_text((PROJECT / "params.yaml").read_text())
+    for name in ("metrics/a.json", "dvc.lock", "net.py"):
+        Path(name).write_text("1")
+    for command in (
+        ("init", "-q", "-b", "main"),
+        ("add", "-A"),
+        ("-c", "user.name=T", "-c", "user.email=t@e", "commit", "-qm", "x"),
+    ):
+        subprocess.run(["git", *command], check=True)
 
 
 def test_experiment_name_outside_dvc_is_branch_and_commit(tmp_path, monkeypatch):
@@ -19,20 +40,58 @@ def test_experiment_name_outside_dvc_is_branch_and_commit(tmp_path, monkeypatch)
     assert identity.experiment_name() == "bold-name"
 
 
-def test_results_and_parameters_do_not_make_a_checkout_dirty(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "metrics").mkdir()
-    for name in ("metrics/a.json", "dvc.lock", "params.yaml", "net.py"):
-        (tmp_path / name).write_text("1")
-    for command in (
-        ("init", "-q"),
-        ("add", "-A"),
-        ("-c", "user.name=T", "-c", "user.email=t@e", "commit", "-qm", "x"),
-    ):
-        subprocess.run(["git", *command], check=True)
-    (tmp_path / "metrics/a.json").write_text("2")
-    (tmp_path / "dvc.lock").write_text("2")
-    (tmp_path / "params.yaml").write_text("2")
+def test_results_and_parameters_do_not_make_a_checkout_dirty(checkout):
+    for name in ("metrics/a.json", "dvc.lock", "params.yaml"):
+        Path(name).write_text("2")
     assert identity.provenance()["git.dirty"] == "false"
-    (tmp_path / "net.py").write_text("2")
+    Path("net.py").write_text("2")
     assert identity.provenance()["git.dirty"] == "true"
+
+
+def test_other_parameters_on_one_commit_have_another_name(checkout):
+    committed = identity.experiment_name()
+    Path("metrics/a.json").write_text("2")
+    Path("dvc.lock").write_text("2")
+    assert identity.experiment_name() == committed
+    params = Path("params.yaml").read_text()
+    names = {committed}
+    for seed in (1, 2):
+        Path("params.yaml").write_text(params.replace("seed: 0", f"seed: {seed}"))
+        names.add(identity.experiment_name())
+    assert len(names) == 3
+    assert all(name.startswith(committed) for name in names)
+
+
+def test_the_columns_of_mlflows_pages_are_filled(checkout, monkeypatch):
+    monkeypatch.setattr("getpass.getuser", lambda: "ann")
+    tags = identity.provenance()
+    assert (tags["mlflow.user"], tags["mlflow.source.name"]) == ("ann", "dvc repro")
+    assert len(tags["mlflow.source.git.commit"]) == 40
+    monkeypatch.setenv("DVC_EXP_NAME", "bold-name")
+    assert identity.provenance()["mlflow.source.name"] == "dvc exp run"
+
+
+def test_parameters_that_are_not_committed_are_named(checkout):
+    committed = load_params()
+    params = Path("params.yaml").read_text()
+    tiny = identity.changed_parameters(committed)
+    assert "model.channels [64, 32] → [4, 3]" in tiny
+    assert "seed" not in tiny
+    layers = {"loss": committed.loss.model_copy(update={"perceptual_layers": {"relu1_2": 0.5}})}
+    changed = identity.changed_parameters(committed.model_copy(update=layers))
+    assert "loss.perceptual_layers.conv5_4 1.0 → (none)" in changed
+    assert "loss.perceptual_layers.relu1_2 (none) → 0.5" in changed
+    assert Path("params.yaml").read_text() == params
+
+
+def test_nothing_is_named_without_a_committed_file_that_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert identity.changed_parameters(load_params()) == ""
+
+
+def test_results_that_alone_are_not_the_committed_ones(checkout):
+    assert not identity.only_results_differ()
+    Path("metrics/a.json").write_text("2")
+    assert identity.only_results_differ()
+    Path("net.py").write_text("2")
+    assert not identity.only_results_differ()

@@ -15,9 +15,10 @@ def client(store):
     return store.client
 
 
-def register(client, gain, data="portraits", scale=4, pictures=8, promote=False):
+def register(client, gain, data="portraits", scale=4, pictures=8, promote=False, untrained=False):
     """Register a version as an experiment does and choose; the champion's version."""
     tags = {GAIN: f"{gain}", DATA: data, SCALE_TAG: f"{scale}", PICTURES: f"{pictures}", CODE: "c"}
+    tags[registry.UNTRAINED] = "true" if untrained else "false"
     experiment = client.get_experiment_by_name("portraits")
     run = client.create_run(experiment.experiment_id)
     made = client.create_model_version(NAME, "file:///nowhere", run.info.run_id, tags=tags)
@@ -35,6 +36,12 @@ def test_the_best_gain_wins(client):
 def test_an_experiment_validated_otherwise_does_not_take_the_place(client, other):
     register(client, 1.0)
     assert register(client, 9.0, **other) == "1"
+
+
+def test_untrained_features_win_only_where_there_is_nothing_else(client):
+    assert register(client, 3.0, untrained=True) == "1"
+    assert register(client, 1.0) == "2"
+    assert register(client, 2.0, untrained=True) == "2"
 
 
 def test_an_experiment_takes_the_place_where_it_is_told_to(client):

@@ -141,12 +141,36 @@ def test_a_bomb_is_refused_by_its_header(folder, capsys):
     assert "more than 128,000,000 pixels" in capsys.readouterr().err
 
 
-def test_no_model_yet_names_the_command_that_makes_one(folder, capsys):
-    assert main(["upscale", "portrait.png", "-o", "big.png"]) == 1
-    error = capsys.readouterr().err
-    assert "no model yet" in error
-    assert "dvc repro" in error
+def test_without_any_training_the_package_s_network_is_taken_and_named(folder, capsys):
+    assert main(["upscale", "portrait.png", "-o", "big.png"]) == 0
+    assert "1 picture enlarged x4 by packaged:x4" in capsys.readouterr().out
+    assert Image.open("big.png").size == (320, 240)
+    assert main(["upscale", "portrait.png", "-o", "three.png", "--scale", "3"]) == 0
+    assert "1 picture enlarged x3 by packaged:x3" in capsys.readouterr().out
+    assert Image.open("three.png").size == (240, 180)
     assert not Path("mlflow.db").exists()
+
+
+def test_a_scale_that_the_named_model_does_not_have_is_refused(folder, capsys):
+    assert upscale("portrait.png", "-o", "big.png", "--scale", "3") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("ERROR: scale is 3, but model.safetensors enlarges x2")
+    assert error.count("\n") == 1
+    assert not Path("big.png").exists()
+
+
+def test_a_name_of_nothing_is_one_error(folder, capsys):
+    assert main(["upscale", "portrait.png", "--model", "vgg-0.01"]) == 1
+    error = capsys.readouterr().err
+    assert "'vgg-0.01' is no model file; there is no MLflow store" in error
+    assert error.count("\n") == 1
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("srcnn")
 
 
 @pytest.mark.parametrize("name", ["missing.safetensors", "portrait.png"])

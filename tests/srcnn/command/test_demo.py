@@ -122,14 +122,30 @@ def test_champion_stands_beside_the_newest_perceptual_version_of_its_scale(monke
         search_model_versions=lambda wanted: versions,
         get_registered_model=lambda name: SimpleNamespace(aliases={"champion": "1"}),
     )
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setattr(registry, "mlflow_client", lambda: client)
-    models = Models.registered()
+    models = Models.known()
     assert models.a == "version 1, x4, pixel loss only, champion"
     assert models.b == "version 2, x4, perceptual 0.01"
-    assert list(models.references.values()) == [f"models:/srcnn/{n}" for n in (4, 3, 2, 1)]
-    versions.clear()
-    with pytest.raises(registry.NoModel, match="dvc repro"):
-        Models.registered()
+    trained, packaged = list(models.references.values())[:4], list(models.references.values())[4:]
+    assert trained == [f"models:/srcnn/{n}" for n in (4, 3, 2, 1)]
+    assert packaged == ["packaged:x2", "packaged:x3", "packaged:x4"]
+    del versions[1:]  # the champion alone stands beside the package's network of its scale
+    assert Models.known().references[Models.known().b] == "packaged:x4"
+
+
+def test_where_nothing_was_trained_the_package_s_networks_are_offered(
+    picture, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    models = Models.known()
+    assert models.references[models.a] == "packaged:x4"
+    assert models.b is None
+    assert list(models.references.values()) == ["packaged:x2", "packaged:x3", "packaged:x4"]
+    for reference, scale in zip(models.references.values(), (2, 3, 4), strict=True):
+        made = work.enlarge(picture, False, reference, None)
+        assert made.pictures["A"].shape == (120 * scale, 100 * scale, 3)
 
 
 def test_a_model_is_offered_with_all_that_tells_it_from_others_but_not_one_of_an_untrained_vgg19(
@@ -161,11 +177,13 @@ def test_a_model_is_offered_with_all_that_tells_it_from_others_but_not_one_of_an
     )
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setattr(registry, "mlflow_client", lambda: client)
-    models = Models.registered()
+    models = Models.known()
     assert models.a == "plain, version 2, x4, mse, 2026-11-26"
     assert models.b == "vgg, version 1, x4, mse + 0.01 VGG19 mse (conv5_4), 2026-11-26"
     random = "random, version 3, x4, mse + 0.1 random (untrained) VGG19 mse (conv5_4)"
     assert f"{random}, 2026-11-26, champion" in models.references
+    del versions[:2]
+    assert Models.known().references[Models.known().a] == "packaged:x4"
 
 
 def test_without_gradio_the_message_names_the_extra(capsys, monkeypatch):

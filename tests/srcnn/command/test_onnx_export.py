@@ -56,6 +56,17 @@ def test_command_writes_a_file_and_none_over_another(load, tmp_path, capsys):
     assert main([*command, "--overwrite"]) == 0
 
 
+def test_without_a_model_the_package_s_network_is_exported_into_a_new_folder(
+    load, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert main(["export", "--onnx", "new/a.onnx", "--scale", "3"]) == 0
+    assert "new/a.onnx: packaged:x3" in capsys.readouterr().out
+    about = load("new/a.onnx").get_modelmeta().custom_metadata_map
+    assert (about["scale"], about["model"]) == ("3", "packaged:x3")
+
+
 @pytest.mark.usefixtures("onnxruntime")
 def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
     kernels = onnx_export._bicubic_kernels(2) + 1e-4

@@ -12,12 +12,13 @@ def launch(models: Sequence[str] | None, port: int) -> None:
     """Serve the page at http://127.0.0.1:PORT until interrupted; it needs no network.
 
     Args:
-        models: references as in `srcnn.load_model`; None for all registered versions.
+        models: references as in `srcnn.load_model`; None for all registered versions and the
+            package's networks.
         port: a free one.
 
     Raises:
         NoDemo: Gradio is not installed, or the port is taken.
-        NoModel: there is no model to show.
+        NoModel: one of them cannot be found, or the registry is there but cannot be read.
     """
     from srcnn.command.demo import scratch
 
@@ -38,7 +39,7 @@ def _serve(models: Sequence[str] | None, port: int) -> None:
     from srcnn.command.demo import page
     from srcnn.command.demo.models import Models
 
-    offered = Models.named(models) if models else Models.registered()
+    offered = Models.named(models) if models else Models.known()
     print(f"The page is at http://127.0.0.1:{port}; Ctrl+C ends it", flush=True)
     try:
         page.build(offered).launch(

@@ -1,10 +1,10 @@
-"""The models that the page offers."""
+"""The models that the page offers: those that were trained, and those of the package."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Self
 
-from srcnn import model_files, registry
+from srcnn import model_files, packaged, registry
 from srcnn.model_files import TrainedModel
 from srcnn.registry import RegisteredModel
 
@@ -16,7 +16,7 @@ class Models:
         references: label to reference.
         a: the label chosen at first on the left: the champion, or the first.
         b: the label beside it: the newest with a perceptual loss, else another; None without one.
-            Neither learned from an untrained VGG19, if there are others.
+            Neither is a version that learned from an untrained VGG19.
     """
 
     def __init__(self, references: dict[str, str], a: str, b: str | None) -> None:
@@ -38,23 +38,25 @@ class Models:
         return cls(labels, first, others[0] if others else None)
 
     @classmethod
-    def registered(cls) -> Self:
-        """All versions of `srcnn` in MLflow's registry, newest first.
+    def known(cls) -> Self:
+        """All versions of `srcnn` in MLflow's registry, newest first, then the package's networks.
 
         Raises:
-            NoModel: there are none.
+            NoModel: the registry is there but cannot be read.
         """
         versions = registry.registered_models()
-        trained = [v for v in versions if not v.learned_from_untrained] or versions
-        champion = next((version for version in trained if version.is_champion), trained[0])
+        ours = {_packaged(scale): packaged.reference(scale) for scale in packaged.SCALES}
+        labels = {_label(version): version.reference for version in versions} | ours
+        trained = [version for version in versions if not version.learned_from_untrained]
+        best = (version for version in trained if version.is_champion)
+        champion = next(best, next(iter(trained), None))
+        if champion is None:
+            return cls(labels, _packaged(packaged.DEFAULT_SCALE), None)
         others = [v for v in trained if v.scale == champion.scale and v is not champion]
         perceptual = [version for version in others if version.perceptual_weight]
-        beside = next(iter(perceptual or others), None)
-        return cls(
-            {_label(version): version.reference for version in versions},
-            _label(champion),
-            _label(beside) if beside else None,
-        )
+        beside = [_label(version) for version in perceptual or others]
+        beside += [_packaged(scale) for scale in packaged.SCALES if scale == champion.scale]
+        return cls(labels, _label(champion), next(iter(beside), None))
 
 
 @lru_cache(maxsize=8)
@@ -68,5 +70,9 @@ def _label(model: RegisteredModel) -> str:
     loss = model.loss or (f"perceptual {weight:g}" if weight else "pixel loss only")
     champion = registry.CHAMPION if model.is_champion else ""
     version = f"version {model.version}"
-    parts = [model.experiment, version, f"x{model.scale}", loss, model.date, champion]
+    parts = [model.experiment, version, f"x{model.scale or '?'}", loss, model.date, champion]
     return ", ".join(part for part in parts if part)
+
+
+def _packaged(scale: int) -> str:
+    return f"in the package, x{scale}"

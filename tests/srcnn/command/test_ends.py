@@ -1,0 +1,103 @@
+"""How the commands end when they are interrupted, or nobody reads what they say."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import srcnn
+from srcnn.command.cli import main
+from tests import optional
+from tests.models import model_file
+
+COMMAND = [sys.executable, "-m", "srcnn"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A current folder with a model and a picture that takes long."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(Path(srcnn.__file__).parents[1]))
+    model_file(tmp_path)
+    noise = np.random.default_rng(0).integers(0, 256, (3000, 3000), dtype=np.uint8)
+    Image.fromarray(noise).save("large.png", compress_level=0)
+    Image.fromarray(noise[:9, :9]).save("small.png")
+
+
+def wait(condition):
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def interrupt(process):
+    """Ctrl+C; what it says then on standard error."""
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    return said
+
+
+def test_ctrl_c_while_a_picture_is_made_is_one_line_and_leaves_nothing():
+    arguments = ["upscale", "large.png", "--model", "model.safetensors", "--self-ensemble"]
+    process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True)
+    wait(lambda: Path(".large_x2.png.partial").exists())
+    assert interrupt(process) == "Interrupted; what was not finished was not written\n"
+    assert not list(Path().glob("*large_x2*"))
+
+
+def test_ctrl_c_ends_the_demo_in_one_line():
+    optional.package("gradio", "requirements-demo.txt")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--port", port],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def answers():
+        with socket.socket() as asked:
+            return asked.connect_ex(("127.0.0.1", int(port))) == 0
+
+    wait(answers)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert said.count("\n") == 2  # where the page is, and that it ends
+
+
+@pytest.mark.parametrize("command", [["export", "--onnx", "x.onnx"], ["upscale", "small.png"]])
+def test_ctrl_c_while_the_model_is_loaded_is_one_line(command, capsys, monkeypatch):
+    def interrupted(*arguments, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("srcnn.model_files.load", interrupted)
+    assert main(command) == 130
+    said = capsys.readouterr()
+    assert said.out + said.err == "Interrupted; what was not finished was not written\n"
+
+
+def test_a_reader_that_leaves_ends_the_command_without_a_word():
+    reads, writes = os.pipe()
+    arguments = ["upscale", "small.png", "--model", "model.safetensors"]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdout=writes, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writes)
+    os.close(reads)
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 141
+    assert Path("small_x2.png").is_file()
