@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from types import TracebackType
 
 # A queued or --temp experiment runs in a copy of the project. An installed srcnn would be the
 # original's code, so each checkout puts its own library first.
@@ -21,3 +22,16 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 # With MLflow's own retries a server that is down would be waited for four minutes at each request.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+
+
+def _report(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Ctrl+C while modules are still imported, which takes seconds, is one line as well."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("Interrupted", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, traceback)
+
+
+sys.excepthook = _report

@@ -26,7 +26,13 @@ from pipeline.tracking.claims import beating, claim, settle
 from pipeline.tracking.store import STATE, TROUBLE, Store, brief
 from srcnn.measures import measures_among
 from srcnn.pairs import Pairs
-from srcnn.registry import PERCEPTUAL_WEIGHT_TAG, SCALE_TAG
+from srcnn.registry import (
+    EXPERIMENT_TAG,
+    LOSS_TAG,
+    PERCEPTUAL_WEIGHT_TAG,
+    SCALE_TAG,
+    UNTRAINED_TAG,
+)
 
 _PAUSES = (1, 2, 4, 8)  # seconds between tries
 
@@ -129,7 +135,11 @@ def _publish(experiment: Experiment, params: Params) -> None:
             _log_results(store, run_id, experiment)
         with store.lock:
             version = registry.register(
-                store, run_id, name, _summary(experiment), _version_tags(experiment)
+                store,
+                run_id,
+                name,
+                _summary(experiment),
+                _version_tags(experiment, run.info.run_name),
             )
         if ours:
             _describe(store, run_id, experiment, str(version.version))
@@ -233,7 +243,7 @@ def _dataset(experiment: Experiment) -> DatasetInput:
     return DatasetInput(Dataset(**dataset.to_dict()), context)
 
 
-def _version_tags(experiment: Experiment) -> dict[str, str]:
+def _version_tags(experiment: Experiment, run_name: str) -> dict[str, str]:
     params = experiment.params
     evaluation = experiment.evaluation
     scores = {name: f"{evaluation[name]:.6g}" for name in ("psnr", "ssim", "psnr_gain")}
@@ -244,8 +254,9 @@ def _version_tags(experiment: Experiment) -> dict[str, str]:
         registry.PICTURES: str(params["train.val_pictures"]),
         "luma": experiment.pairs.luma,
         PERCEPTUAL_WEIGHT_TAG: f"{params['loss.perceptual_weight']:g}",
-        registry.LOSS: evaluation["loss"],
-        registry.UNTRAINED: json.dumps(_has_untrained_features(params)),
+        EXPERIMENT_TAG: run_name,
+        LOSS_TAG: evaluation["loss"],
+        UNTRAINED_TAG: json.dumps(_has_untrained_features(params)),
         **{f"test_{name}": value for name, value in scores.items()},
     }
 

@@ -20,10 +20,18 @@ _TEMPLATE = """\
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Plots</title>
 {refresh_tag}
 <style>
-body { font-family: sans-serif; color: #222; margin: 24px auto; max-width: 1440px; }
+body { font-family: sans-serif; color: #222; max-width: 1440px; margin: 24px auto; padding: 0 12px }
+body > div.vega-embed { display: block; margin-bottom: 24px; }
+/* DVC puts the experiments' figures into one long line and cuts it off. */
+body > div:has(img) {
+  display: flex; flex-wrap: wrap; gap: 0 16px; border: 0 !important; white-space: normal !important;
+}
+body > div:has(img) > p { flex: 1 0 100%; font-weight: bold; text-align: left; }
+body > div:has(img) > div { flex: 1 1 480px; border: 0 !important; margin: 0 !important; }
 img { max-width: 100%; }
 </style>
 <!--

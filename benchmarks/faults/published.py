@@ -55,9 +55,9 @@ def _wrong_values(project: Project, client: MlflowClient, run: Run) -> list[str]
     given = [json.loads(project.read(record))["params"] for record in RECORDS]
     if run.data.params != as_texts({k: v for params in given for k, v in params.items()}):
         found.append("parameters differ")
-    figures = json.loads(project.read("metrics/evaluation.json"))
-    if any(run.data.metrics.get(f"test/{m}") != figures[m] for m in ("psnr", "ssim", "psnr_gain")):
-        found.append("test figures differ")
+    results = json.loads(project.read("metrics/evaluation.json"))
+    if any(run.data.metrics.get(f"test/{m}") != results[m] for m in ("psnr", "ssim", "psnr_gain")):
+        found.append("test results differ")
     if len(run.inputs.dataset_inputs) != 1:
         found.append(f"{len(run.inputs.dataset_inputs)} data sets")
     return found

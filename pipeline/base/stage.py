@@ -1,5 +1,7 @@
 """What every stage does around its work: validate all parameters, turn bad input into one line."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -24,6 +26,10 @@ def run(main: Callable[[params.Params], None], stage: str | None = None) -> None
         main(given)
         if before:
             before.check_unchanged()
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads the output has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        sys.exit(128 + signal.SIGPIPE)
     except (StageError, params.ParamsError, OSError) as error:  # OSError: a full disk, no rights
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(1)

@@ -1,7 +1,7 @@
 """Compare two experiments in MLflow: a table, and one page with pictures that works offline.
 
 python -m pipeline.compare                  the best pixel-only against the best perceptual run
-python -m pipeline.compare NAME NAME        two runs: run name, DVC experiment, run id or version
+python -m pipeline.compare NAME NAME        two runs: any of their names, run id or version
 
 Which are the best is decided on validation pictures: see `choice.best_of_each_kind`.
 """
@@ -30,10 +30,10 @@ def main(params: Params, names: Sequence[str], output: Path) -> None:
             f"MLflow experiment {params.tracking.experiment!r} holds no finished run; "
             "`dvc repro` makes one"
         )
-    a, b = [find(found, name) for name in names] if names else best_of_each_kind(found)
+    a, b = find(found, names) if names else best_of_each_kind(found)
     comparison = compare_experiments(a, b)
+    artifacts.write_text(output, page.render(comparison))  # first: who reads the text may leave
     print(wording.as_text(comparison))
-    artifacts.write_text(output, page.render(comparison))
     print(f"\nWith curves and pictures: {output}")
 
 
@@ -46,7 +46,8 @@ def _arguments() -> argparse.Namespace:
         "experiments",
         nargs="*",
         metavar="EXPERIMENT",
-        help="two of them: run name, DVC experiment name, run id or model version; default: the "
+        help="two of them: run name, DVC experiment name (of equal ones any), run id or model "
+        "version; default: the "
         "best pixel-only one (highest PSNR gain) against the best perceptual one with a trained "
         "VGG19 (lowest LPIPS, else VGG19 distance, else GMSD: the first that all have, measured "
         "with the same weights), both by the same validation pictures of the same data",

@@ -7,22 +7,32 @@ from pipeline.compare.experiments import Experiment
 from srcnn.measures import GMSD, JUDGES, Measure
 
 _GAIN = "val/psnr_gain"
+_LISTED = 6  # of the experiments that there are, in a message
 
 
-def find(found: Sequence[Experiment], name: str) -> Experiment:
-    """The newest experiment of that run name, DVC experiment, run id or model version.
+def find(found: Sequence[Experiment], names: Sequence[str]) -> list[Experiment]:
+    """The newest experiment of each run name, DVC experiment, run id or model version.
+
+    Args:
+        found: newest first.
+        names: each any of the names that equal experiments share, or the first six characters
+            or more of a run id.
 
     Raises:
-        StageError: there is none.
+        StageError: some of the names are unknown.
     """
-    called = [experiment for experiment in found if name in experiment.names]
-    if not called:
-        called = [e for e in found if len(name) >= 6 and e.run_id.startswith(name)]
-    if not called:
-        there = "\n".join(f"  {_listed(experiment)}" for experiment in found[:20])
-        more = f"\n  and {len(found) - 20} older ones" if len(found) > 20 else ""
-        raise StageError(f"there is no experiment {name!r} in MLflow. There are:\n{there}{more}")
-    return called[0]
+    named = {name: _newest(found, name) for name in names}
+    unknown = [repr(name) for name, experiment in named.items() if experiment is None]
+    if unknown:
+        raise StageError(f"MLflow holds no experiment {' and no '.join(unknown)}. {_there(found)}")
+    return [experiment for name in names if (experiment := named[name])]
+
+
+def _newest(found: Sequence[Experiment], name: str) -> Experiment | None:
+    called = [experiment for experiment in found if name in experiment.called]
+    if not called and len(name) >= 6:
+        called = [experiment for experiment in found if experiment.run_id.startswith(name)]
+    return next(iter(called), None)
 
 
 def best_of_each_kind(found: Sequence[Experiment]) -> tuple[Experiment, Experiment]:
@@ -44,7 +54,7 @@ def best_of_each_kind(found: Sequence[Experiment]) -> tuple[Experiment, Experime
     for group in dict.fromkeys(_validated_on(experiment) for experiment in found):
         same = [experiment for experiment in found if _validated_on(experiment) == group]
         pixel = [e for e in same if not e.is_perceptual]
-        perceptual = [e for e in same if e.is_perceptual and _has_trained_features(e)]
+        perceptual = [e for e in same if e.is_perceptual and not e.learned_from_untrained]
         judged = [e for e in perceptual if f"val/{GMSD.name}" in e.metrics]  # not of older code
         if pixel and judged:
             judge = _judge(judged)
@@ -52,22 +62,17 @@ def best_of_each_kind(found: Sequence[Experiment]) -> tuple[Experiment, Experime
                 max(pixel, key=lambda experiment: experiment.metrics[_GAIN]),
                 min(judged, key=lambda experiment: experiment.metrics[f"val/{judge.name}"]),
             )
-    there = "\n".join(f"  {_listed(experiment)}" for experiment in found[:20])
     raise StageError(
         "MLflow holds no pixel-only and perceptual experiment on the same data and "
         "train.val_pictures, the perceptual one with a trained VGG19 and evaluated by this code; "
         "`dvc exp run -S loss.perceptual_weight=0.01` makes a perceptual one, "
         "`-S loss.perceptual_weight=0` a pixel-only one, and any two can be compared by name. "
-        f"There are:\n{there}"
+        f"{_there(found)}"
     )
 
 
 def _validated_on(experiment: Experiment) -> tuple[str, str | None]:
     return experiment.data, experiment.params.get("train.val_pictures")
-
-
-def _has_trained_features(experiment: Experiment) -> bool:
-    return experiment.params.get("loss.vgg19_weights") != "random"
 
 
 def _judge(perceptual: Sequence[Experiment]) -> Measure:
@@ -80,10 +85,18 @@ def _judge(perceptual: Sequence[Experiment]) -> Measure:
     )
 
 
+def _there(found: Sequence[Experiment]) -> str:
+    """The newest experiments, a line each."""
+    lines = "\n".join(f"  {_listed(experiment)}" for experiment in found[:_LISTED])
+    more = f"\n  and {len(found) - _LISTED} older ones" if len(found) > _LISTED else ""
+    return f"There are:\n{lines}{more}"
+
+
 def _listed(experiment: Experiment) -> str:
     params = experiment.params
+    also = f", also {', '.join(experiment.other_names)}" if experiment.other_names else ""
     return (
-        f"{experiment.label}: model version {experiment.tags.get('model.version')}, "
+        f"{experiment.label}{also}: model version {experiment.tags.get('model.version')}, "
         f"{params.get('data.source')}, x{params.get('degrade.scale')}, "
         f"loss.perceptual_weight {params.get('loss.perceptual_weight')}"
     )

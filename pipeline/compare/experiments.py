@@ -86,6 +86,11 @@ class Experiment:
         return float(self.params.get("loss.perceptual_weight", 0)) > 0
 
     @property
+    def learned_from_untrained(self) -> bool:
+        """Whether the VGG19 of its perceptual loss was an untrained one."""
+        return self.is_perceptual and self.params.get("loss.vgg19_weights") == "random"
+
+    @property
     def data(self) -> str:
         """Digest of its LR/HR pairs, split, scale and luma."""
         return self.tags["data.pairs"]
@@ -96,11 +101,16 @@ class Experiment:
         return f"{self.name} (run {self.run_id[:8]})"
 
     @property
-    def names(self) -> set[str]:
-        """All that it can be called."""
+    def other_names(self) -> list[str]:
+        """The names of equal experiments, which are the same run."""
+        names = self.tags.get(EXPERIMENTS, "").split(", ")
+        return [name for name in names if name not in ("", self.name)]
+
+    @property
+    def called(self) -> set[str]:
+        """All by which it can be found."""
         version = self.tags.get("model.version", "")
-        also = self.tags.get(EXPERIMENTS, "").split(", ")
-        return {self.run_id, self.name, version, *also} - {""}
+        return {self.run_id, self.name, version, *self.other_names} - {""}
 
     @cached_property
     def results(self) -> Results:

@@ -10,14 +10,13 @@ import pandas as pd
 from pipeline.base.paths import HELD_OUT
 from pipeline.base.stage import StageError
 from pipeline.compare.experiments import Experiment, Reconstruction
+from pipeline.compare.parameters import differing
 from srcnn.measures import Measure, measures_among
 from srcnn.statistics import Difference, compare
 
 _PROTOCOL = ("scale", "luma", "shave")
 # What a change of these means for the test pictures is said by name.
 _DATA_SECTIONS = ("data.", "degrade.")
-# Not about the network: where it is recorded.
-_ELSEWHERE = ("tracking.",)
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Comparison:
     Attributes:
         a: the first.
         b: the second.
-        parameters: those that differ, with A's and B's value.
+        parameters: those that differ and matter to both, with A's and B's value.
         differences: for each test set that both have (the held-out split, "test", is the first),
             each measure that both have.
         unmeasured: for each measure that cannot be compared, why.
@@ -72,7 +71,7 @@ def compare_experiments(a: Experiment, b: Experiment) -> Comparison:
     return Comparison(
         a,
         b,
-        _differing(a, b),
+        differing(a.params, b.params),
         differences,
         unmeasured,
         left_out,
@@ -84,7 +83,8 @@ def _check_comparable(a: Experiment, b: Experiment) -> None:
     """Raise a StageError unless both were tested on the same pictures in the same way."""
     refusal = f"{a.label} and {b.label} cannot be compared: "
     if a.data != b.data:
-        changed = {n: v for n, v in _differing(a, b).items() if n.startswith(_DATA_SECTIONS)}
+        every = differing(a.params, b.params).items()
+        changed = {name: values for name, values in every if name.startswith(_DATA_SECTIONS)}
         why = "; ".join(f"{name} is {mine} and {other}" for name, (mine, other) in changed.items())
         raise StageError(
             f"{refusal}they were trained and tested on different data: "
@@ -173,14 +173,3 @@ def _why_incomparable(a: Experiment, b: Experiment, measure: Measure) -> str:
 def _sets(experiment: Experiment) -> list[str]:
     """The test sets of an experiment, the held-out split first."""
     return list(dict.fromkeys([HELD_OUT, *experiment.results.scores["set"]]))
-
-
-def _differing(a: Experiment, b: Experiment) -> dict[str, tuple[str, str]]:
-    absent = "–"
-    names = dict.fromkeys([*a.params, *b.params])
-    values = {n: (a.params.get(n, absent), b.params.get(n, absent)) for n in sorted(names)}
-    return {
-        name: (mine, other)
-        for name, (mine, other) in values.items()
-        if mine != other and not name.startswith(_ELSEWHERE)
-    }

@@ -15,7 +15,7 @@ from pipeline.base.stage import StageError
 from pipeline.compare import experiments, wording
 from pipeline.compare.experiments import Experiment
 from srcnn import figures
-from srcnn.measures import JUDGES, MEASURES, PSNR, SSIM, Measure
+from srcnn.measures import GMSD, JUDGES, MEASURES, PSNR, SSIM, Measure
 
 _FREE = ("loss.", "evaluate.", "tracking.")
 _LAYERS = "loss.perceptual_layers."
@@ -31,14 +31,23 @@ def main(params: Params, measure: str | None, output: Path) -> None:
             measure.
     """
     found = experiments.published(experiments.open_store(params.tracking.experiment))
-    sweep = newest_sweep(found)
-    judge = usable_judge(sweep, MEASURES[measure] if measure else None)
+    everything = newest_sweep(found)
+    judge = usable_judge(everything, MEASURES[measure] if measure else None)
+    sweep = _judged_alike(everything, judge)
+    left_out = [experiment.label for experiment in everything if experiment not in sweep]
     for experiment in sweep:
         scores = "  ".join(
             f"{each.title} {each.number(experiment.metrics[f'test/{each.name}'])}"
             for each in (PSNR, SSIM, judge)
         )
         print(f"{experiment.name:24}  {wording.loss(experiment):48}  {scores}")
+    if left_out:
+        print(
+            f"Left out: {', '.join(left_out)}; trained with an untrained VGG19, and "
+            f"{judge.title} was not measured as for the others"
+        )
+    if judge == GMSD and not measure:
+        print("GMSD is drawn: not all have LPIPS or VGG19 distance, measured with the same weights")
     artifacts.write_bytes(output, figures.png(_figure(sweep, judge)))
     print(f"\nAs a figure: {output}")
 
@@ -72,20 +81,33 @@ def newest_sweep(found: Sequence[Experiment]) -> list[Experiment]:
 def usable_judge(sweep: Sequence[Experiment], wanted: Measure | None) -> Measure:
     """The measure asked for, or the most trusted judge, that all have, taken in the same way.
 
+    Experiments with an untrained VGG19 have no say beside others: it may teach but not judge, so
+    their VGG19 distance may be measured with other weights.
+
     Raises:
         StageError: not all have the one asked for.
     """
     for judge in (wanted,) if wanted else JUDGES:
-        weights = {
-            experiment.results.evaluation.get(f"{judge.name}_weights") for experiment in sweep
-        }
-        if len(weights) == 1 and all(f"test/{judge.name}" in e.metrics for e in sweep):
+        alike = _judged_alike(sweep, judge)
+        if all(experiment in alike for experiment in _deciding(sweep)):
             return judge
     judge = wanted or JUDGES[-1]
     raise StageError(
         f"not all {len(sweep)} experiments have {judge.title}, measured with the same "
         f"weights: {', '.join(_measured(experiment, judge) for experiment in sweep)}"
     )
+
+
+def _judged_alike(sweep: Sequence[Experiment], judge: Measure) -> list[Experiment]:
+    """The experiments that have a measure, taken as it was of the first that has a say."""
+    weights = {e.run_id: e.results.evaluation.get(f"{judge.name}_weights") for e in sweep}
+    standard = weights[_deciding(sweep)[0].run_id]
+    return [e for e in sweep if f"test/{judge.name}" in e.metrics and weights[e.run_id] == standard]
+
+
+def _deciding(sweep: Sequence[Experiment]) -> Sequence[Experiment]:
+    trained = [experiment for experiment in sweep if not experiment.learned_from_untrained]
+    return trained if any(experiment.is_perceptual for experiment in trained) else sweep
 
 
 def _measured(experiment: Experiment, judge: Measure) -> str:

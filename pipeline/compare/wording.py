@@ -17,9 +17,15 @@ def interval(difference: Difference) -> str:
     return f"{low} to {high}"
 
 
-def p_value(value: float) -> str:
-    """A p value as it is usually given."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+def significance(difference: Difference) -> str:
+    """Who is better at a measure, and in how many pictures."""
+    p = difference.p_value
+    shown = "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+    if not difference.better:
+        return f"no significant difference, {shown}"
+    won = difference.wins["ab".index(difference.better)]
+    letter = difference.better.upper()
+    return f"{letter} is better in {won} of {difference.pictures} pictures, {shown}"
 
 
 def loss(experiment: Experiment) -> str:
@@ -99,12 +105,13 @@ def as_text(comparison: Comparison) -> str:
         lines.append(f"{letter}  {experiment.label}: {loss(experiment)}")
     lines += ["", "Parameters that differ"]
     rows = [(name, *values) for name, values in comparison.parameters.items()]
-    lines += _table(["", "A", "B"], rows) if rows else ["  none"]
+    lines += _table(["", "A", "B"], rows, "<<<") if rows else ["  none"]
     for name, differences in comparison.differences.items():
         lines += ["", f"{set_title(name)}: {differences[0].pictures} pictures"]
         lines += _table(
-            ["", "bicubic", "A", "B", "B − A", "95 % interval", "p", "B better on", "significant"],
+            ["", "bicubic", "A", "B", "B − A", "95 % interval", "significant"],
             [_row(difference) for difference in differences],
+            "<>>>>><",
         )
         lines += ["", verdict(differences)]
     notes = remarks(comparison)
@@ -125,21 +132,18 @@ def _row(difference: Difference) -> list[str]:
         *(measure.number(value) for value in values),
         measure.number(difference.mean, signed=True),
         interval(difference),
-        p_value(difference.p_value),
-        f"{difference.wins[1]} of {difference.pictures}",
-        f"{difference.better.upper()} better" if difference.better else "neither",
+        significance(difference),
     ]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as aligned lines: the first column to the left, all others to the right."""
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """Rows as lines, each column aligned to its side: `<` left, `>` right."""
     cells = [list(head), *(list(row) for row in rows)]
     widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
     return [
         "  "
         + "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            f"{cell:{side}{width}}" for cell, side, width in zip(line, sides, widths, strict=True)
         ).rstrip()
         for line in cells
     ]

@@ -20,10 +20,9 @@ from pipeline.base import paths
 from pipeline.base.inputs import digest, hash_of
 from pipeline.tracking.imports import closure
 from pipeline.tracking.store import Store
-from srcnn.registry import CHAMPION, SCALE_TAG
+from srcnn.registry import CHAMPION, SCALE_TAG, UNTRAINED_TAG
 
 GAIN, DATA, PICTURES, CODE = "val_psnr_gain", "data", "val_pictures", "code"
-LOSS, UNTRAINED = "loss", "untrained_features"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch", "tqdm")
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +89,7 @@ def validated_on(model: ModelVersion) -> tuple[str | None, ...]:
 def _rank(model: ModelVersion, versions: list[ModelVersion]) -> tuple[bool, float, int, int]:
     """The higher the better: of equals the oldest stays, but with the newest code."""
     first = min(int(v.version) for v in versions if v.run_id == model.run_id)
-    trained = model.tags.get(UNTRAINED) != "true"
+    trained = model.tags.get(UNTRAINED_TAG) != "true"
     return trained, float(model.tags[GAIN]), -first, int(model.version)
 
 

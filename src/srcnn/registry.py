@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ HOW_TO_TRAIN = (
 
 # Tags of a version: its enlargement, and the weight of its perceptual loss.
 SCALE_TAG, PERCEPTUAL_WEIGHT_TAG = "scale", "loss.perceptual_weight"
+# And the name of its run, its loss in words, and whether that saw an untrained VGG19.
+EXPERIMENT_TAG, LOSS_TAG, UNTRAINED_TAG = "experiment", "loss", "untrained_features"
 
 # Tags of a run: whether all of it is there, and the names of the experiments that gave it.
 STATE_TAG, EXPERIMENTS_TAG = "pipeline.state", "pipeline.experiments"
@@ -43,12 +46,20 @@ class RegisteredModel:
         scale: the enlargement; None where the version does not say.
         perceptual_weight: of its loss; 0 of the pixel loss alone.
         is_champion: whether it has the alias.
+        experiment: the name of the run that made it; "" where the version does not say.
+        loss: what it was trained with, in words; "" where the version does not say.
+        date: when it was registered, as 2026-11-26.
+        learned_from_untrained: whether the VGG19 of its perceptual loss was an untrained one.
     """
 
     version: int
     scale: int | None
     perceptual_weight: float
     is_champion: bool
+    experiment: str
+    loss: str
+    date: str
+    learned_from_untrained: bool
 
     @property
     def reference(self) -> str:
@@ -82,9 +93,17 @@ def registered_models() -> list[RegisteredModel]:
             scale=int(version.tags[SCALE_TAG]) if SCALE_TAG in version.tags else None,
             perceptual_weight=float(version.tags.get(PERCEPTUAL_WEIGHT_TAG, 0)),
             is_champion=str(version.version) == champion,
+            experiment=version.tags.get(EXPERIMENT_TAG, ""),
+            loss=version.tags.get(LOSS_TAG, ""),
+            date=_date(version.creation_timestamp),
+            learned_from_untrained=version.tags.get(UNTRAINED_TAG) == "true",
         )
         for version in newest_first
     ]
+
+
+def _date(milliseconds: int | None) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d}" if milliseconds else ""
 
 
 def champion() -> RegisteredModel | None:

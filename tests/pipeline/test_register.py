@@ -255,3 +255,10 @@ def test_an_emptied_registry_is_filled_again(experiment):
     experiment.client.delete_registered_model("srcnn")
     register.main(load_params())
     assert len(all_runs(experiment)) == len(versions(experiment)) == 1
+
+
+def test_a_version_carries_the_name_of_its_run_and_its_loss(experiment):
+    register.main(load_params())
+    (run,), (version,) = all_runs(experiment), versions(experiment)
+    assert version.tags["experiment"] == run.info.run_name
+    assert version.tags["loss"] == "mse"

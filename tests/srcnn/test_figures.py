@@ -4,6 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 from PIL import Image
 
 from srcnn import figures
@@ -28,8 +29,7 @@ def example(height=96, width=128, scale=4, title="best"):
 
 
 def texts(figure):
-    axes_texts = [text for axes in figure.axes for text in axes.texts]
-    return [text.get_text() for text in (*figure.texts, *axes_texts)]
+    return [text.get_text() for text in figure.findobj(Text)]
 
 
 def rendered(figure):
@@ -146,7 +146,7 @@ def test_the_sheet_takes_pictures_of_any_size(height, width, scale):
     mixed = [example(height, width, scale), example(96, 96, scale, title="worst")]
     file = figures.png(figures.reconstructions(mixed, scale, "full"))
 
-    assert Image.open(io.BytesIO(file)).width == 1446
+    assert Image.open(io.BytesIO(file)).width == 1474
 
 
 def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
@@ -171,6 +171,53 @@ def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
     assert "84.25 dB" in written  # the perfect picture, 64x64: finite, see finite_psnr
 
 
+@pytest.mark.parametrize("loss", ["mse", "charbonnier + 0.01 random (untrained) VGG19 mse " * 4])
+def test_all_words_are_inside_their_figure(loss):
+    picture = noise(0, (1, 96, 96))
+    few = figures.snapshots(np.array([0]), picture[None], picture, picture, 4, "studio", loss)
+    for figure in (
+        few,
+        figures.reconstructions([example()], 4, "studio", loss),
+        figures.curves(curve(), 300, "studio", loss),
+        figures.gain_histogram(np.array([0.1, 0.2]), None, "studio", 4, loss),
+    ):
+        figures.png(figure)
+        assert loss.strip() in " ".join(" ".join(texts(figure)).split())
+        legends = [legend for axes in figure.axes if (legend := axes.get_legend())]
+        shown = [*figure.texts, *(text for legend in legends for text in legend.get_texts())]
+        boxes = [text.get_window_extent() for text in shown]
+        assert min(min(box.x0, box.y0) for box in boxes) >= 0
+        assert max(box.x1 for box in boxes) <= figure.bbox.x1
+        assert max(box.y1 for box in boxes) <= figure.bbox.y1
+
+
+def test_labels_of_the_tradeoff_are_on_no_line_and_on_no_other_label():
+    def line(*places):
+        return [figures.Point(str(label), psnr, x) for label, psnr, x in places]
+
+    series = {
+        "falls": line(
+            (0, 30.12, 0.40), (0.001, 30.11, 0.26), (0.01, 29.7, 0.1), (0.03, 29.2, 0.09)
+        ),
+        "rises": line((0, 30.12, 0.40), (0.002, 30.3, 0.35), (0.004, 30.29, 0.345)),
+    }
+    figure = figures.tradeoff(series, figures.Point("bicubic", 28.6, 0.57), "VGG19 distance", "of")
+    figures.png(figure)
+
+    (axes,) = figure.axes
+    labels = [text for text in axes.texts if text.get_text()]
+    assert sorted(label.get_text() for label in labels) == sorted(
+        {point.label for points in series.values() for point in points}
+    )
+    boxes = [label.get_window_extent() for label in labels]
+    for k, box in enumerate(boxes):
+        assert not box.count_overlaps(boxes[:k])
+        for drawn in axes.lines:
+            path = axes.transData.transform_path(drawn.get_path())
+            assert not path.intersects_bbox(box, filled=False)
+            assert not box.count_contains(path.vertices)
+
+
 def test_curves_show_train_validation_and_both_bicubic_lines():
     figure = figures.curves(curve(), 300, "full")
 
@@ -184,7 +231,8 @@ def test_curves_show_train_validation_and_both_bicubic_lines():
     for axes in (loss, psnr):
         for line in axes.lines:
             assert np.isfinite(line.get_ydata()).all()
-    assert "29.50 dB (+1.00)" in texts(figure)  # of the kept step
+    assert "kept: 29.50 dB (+1.00)" in texts(figure)
+    assert not psnr.texts  # it stands in the legend, so on no line
     assert "full" in psnr.get_title(loc="left")
 
 
@@ -209,6 +257,7 @@ def test_the_histogram_counts_every_picture_and_parts_gains_from_losses():
     gains = np.array([-0.31, -0.02, 0.01, 0.4, 0.5, 0.55, 1.3])
     figure = figures.gain_histogram(gains, [0.1, 0.7], "full", 4)
 
+    assert not figure.axes[0].texts  # so nothing stands on a bar or a line
     bars = figure.axes[0].patches[:-1]  # the last is the interval
     assert sum(bar.get_height() for bar in bars) == len(gains)
     assert sum(b.get_height() for b in bars if to_hex(b.get_facecolor()) == VERMILION.lower()) == 2

@@ -20,14 +20,14 @@ from srcnn.statistics import Difference
 
 _TEMPLATES = Path(__file__).parent
 
-# Columns of training.csv: title, logarithmic axis, smoothed. Only those that have values are drawn.
-_CHARTS = {
-    "train_loss": ("Loss, all terms", True, True),
-    "train_pixel": ("Loss, pixel term", True, True),
-    "train_perceptual": ("Loss, perceptual term without its weight", True, True),
-    "val_psnr": ("Validation PSNR in dB", False, False),
-    "val_ssim": ("Validation SSIM", False, False),
+# Columns of training.csv and their titles. Only those that have values are drawn.
+_LOSSES = {
+    "train_loss": "Loss, all terms",
+    "train_pixel": "Loss, pixel term",
+    "train_perceptual": "Loss, perceptual term without its weight",
 }
+_CHARTS = _LOSSES | {"val_psnr": "Validation PSNR in dB", "val_ssim": "Validation SSIM"}
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def render(comparison: Comparison) -> str:
@@ -63,7 +63,11 @@ def render(comparison: Comparison) -> str:
         pictures=len(comparison.pictures),
         cropped=any(not a.whole for a, _ in comparison.pictures),
         data=_script_data(
-            {"charts": _charts(comparison), "pictures": _pictures(comparison)},
+            {
+                "names": {"A": comparison.a.name, "B": comparison.b.name},
+                "charts": _charts(comparison),
+                "pictures": _pictures(comparison),
+            },
         ),
     )
 
@@ -74,7 +78,7 @@ def _side(experiment: Experiment) -> dict[str, Any]:
     commit = tags.get("mlflow.source.git.commit", "")[:10]
     about = {
         "MLflow run": experiment.run_id,
-        "DVC experiment": tags.get("dvc.experiment", ""),
+        "Other names": ", ".join(experiment.other_names),
         "Model version": version or "",
         "Commit": commit + (" with changes" if tags.get("git.dirty") == "true" else ""),
     }
@@ -93,7 +97,7 @@ def _row(difference: Difference) -> dict[str, Any]:
     # To the right is where B is better.
     sign = 1 if measure.higher_is_better else -1
     ends = sorted(50 + 50 * sign * end / reach for end in (low, high))
-    wins = difference.wins["ab".index(difference.better)] if difference.better else 0
+    better = (difference.better or "").upper()
     return {
         "title": measure.heading,
         "arrow": measure.arrow,
@@ -103,9 +107,10 @@ def _row(difference: Difference) -> dict[str, Any]:
         "B": measure.number(difference.b),
         "difference": measure.number(difference.mean, signed=True),
         "interval": wording.interval(difference),
-        "p": wording.p_value(difference.p_value),
-        "better": (difference.better or "").upper(),
-        "wins": f"{wins} of {difference.pictures}" if difference.better else "",
+        "better": better,
+        "significance": wording.significance(difference)
+        .removeprefix(better)
+        .replace(", p ", f", p{_NO_BREAK}"),
         "left": round(ends[0], 2),
         "width": round(ends[1] - ends[0], 2),
         "mean": round(50 + 50 * sign * difference.mean / reach, 2),
@@ -115,9 +120,10 @@ def _row(difference: Difference) -> dict[str, Any]:
 def _charts(comparison: Comparison) -> list[dict[str, Any]]:
     curves = {"A": comparison.a.results.curve, "B": comparison.b.results.curve}
     charts = []
-    for column, (title, logarithmic, smoothed) in _CHARTS.items():
+    for column, title in _CHARTS.items():
+        is_loss = column in _LOSSES
         series = [
-            {"name": letter, "points": points, "smooth": _smooth(points) if smoothed else None}
+            {"name": letter, "points": points, "smooth": _smooth(points) if is_loss else None}
             for letter, curve in curves.items()
             if (points := _points(curve, column))
         ]
@@ -126,8 +132,8 @@ def _charts(comparison: Comparison) -> list[dict[str, Any]]:
         baseline = curves["A"].get(f"{column}_bicubic", pd.Series(dtype=float)).dropna()
         charts.append(
             {
-                "title": title,
-                "log": logarithmic,
+                "title": f"{title}{_NO_BREAK}{'↓' if is_loss else '↑'}",
+                "log": is_loss,
                 "series": series,
                 "bicubic": float(baseline.iloc[-1]) if len(baseline) else None,
             }
@@ -173,6 +179,7 @@ def _pictures(comparison: Comparison) -> list[dict[str, Any]]:
             "measures": [
                 {
                     "title": difference.measure.title,
+                    "heading": f"{difference.measure.title}{_NO_BREAK}{difference.measure.arrow}",
                     "better": 1 if difference.measure.higher_is_better else -1,
                     "values": _values(difference.measure, a.id, rows),
                 }

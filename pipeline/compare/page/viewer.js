@@ -1,6 +1,6 @@
 // Test pictures: a before/after stage and five panes that share one zoom and position.
 const KINDS = ["LR", "bicubic", "A", "B", "HR"];
-const NAMES = { LR: "LR", bicubic: "Bicubic", A: "A", B: "B", HR: "HR" };
+const NAMES = { LR: "LR", bicubic: "Bicubic", A: `A: ${DATA.names.A}`, B: `B: ${DATA.names.B}`, HR: "HR" };
 const LARGEST_ZOOM = 16;
 const $ = (id) => document.getElementById(id);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -23,8 +23,9 @@ function build() {
   }
   for (const kind of KINDS) {
     const pane = element("div", { class: "pane" }, element("img", { alt: "", draggable: "false", "data-kind": kind }));
-    const key = kind === "A" || kind === "B" ? element("b", { class: `key ${kind}` }, kind) : element("b", {}, NAMES[kind]);
-    $("panes").append(element("figure", {}, pane, element("figcaption", {}, key, element("small", { "data-kind": kind }))));
+    const letter = kind in DATA.names ? [element("b", { class: `key ${kind}` }, kind)] : [];
+    const name = element("b", {}, DATA.names[kind] ?? NAMES[kind]);
+    $("panes").append(element("figure", {}, pane, element("figcaption", {}, ...letter, name, element("small", { "data-kind": kind }))));
     followPointers(pane);
   }
   followPointers(stage);
@@ -56,10 +57,10 @@ function showScores(picture) {
   const head = element("tr", {}, ...["", "Bicubic", "A", "B"].map((name) => element("th", { scope: "col", class: name }, name)));
   $("scores").previousElementSibling.replaceChildren(head);
   const columns = ["bicubic", "A", "B"];
-  $("scores").replaceChildren(...picture.measures.map(({ title, better, values }) => {
+  $("scores").replaceChildren(...picture.measures.map(({ heading, better, values }) => {
     const numbers = columns.map((name) => (values[name] === "" ? NaN : better * values[name].replace("−", "-")));
     const best = Math.max(...numbers.filter((number) => !isNaN(number)));
-    return element("tr", {}, element("th", { scope: "row" }, title), ...columns.map((name, i) =>
+    return element("tr", {}, element("th", { scope: "row" }, heading), ...columns.map((name, i) =>
       element("td", { class: numbers[i] === best ? "best" : "" }, values[name] || "–")));
   }));
   for (const caption of $("panes").querySelectorAll("small")) {

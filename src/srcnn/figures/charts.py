@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 
-from srcnn.figures.style import BLUE, INK, STYLE, VERMILION
+from srcnn.figures.style import BLUE, INK, STYLE, VERMILION, lines
 from srcnn.measures import PSNR
 
 _TRAIN, _VAL = VERMILION, BLUE
@@ -26,7 +26,7 @@ def curves(curve: Mapping[str, np.ndarray], kept_step: int, luma: str, loss: str
         loss: what was minimised, in words.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8, 3.4), layout="constrained")
+        figure = Figure(figsize=(9, 3.5), layout="constrained")
         _trained_with(figure, loss)
         left, right = figure.subplots(1, 2)
         _loss(left, curve)
@@ -60,18 +60,9 @@ def _psnr(axes: Axes, curve: Mapping[str, np.ndarray], kept_step: int, luma: str
         _line(axes, curve["step"], baseline, f"{name}, bicubic", colour, ls="--", lw=1)
     kept = np.flatnonzero(curve["step"] == kept_step)[0]
     psnr = curve["val_psnr"][kept]
-    axes.plot(kept_step, psnr, "o", mfc="none", mec=INK, mew=0.9, ms=7)
-    axes.annotate(
-        f"{PSNR.text(psnr)} ({PSNR.number(psnr - curve['val_psnr_bicubic'][kept], signed=True)})",
-        (kept_step, psnr),
-        xytext=(0, -9),
-        textcoords="offset points",
-        ha="right" if kept_step > np.nanmax(curve["step"]) / 2 else "left",
-        va="top",
-        fontsize=7.5,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6},
-        zorder=5,
-    )
+    gain = PSNR.number(psnr - curve["val_psnr_bicubic"][kept], signed=True)
+    label = f"kept: {PSNR.text(psnr)} ({gain})"
+    axes.plot(kept_step, psnr, "o", label=label, mfc="none", mec=INK, mew=0.9, ms=7)
     axes.set(title=f"PSNR in dB ({luma} luma)", xlabel="step")
     _legend_below(axes)
 
@@ -96,11 +87,14 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 
 def _trained_with(figure: Figure, loss: str) -> None:
     if loss:
-        figure.suptitle(f"Trained with {loss}", x=0.01, ha="left", fontsize=7.5)
+        broken = "\n".join(lines(f"Trained with {loss}", 0.98 * figure.bbox.width, 7.5))
+        figure.suptitle(broken, x=0.01, ha="left", fontsize=7.5)
 
 
 def _legend_below(axes: Axes) -> None:
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, columnspacing=1, handlelength=1.6
+    )
 
 
 def gain_histogram(
@@ -132,31 +126,19 @@ def gain_histogram(
             edgecolor="white",
             linewidth=0.8,
         )
-        low, high = (mean, mean) if interval is None else interval
-        label = f"mean {PSNR.text(mean, signed=True)}"
+        axes.axvline(mean, color=INK, linewidth=1.2, label=f"mean {PSNR.text(mean, signed=True)}")
         if interval is not None:
-            axes.axvspan(low, high, color=INK, alpha=0.12, linewidth=0, zorder=0)
-            ends = (PSNR.number(end, signed=True) for end in (low, high))
-            label += f"\n95 % interval\n{' to '.join(ends)}"
-        axes.axvline(mean, color=INK, linewidth=1.2)
+            low, high = interval
+            ends = " to ".join(PSNR.number(end, signed=True) for end in interval)
+            label = f"95 % interval {ends}"
+            axes.axvspan(low, high, color=INK, alpha=0.12, linewidth=0, zorder=0, label=label)
         axes.axvline(0, color=INK, linewidth=0.6)
-        on_the_right = mean < (edges[0] + edges[-1]) / 2
-        axes.annotate(
-            label,
-            (high if on_the_right else low, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(4 if on_the_right else -4, -2),
-            textcoords="offset points",
-            ha="left" if on_the_right else "right",
-            va="top",
-            fontsize=7.5,
-        )
         axes.set(
             title=f"PSNR gain over bicubic, ×{scale}, {luma} luma",
             xlabel=f"gain in dB; better on {better} of {len(gains)} pictures",
             ylabel="test pictures",
         )
-        axes.set_ylim(top=counts.max() * 1.3)
+        _legend_below(axes)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="x", visible=False)
         return figure

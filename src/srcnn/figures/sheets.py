@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from srcnn.evaluation import Score
-from srcnn.figures.style import DPI, INK, ORANGE, STYLE
+from srcnn.figures.style import DPI, INK, ORANGE, STYLE, lines
 from srcnn.measures import PSNR, SSIM
 from srcnn.metrics import finite_psnr
 
@@ -24,6 +24,10 @@ Window = tuple[int, int, int, int]  # top, left, height, width in pixels
 _CELL = 256  # screen pixels
 _GAP = 12
 _WINDOW = 64  # picture pixels
+
+# Points. A sheet is wide, and a page that shows it makes it narrower.
+_HEAD, _CAPTION, _NOTE = 11, 10, 9.5
+_NOTE_LINE = 34  # screen pixels
 
 
 @dataclass(frozen=True)
@@ -86,22 +90,34 @@ def reconstructions(examples: Sequence[Example], scale: int, luma: str, loss: st
     """
     left = 34
     top = 40
-    bar = 84
+    bar = 112
     caption = 40
-    foot = 48
     block = 2 * _CELL + _GAP + caption + 18
     width = left + 5 * _CELL + 4 * _GAP + bar
+    note = lines(
+        f"Test pictures by their PSNR gain over bicubic, ×{scale}. PSNR in dB and SSIM are of "
+        f"{luma} luma without {scale} pixels of the border. Enlarged: the window in which "
+        "bicubic errs most." + _trained_with(loss),
+        width - left - _GAP,
+        _NOTE,
+    )
     with mpl.rc_context(STYLE):
-        sheet = _Sheet(width, top + len(examples) * block + foot)
+        sheet = _Sheet(width, top + len(examples) * block + len(note) * _NOTE_LINE + _GAP)
         columns = [left + k * (_CELL + _GAP) for k in range(5)]
         brightest = max(1, max(int(error_map(e.sr, e.hr).max()) for e in examples) // 2)
         names = (f"LR, 1/{scale}", "Bicubic", "SRCNN", "HR", "|SRCNN − HR|")
         for x, name in zip(columns, names, strict=True):
-            sheet.text(x + _CELL / 2, top - 12, name, ha="center", weight="bold", size=9)
+            sheet.text(x + _CELL / 2, top - 12, name, ha="center", weight="bold", size=_HEAD)
         for k, example in enumerate(examples):
             y = top + k * block
             sheet.text(
-                left - 12, y + _CELL / 2, example.title, ha="center", va="center", rotation=90
+                left - 14,
+                y + _CELL / 2,
+                example.title,
+                ha="center",
+                va="center",
+                rotation=90,
+                size=_CAPTION,
             )
             _reconstruction(sheet, columns, y, example, scale, brightest)
         x = columns[-1] + _CELL + 16
@@ -109,18 +125,9 @@ def reconstructions(examples: Sequence[Example], scale: int, luma: str, loss: st
         sheet.picture(x, top, 14, _CELL, gradient, "magma")
         for level, anchor in ((brightest, "top"), (0, "bottom")):
             at = top + (0 if level else _CELL)
-            sheet.text(x + 20, at, f"≥ {level}" if level else "0", va=anchor, size=7)
-        sheet.text(x + 20, top + _CELL / 2, "gray\nlevels", va="center", size=7)
-        sheet.text(
-            left,
-            top + len(examples) * block + foot / 2 - 6,
-            f"Test pictures by their PSNR gain over bicubic, ×{scale}. PSNR in dB and SSIM are of "
-            f"{luma} luma without {scale} pixels of the border.\nEnlarged: the window in which "
-            "bicubic errs most." + _trained_with(loss),
-            va="center",
-            size=7,
-            linespacing=1.5,
-        )
+            sheet.text(x + 20, at, f"≥ {level}" if level else "0", va=anchor, size=_NOTE)
+        sheet.text(x + 20, top + _CELL / 2, "gray\nlevels", va="center", size=_NOTE)
+        sheet.note(left, top + len(examples) * block, note)
         return sheet.figure
 
 
@@ -158,7 +165,9 @@ def _reconstruction(
         axes = sheet.picture(x, below, _CELL, _CELL, crop, *colours, unit)
         axes.spines[:].set(visible=True, color=ORANGE, linewidth=1)
         weight = "bold" if picture is better else "normal"
-        sheet.text(x + _CELL / 2, below + _CELL + 24, caption, ha="center", size=7.5, weight=weight)
+        sheet.text(
+            x + _CELL / 2, below + _CELL + 28, caption, ha="center", size=_CAPTION, weight=weight
+        )
 
 
 def snapshots(
@@ -185,17 +194,24 @@ def snapshots(
     gap = 8
     margin = 10
     top = 40
-    caption = 32
-    foot = 26
+    caption = 40
     shown = [bicubic, *sr, hr]
     names = ["Bicubic", *(f"step {step:,}" for step in steps), "HR"]
     columns = [margin + k * (cell + gap) for k in range(len(shown))]
     columns[1:] = [x + gap for x in columns[1:]]  # bicubic and HR stand apart
     columns[-1] += gap
+    width = columns[-1] + cell + margin
+    note = lines(
+        f"Validation pictures during the training, ×{scale}: the windows in which bicubic errs "
+        f"most, and the PSNR of what is shown ({luma} luma)." + _trained_with(loss),
+        width - 2 * margin,
+        _NOTE,
+    )
+    bottom = top + len(hr) * (cell + caption) + gap
     with mpl.rc_context(STYLE):
-        sheet = _Sheet(columns[-1] + cell + margin, top + len(hr) * (cell + caption) + foot)
+        sheet = _Sheet(width, bottom + len(note) * _NOTE_LINE + margin)
         for x, name in zip(columns, names, strict=True):
-            sheet.text(x + cell / 2, top - 12, name, ha="center", weight="bold", size=8.5)
+            sheet.text(x + cell / 2, top - 12, name, ha="center", weight="bold", size=_HEAD)
         for n, original in enumerate(hr):
             window = hardest_window(bicubic[n], original, _WINDOW, 1)
             y = top + n * (cell + caption)
@@ -204,15 +220,8 @@ def snapshots(
                 sheet.picture(x, y, cell, cell, crop)
                 if pictures is not hr:
                     psnr = PSNR.text(finite_psnr(crop, _cut(original, window)))
-                    sheet.text(x + cell / 2, y + cell + 19, psnr, ha="center", size=7.5)
-        sheet.text(
-            margin,
-            top + len(hr) * (cell + caption) + foot / 2,
-            f"Validation pictures during the training, ×{scale}: the windows in which bicubic errs "
-            f"most, and the PSNR of what is shown ({luma} luma)." + _trained_with(loss),
-            va="center",
-            size=7,
-        )
+                    sheet.text(x + cell / 2, y + cell + 26, psnr, ha="center", size=_CAPTION)
+        sheet.note(margin, bottom, note)
         return sheet.figure
 
 
@@ -268,6 +277,11 @@ class _Sheet:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
         return axes
+
+    def note(self, x: float, y: float, note: Sequence[str]) -> None:
+        """Write lines below each other, the first just below y."""
+        for k, line in enumerate(note):
+            self.text(x, y + k * _NOTE_LINE, line, va="top", size=_NOTE)
 
     def text(self, x: float, y: float, text: str, va: str = "baseline", **style: Any) -> None:
         """Write a line; y is its baseline unless `va` says otherwise."""

@@ -1,6 +1,7 @@
 """What all figures share: type, colours, and how they become files."""
 
 import io
+import textwrap
 
 import matplotlib as mpl
 import numpy as np
@@ -45,6 +46,18 @@ STYLE = mpl.rcParamsDefault | {
     "ytick.major.width": 0.6,
     "ytick.minor.width": 0.4,
 }
+
+
+def lines(text: str, width: float, size: float) -> list[str]:
+    """A text broken into lines.
+
+    Args:
+        text: in the figures' type.
+        width: of the longest line, at most, in screen pixels.
+        size: of the type, in points.
+    """
+    letter = 0.57 * size * DPI / 72  # on average
+    return textwrap.wrap(text, int(width / letter))
 
 
 def png(figure: Figure) -> bytes:

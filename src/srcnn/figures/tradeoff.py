@@ -1,15 +1,23 @@
 """The trade-off between fidelity and perceptual quality over several networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
 
 from srcnn.figures.style import BLUE, GRAY, INK, STYLE, VERMILION
 
 _COLOURS = (VERMILION, BLUE, "#009E73", "#CC79A7", "#E69F00")
 _MARKERS = ("o", "s", "^", "D", "v")
+
+# Where a label may stand beside its point, to the right and up, the best first.
+_PLACES = ((0, 1), (1, 1), (1, 0), (-1, 1), (1, -1), (0, -1), (-1, -1), (-1, 0))
+_ALIGNED = {-1: "right", 0: "center", 1: "left"}
+_ALIGNED_UP = {-1: "top", 0: "center", 1: "bottom"}
 
 
 @dataclass(frozen=True)
@@ -36,12 +44,11 @@ def tradeoff(
         series: for each kind, its networks by rising weight.
         bicubic: bicubic interpolation on the same pictures.
         measure: the perceptual measure's name.
-        subtitle: what the figures are of.
+        subtitle: what the results are of.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.6, 3.9), layout="constrained")
+        figure = Figure(figsize=(5.6, 4.4), layout="constrained")
         axes = figure.subplots()
-        labelled: set[Point] = set()
         for k, (name, points) in enumerate(series.items()):
             axes.plot(
                 [point.measure for point in points],
@@ -51,18 +58,6 @@ def tradeoff(
                 markersize=4.5,
                 label=name,
             )
-            # Lines may share points and run close to each other.
-            for point in set(points) - labelled:
-                axes.annotate(
-                    point.label,
-                    (point.measure, point.psnr),
-                    xytext=(0, -12 if k % 2 else 6),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=7.5,
-                    color=INK,
-                )
-            labelled |= set(points)
         axes.plot(bicubic.measure, bicubic.psnr, "x", color=GRAY, label=bicubic.label, markersize=6)
         axes.invert_xaxis()
         axes.margins(0.12)
@@ -71,5 +66,41 @@ def tradeoff(
             xlabel=f"{measure}; lower is better, better is to the right",
             ylabel="PSNR in dB",
         )
-        axes.legend(title=subtitle, title_fontsize=7.5, loc="best", alignment="left")
+        figure.legend(
+            title=subtitle, title_fontsize=7.5, loc="outside lower left", alignment="left"
+        )
+        figure.draw_without_rendering()  # now it is known where everything is
+        _label(axes, dict.fromkeys(point for points in series.values() for point in points))
         return figure
+
+
+def _label(axes: Axes, points: Iterable[Point]) -> None:
+    """Write a label beside each point, where it lies on no line and on no other label."""
+    lines = [axes.transData.transform_path(line.get_path()) for line in axes.lines]
+    written: list[Bbox] = []
+    for point in points:
+        text = axes.annotate(
+            point.label,
+            (point.measure, point.psnr),
+            xytext=(0, 0),
+            textcoords="offset points",
+            fontsize=7.5,
+            color=INK,
+        )
+
+        def box(place: tuple[int, int], text: Annotation = text) -> Bbox:
+            right, up = place
+            text.xyann = (6 * right, 6 * up)
+            text.set(ha=_ALIGNED[right], va=_ALIGNED_UP[up])
+            return text.get_window_extent().padded(2)
+
+        def hits(place: tuple[int, int]) -> int:
+            covered = box(place)
+            crossed = sum(
+                line.intersects_bbox(covered, filled=False)
+                or bool(covered.count_contains(line.vertices))
+                for line in lines
+            )
+            return crossed + covered.count_overlaps(written)
+
+        written.append(box(min(_PLACES, key=hits)))

@@ -1,6 +1,12 @@
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from pipeline.base import stage
+from tests.pipeline.experiment import PROJECT
 
 
 @pytest.fixture
@@ -57,3 +63,24 @@ def test_bad_input_is_one_message_without_a_traceback(tmp_path, monkeypatch, cap
 
     assert caught.value.code == 1
     assert capsys.readouterr().err.startswith("ERROR: params.yaml cannot be used:\n  data: missing")
+
+
+def started(code, **streams):
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    return subprocess.run([sys.executable, "-c", code], env=environment, text=True, **streams)
+
+
+def test_a_reader_that_leaves_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = "from pipeline.base import stage; stage.run(lambda params: print('a line'))"
+    ended = started(code, cwd=PROJECT, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_ctrl_c_before_the_work_begins_is_one_line():
+    code = "import pipeline, os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    ended = started(code, stderr=subprocess.PIPE)
+    assert ended.returncode != 0
+    assert ended.stderr == "Interrupted\n"

@@ -92,14 +92,21 @@ def test_experiment_is_found_by_any_of_its_names(name):
     tags = {EXPERIMENTS: "first-exp, second-exp", "model.version": "17"}
     wanted = experiment("main-1a2b3c4", tags=tags)
     name = {"RUN": wanted.run_id, "RUN_START": wanted.run_id[:8]}.get(name, name)
-    assert find([experiment("other"), wanted, experiment("third")], name) is wanted
+    other, third = experiment("other"), experiment("third")
+    assert find([other, wanted, third], [name, "other"]) == [wanted, other]
 
 
 def test_newest_of_one_name_is_taken():
     newest, older = experiment("main-1a2b3c4"), experiment("main-1a2b3c4")
-    assert find([newest, older], "main-1a2b3c4") is newest
+    assert find([newest, older], ["main-1a2b3c4"])[0] is newest
 
 
-def test_unknown_experiment_is_an_error_that_names_what_there_is():
-    with pytest.raises(StageError, match=r"(?s)no experiment 'nothing'.*pixel \(run.*version 1"):
-        find([experiment("pixel")], "nothing")
+def test_all_unknown_names_are_one_error_that_lists_some_that_there_are():
+    found = [experiment(f"e{i}", tags={EXPERIMENTS: f"e{i}, also{i}"}) for i in range(9)]
+    with pytest.raises(StageError) as caught:
+        find(found, ["nothing", "e3", "nobody"])
+    first, *listed, last = str(caught.value).splitlines()
+    assert first.startswith("MLflow holds no experiment 'nothing' and no 'nobody'")
+    assert [line.split()[0] for line in listed] == [f"e{i}" for i in range(6)]
+    assert "also0" in listed[0]
+    assert last == "  and 3 older ones"

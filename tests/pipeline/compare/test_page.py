@@ -121,11 +121,29 @@ def test_pictures_measures_and_curves_are_shown(shown):
         "SSIM",
         "GMSD",
     ]
+    assert re.fullmatch(
+        r"A is better in \d+ of 24 pictures, p < 0\.001",
+        " ".join(rows[0].find_element(By.CLASS_NAME, "verdict").text.split()),
+    )
+    scored = shown.find_elements(By.CSS_SELECTOR, "#scores th")
+    assert [" ".join(each.text.split()) for each in scored] == ["PSNR ↑", "SSIM ↑", "GMSD ↓"]
     titles = [t.text for t in shown.find_elements(By.CSS_SELECTOR, "#charts figcaption")]
     assert titles[0].startswith("Loss")
-    assert titles[-1] == "Validation PSNR in dB"
+    assert titles[0].endswith("↓")
+    assert titles[-1].split() == ["Validation", "PSNR", "in", "dB", "↑"]
     for path in shown.find_elements(By.CSS_SELECTOR, "#charts path"):
         assert re.fullmatch(r"M[\d. L-]+", path.get_attribute("d"))
+
+
+def test_pictures_are_named_after_their_experiments(shown):
+    tags = [shown.find_element(By.ID, f"{side}-tag").text for side in ("left", "right")]
+    assert tags == ["A: pixel", "B: perceptual <b>&"]
+    chosen = Select(shown.find_element(By.ID, "right")).first_selected_option.text
+    assert chosen == "B: perceptual <b>&"
+    panes = [each.text for each in shown.find_elements(By.CSS_SELECTOR, "#panes figcaption")]
+    assert "perceptual <b>&" in panes[3]
+    heads = [each.text for each in shown.find_elements(By.CSS_SELECTOR, ".measures thead .A")]
+    assert [head.split() for head in heads] == [["A", "pixel"]]
 
 
 def test_boundary_is_dragged_and_what_it_uncovers_is_the_other_picture(shown):
@@ -158,7 +176,7 @@ def test_boundary_moves_by_keyboard_and_shows_its_focus(shown):
     assert split(shown) == 0
     press(shown, Keys.ARROW_LEFT)
     assert split(shown) == 0
-    assert divider.get_attribute("aria-valuetext") == "0 % A"
+    assert divider.get_attribute("aria-valuetext") == "0 % A: pixel"
 
 
 def test_any_two_pictures_can_be_set_side_by_side(shown):
@@ -272,6 +290,13 @@ def test_phone_has_no_sideways_scrolling(shown, scheme):
     ]
     for button in shown.find_elements(By.CSS_SELECTOR, "button, select, #divider"):
         assert min(button.size.values()) >= 40
+    for cell in shown.find_elements(By.CSS_SELECTOR, ".scores td, .measures td[data-label]"):
+        lines = shown.execute_script(
+            "const text = document.createRange(); text.selectNodeContents(arguments[0]);"
+            "return text.getClientRects().length",
+            cell,
+        )
+        assert lines == 1, f"{cell.text} is broken"
     background = shown.execute_script("return getComputedStyle(document.documentElement).color")
     assert (background == "rgb(28, 33, 38)") == (scheme == "light")
 

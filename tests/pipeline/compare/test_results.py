@@ -148,3 +148,29 @@ def test_parameters_that_differ_are_listed_but_not_where_it_is_tracked():
         "train.steps": ("–", "9"),
     }
     assert "not of the loss alone: train.steps" in wording.as_text(comparison)
+
+
+MUON = {"train.optimizer": "muon", "train.muon_lr": "0.02", "train.momentum": "0.9"}
+ADAM = {"train.optimizer": "adam", "train.muon_lr": "0.05", "train.momentum": "0.5"}
+IMAGENET = {"loss.vgg19_weights": "imagenet", "loss.perceptual_layers.conv5_4": "1.0"}
+EMBEDDED = {"loss.vgg19_weights": "embedded", "loss.perceptual_layers.relu2_2": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "shown"),
+    [
+        (("0.0", ADAM), ("0.0", ADAM | {"train.muon_lr": "1", "train.momentum": "0"}), []),
+        (("0.0", ADAM), ("0.0", MUON), ["train.optimizer"]),
+        (("0.0", MUON), ("0.0", MUON | {"train.muon_lr": "1"}), ["train.muon_lr"]),
+        (("0.0", IMAGENET), ("0.0", EMBEDDED), []),
+        (("0.0", IMAGENET), ("0.01", EMBEDDED), ["loss.perceptual_weight"]),
+        (("0.01", IMAGENET), ("0.01", EMBEDDED), [*sorted(IMAGENET | EMBEDDED)]),
+        (("0.0", {"data.source": "samples", "data.revision": "a"}), ("0.0", {}), ["data.source"]),
+    ],
+)
+def test_parameters_that_do_not_matter_to_both_are_not_listed(mine, other, shown):
+    a, b = (
+        experiment(name, weight, params=params)
+        for name, (weight, params) in (("a", mine), ("b", other))
+    )
+    assert list(compare_experiments(a, b).parameters) == shown

@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from PIL import Image
@@ -13,13 +14,13 @@ LAYERS = {"loss.perceptual_layers.conv5_4": "1.0", "loss.vgg19_weights": "embedd
 
 
 def swept(weight, psnr, vgg19, name=None, **settings):
-    figures = {"test/psnr": psnr, "test/ssim": 0.8, "test/vgg19": vgg19}
+    results = {"test/psnr": psnr, "test/ssim": 0.8, "test/vgg19": vgg19}
     baseline = {"test/psnr_bicubic": 25.0, "test/vgg19_bicubic": 0.5}
     return experiment(
         name or f"w{weight}",
         weight,
         params=LAYERS | settings.pop("params", {}),
-        metrics=figures | baseline,
+        metrics=results | baseline,
         evaluation={"pictures": 24} | settings.pop("evaluation", {}),
         **settings,
     )
@@ -70,6 +71,42 @@ def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
         tradeoff.usable_judge(found, LPIPS)
     with pytest.raises(StageError, match=r"w0\.01 \(run .*\) with other"):
         tradeoff.usable_judge(found, VGG19)
+
+
+def random(name, **settings):
+    params = {"loss.vgg19_weights": "random"}
+    return swept("0.02", 26, 0.2, name=name, params=params, **settings)
+
+
+@pytest.mark.parametrize("judged", ["embedded", "mine"])
+def test_an_untrained_vgg19_does_not_change_the_axis(judged, tmp_path, monkeypatch, capsys):
+    mine = {"evaluation": {"vgg19_weights": "mine"}}
+    found = [
+        random("untrained", evaluation={"vgg19_weights": judged}),
+        swept("0.01", 27, 0.1, **mine),
+        swept("0.0", 28, 0.4, **mine),
+    ]
+    monkeypatch.setattr(experiments, "open_store", lambda _: None)
+    monkeypatch.setattr(experiments, "published", lambda _: found)
+    tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
+    printed = capsys.readouterr().out
+    assert "VGG19 distance 0.4" in printed
+    assert "GMSD" not in printed
+    assert ("VGG19 distance 0.2" in printed) == (judged == "mine")
+    assert bool(re.search(r"Left out: untrained \(run .*untrained VGG19", printed)) == (
+        judged == "embedded"
+    )
+
+
+def test_another_axis_than_the_usual_is_said(tmp_path, monkeypatch, capsys):
+    found = sweep()
+    found[0].results.evaluation["vgg19_weights"] = "other"
+    for each in found:
+        each.metrics["test/gmsd_bicubic"] = 0.1
+    monkeypatch.setattr(experiments, "open_store", lambda _: None)
+    monkeypatch.setattr(experiments, "published", lambda _: found)
+    tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
+    assert "GMSD is drawn: not all have LPIPS or VGG19 distance" in capsys.readouterr().out
 
 
 def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):

@@ -15,6 +15,8 @@ def test_text_says_what_is_significant_and_what_is_to_be_expected():
         r"B is significantly better in GMSD \(by 0\.\d{4}\)\.",
         text,
     )
+    assert re.search(r"PSNR, dB ↑ .* A is better in \d+ of 24 pictures, p < 0\.001\n", text)
+    assert re.search(r"GMSD ↓ .* B is better in \d+ of 24 pictures, p < 0\.001\n", text)
     assert "B was trained with a perceptual loss. It is expected to lose PSNR" in text
     other_way = wording.as_text(compare_experiments(b, a))
     assert "A was trained with a perceptual loss" in other_way
@@ -24,6 +26,7 @@ def test_text_says_what_is_significant_and_what_is_to_be_expected():
 def test_equal_experiments_do_not_differ_significantly():
     text = wording.as_text(compare_experiments(experiment("pixel"), experiment("other")))
     assert "No significant difference in PSNR, SSIM and GMSD." in text
+    assert re.search(r"PSNR, dB ↑ .* no significant difference, p [01]\.\d{3}\n", text)
     assert "expected to lose" not in text
 
 

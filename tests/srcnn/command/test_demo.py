@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -110,7 +111,11 @@ def test_detail_magnifies_a_part():
 def test_champion_stands_beside_the_newest_perceptual_version_of_its_scale(monkeypatch):
     optional.package("mlflow", "requirements.txt")
     versions = [
-        SimpleNamespace(version=number, tags={"scale": scale, "loss.perceptual_weight": weight})
+        SimpleNamespace(
+            version=number,
+            tags={"scale": scale, "loss.perceptual_weight": weight},
+            creation_timestamp=None,
+        )
         for number, scale, weight in [(1, "4", "0"), (2, "4", "0.01"), (3, "4", "0"), (4, "2", "1")]
     ]
     client = SimpleNamespace(
@@ -141,6 +146,44 @@ def test_where_nothing_was_trained_the_package_s_networks_are_offered(
     for reference, scale in zip(models.references.values(), (2, 3, 4), strict=True):
         made = work.enlarge(picture, False, reference, None)
         assert made.pictures["A"].shape == (120 * scale, 100 * scale, 3)
+
+
+def test_a_model_is_offered_with_all_that_tells_it_from_others_but_not_one_of_an_untrained_vgg19(
+    monkeypatch,
+):
+    optional.package("mlflow", "requirements.txt")
+    noon = int(datetime(2026, 11, 26, 12).timestamp() * 1000)
+    versions = [
+        SimpleNamespace(
+            version=number,
+            creation_timestamp=noon,
+            tags={
+                "scale": "4",
+                "loss.perceptual_weight": weight,
+                "experiment": name,
+                "loss": loss,
+                "untrained_features": str(name == "random").lower(),
+            },
+        )
+        for number, name, weight, loss in [
+            (1, "vgg", "0.01", "mse + 0.01 VGG19 mse (conv5_4)"),
+            (2, "plain", "0", "mse"),
+            (3, "random", "0.1", "mse + 0.1 random (untrained) VGG19 mse (conv5_4)"),
+        ]
+    ]
+    client = SimpleNamespace(
+        search_model_versions=lambda wanted: versions,
+        get_registered_model=lambda name: SimpleNamespace(aliases={"champion": "3"}),
+    )
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setattr(registry, "mlflow_client", lambda: client)
+    models = Models.known()
+    assert models.a == "plain, version 2, x4, mse, 2026-11-26"
+    assert models.b == "vgg, version 1, x4, mse + 0.01 VGG19 mse (conv5_4), 2026-11-26"
+    random = "random, version 3, x4, mse + 0.1 random (untrained) VGG19 mse (conv5_4)"
+    assert f"{random}, 2026-11-26, champion" in models.references
+    del versions[:2]
+    assert Models.known().references[Models.known().a] == "packaged:x4"
 
 
 def test_without_gradio_the_message_names_the_extra(capsys, monkeypatch):

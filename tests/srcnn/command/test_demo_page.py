@@ -73,7 +73,7 @@ def page(served, tmp_path):
     browser.get("about:blank")
     browser.get_log("browser")  # the last page complains when it is left
     browser.get(served.address)
-    wait(browser, lambda: find(browser, "#picture input[type=file]"), "the page")
+    wait(browser, lambda: find(browser, "#picture img"), "the page")
     yield browser
     addresses = browser.execute_script(
         "return performance.getEntriesByType('resource').map(entry => entry.name)"
@@ -109,7 +109,10 @@ def text(browser, selector):
 
 
 def upload(browser, path):
-    find(browser, "#picture input[type=file]")[0].send_keys(path)
+    for button in find(browser, "#picture [aria-label='Remove Image']"):
+        button.click()
+    places = wait(browser, lambda: find(browser, "#picture input[type=file]"), "a place for it")
+    places[0].send_keys(path)
 
 
 def choose(browser, what, choice):
@@ -156,9 +159,31 @@ def test_a_text_file_called_a_picture_is_an_error_and_a_portrait_is_not(page, pi
     upload(page, str(tmp_path / "text.png"))
     wait(page, lambda: "Not a PNG" in text(page, ".toast-body"), "an error")
     find(page, "[data-testid=toast-close]")[0].click()
-    find(page, "#picture [aria-label='Remove Image']")[0].click()
     upload(page, picture)
     shown(page, "50 × 60 pixels enlarged to 100 × 120")
+
+
+def test_the_page_opens_with_a_sample_and_a_button_enlarges_it(page):
+    assert not find(page, "#slider img")
+    find(page, "#enlarge")[0].click()
+    shown(page, "128 × 128 pixels enlarged to 256 × 256")
+    wait(page, lambda: scores(page), "scores")
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError])
+def test_no_old_picture_stays_after_an_error(page, monkeypatch, error):
+    find(page, "#enlarge")[0].click()
+    shown(page, "enlarged")
+
+    def fail(*arguments):
+        raise error("it cannot be done")
+
+    monkeypatch.setattr(work, "enlarge", fail)
+    find(page, "#enlarge")[0].click()
+    wait(page, lambda: text(page, ".toast-body"), "an error")
+    wait(page, lambda: not find(page, "#slider img, [id^=detail] img"), "no picture")
+    wait(page, lambda: not text(page, "#note") and not scores(page), "no words and numbers")
+    wait(page, lambda: not find(page, "#download-A:enabled"), "nothing to download")
 
 
 def test_what_is_downloaded_is_the_enlarged_picture(page, picture, tmp_path):
@@ -231,11 +256,11 @@ def test_a_sample_is_taken_by_a_click_and_scored_where_the_original_is_known(pag
     assert scores(page)["PSNR, dB ↑"][1] == f"{with_original:.2f}"
     assert find(page, "#detail-original img")
 
-    mode(page, "Enlarge it")
+    mode(page, "The picture")
     shown(page, "300 × 300 pixels enlarged to 600 × 600")
     wait(page, lambda: not scores(page), "no scores without an original")
     wait(page, lambda: not find(page, "#detail-original img"), "no original")
-    mode(page, "Shrink it first")
+    mode(page, "The picture shrunk")
     shown(page, "150 × 150 pixels enlarged to 300 × 300")
     wait(page, lambda: scores(page), "scores again")
 
@@ -249,9 +274,11 @@ def test_models_are_changed(page, served, picture):
     pictures = [image.get_attribute("src") for image in find(page, "#slider img")]
 
     choose(page, "Model A", other)
-    wait(page, lambda: scores(page)["PSNR, dB ↑"][1:] == [b, b], "figures of the other model")
+    wait(page, lambda: scores(page)["PSNR, dB ↑"][1:] == [b, b], "results of the other model")
     wait(page, lambda: find(page, "#slider img")[1].get_attribute("src") != pictures[1], "picture")
     assert find(page, "#slider img")[0].get_attribute("src") == pictures[0]
+
+    assert f"A: {other}" in text(page, "#note")
 
     choose(page, "Model B", one)
     wait(page, lambda: scores(page)["PSNR, dB ↑"][1:] == [b, a], "the two changed round")

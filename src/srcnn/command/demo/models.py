@@ -16,6 +16,7 @@ class Models:
         references: label to reference.
         a: the label chosen at first on the left: the champion, or the first.
         b: the label beside it: the newest with a perceptual loss, else another; None without one.
+            Neither is a version that learned from an untrained VGG19.
     """
 
     def __init__(self, references: dict[str, str], a: str, b: str | None) -> None:
@@ -46,10 +47,12 @@ class Models:
         versions = registry.registered_models()
         ours = {_packaged(scale): packaged.reference(scale) for scale in packaged.SCALES}
         labels = {_label(version): version.reference for version in versions} | ours
-        champion = next((version for version in versions if version.is_champion), None)
+        trained = [version for version in versions if not version.learned_from_untrained]
+        best = (version for version in trained if version.is_champion)
+        champion = next(best, next(iter(trained), None))
         if champion is None:
             return cls(labels, _packaged(packaged.DEFAULT_SCALE), None)
-        others = [v for v in versions if v.scale == champion.scale and v is not champion]
+        others = [v for v in trained if v.scale == champion.scale and v is not champion]
         perceptual = [version for version in others if version.perceptual_weight]
         beside = [_label(version) for version in perceptual or others]
         beside += [_packaged(scale) for scale in packaged.SCALES if scale == champion.scale]
@@ -64,11 +67,11 @@ def load(reference: str) -> TrainedModel:
 
 def _label(model: RegisteredModel) -> str:
     weight = model.perceptual_weight
-    loss = f"perceptual {weight:g}" if weight else "pixel loss only"
-    parts = [f"version {model.version}", f"x{model.scale or '?'}", loss]
-    if model.is_champion:
-        parts.append(registry.CHAMPION)
-    return ", ".join(parts)
+    loss = model.loss or (f"perceptual {weight:g}" if weight else "pixel loss only")
+    champion = registry.CHAMPION if model.is_champion else ""
+    version = f"version {model.version}"
+    parts = [model.experiment, version, f"x{model.scale or '?'}", loss, model.date, champion]
+    return ", ".join(part for part in parts if part)
 
 
 def _packaged(scale: int) -> str:

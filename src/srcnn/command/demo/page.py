@@ -15,7 +15,7 @@ from srcnn.command.demo.work import BICUBIC, HR, A, B, Results
 from srcnn.measures import Measure
 
 _NONE = "none"
-_ENLARGE, _DEGRADE = "Enlarge it", "Shrink it first, then compare with it"
+_ENLARGE, _DEGRADE = "The picture", "The picture shrunk, to compare with the original"
 
 # Fonts of the reader's system: Gradio's own would come from Google.
 _SANS, _MONO = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")
@@ -43,12 +43,17 @@ def build(models: Models) -> gr.Blocks:
     # Gradio's copies of pictures go after an hour, what waits to be computed is bounded.
     with gr.Blocks(title="SRCNN", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         page.queue(max_size=20)
-        gr.Markdown("# SRCNN\nDrop a portrait: bicubic enlargement beside two trained networks.")
+        gr.Markdown(
+            "# SRCNN\nA portrait, enlarged by bicubic interpolation and by two trained networks. "
+            "Drop one of your own, or take a sample."
+        )
         results = gr.State(None)
         label = list(models.references)
+        samples = _samples()
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
                 source = gr.Image(
+                    next(iter(samples), None),
                     label="Picture",
                     type="filepath",
                     image_mode=None,
@@ -58,10 +63,11 @@ def build(models: Models) -> gr.Blocks:
                 )
                 # Gradio would open the file itself and fail without a word on what is no picture.
                 source.preprocess = _path  # type: ignore[method-assign]  # a subclass has no front end
-                gr.Examples(_samples(), source, label="Samples", elem_id="samples")
-                mode = gr.Radio([_ENLARGE, _DEGRADE], value=_DEGRADE, label="The picture")
+                gr.Examples(samples, source, label="Samples", elem_id="samples")
+                mode = gr.Radio([_ENLARGE, _DEGRADE], value=_DEGRADE, label="Enlarge")
                 first = gr.Dropdown(label, value=models.a, label="Model A")
                 second = gr.Dropdown([_NONE, *label], value=models.b or _NONE, label="Model B")
+                button = gr.Button("Enlarge it", variant="primary", elem_id="enlarge")
             with gr.Column(scale=2, min_width=320):
                 with gr.Row():
                     left = gr.Dropdown([BICUBIC, A, B, HR], value=BICUBIC, label="Left")
@@ -70,7 +76,9 @@ def build(models: Models) -> gr.Blocks:
                     label="Before and after", format="png", elem_id="slider", max_height=440
                 )
                 # Gradio's handle takes a mouse or a finger, this takes the arrow keys.
-                divide = gr.Slider(0, 100, value=50, step=1, label="Divide at, %", elem_id="divide")
+                divide = gr.Slider(
+                    0, 100, value=50, step=1, label="The line between them", elem_id="divide"
+                )
                 note = gr.Markdown(elem_id="note")
                 scores = gr.Markdown(elem_id="scores")
                 gr.Markdown(
@@ -84,10 +92,17 @@ def build(models: Models) -> gr.Blocks:
                         )
                         for name in (A, B)
                     ]
+        gr.Markdown("### A closer look\nThe same part of each picture, magnified.")
         with gr.Row():
-            zoom = gr.Slider(1, 16, value=3, step=0.5, label="Zoom", min_width=260)
-            across = gr.Slider(0, 1, value=0.5, step=0.01, label="Left to right", min_width=260)
-            down = gr.Slider(0, 1, value=0.35, step=0.01, label="Top to bottom", min_width=260)
+            zoom = gr.Slider(
+                1, 16, value=3, step=0.5, label="How much larger (1: all of it)", min_width=260
+            )
+            across = gr.Slider(
+                0, 1, value=0.5, step=0.01, label="Where, from left to right", min_width=260
+            )
+            down = gr.Slider(
+                0, 1, value=0.35, step=0.01, label="Where, from top to bottom", min_width=260
+            )
         with gr.Row():
             details = [
                 gr.Image(
@@ -101,34 +116,48 @@ def build(models: Models) -> gr.Blocks:
                 for name in (HR, BICUBIC, A, B)
             ]
 
+        def nothing() -> tuple[None, str, str, Any, Any]:
+            return None, "", "", _no_download(), _no_download()
+
+        def fail() -> tuple[None, str, str, Any, Any]:
+            gr.Warning("This failed; the terminal where `srcnn demo` runs says why.", title="Error")
+            return nothing()
+
         def compute(
             path: str | None, chosen: str, a: str, b: str
         ) -> tuple[Results | None, str, str, Any, Any]:
-            nothing = (None, "", "", _no_download(), _no_download())
             if path is None:
-                return nothing
+                return nothing()
             beside = None if b == _NONE else models.references[b]
             try:
                 made = work.enlarge(path, chosen == _DEGRADE, models.references[a], beside)
             except ValueError as error:
                 gr.Warning(_sentence(error), title="Error")  # gr.Error would leave old results
-                return nothing
+                return nothing()
             files = (made.files.get(name) for name in (A, B))
-            return made, made.note, _table(made.scores), *(_download(file) for file in files)
+            models_used = [
+                f"{A}: {a}",
+                *([f"{B}: {b}"] if beside else []),
+            ]  # the lists cut them off
+            said = "\n\n".join([made.note, *models_used])
+            return made, said, _table(made.scores), *(_download(file) for file in files)
 
-        changed = [source.change, mode.change, first.change, second.change]
+        wanted = [button.click, source.change, mode.change, first.change, second.change]
+        made = [results, note, scores, *downloads]
         computed = gr.on(
-            changed,
+            wanted,
             compute,
             [source, mode, first, second],
-            [results, note, scores, *downloads],
+            made,
             trigger_mode="always_last",
             concurrency_limit=1,
             show_progress_on=[slider],
         )
         pair = [results, left, right]
         parts = [results, zoom, across, down]
-        computed.success(_pair, pair, slider).then(_details, parts, details)
+        failed = computed.failure(fail, None, made)  # by an error that nobody foresaw
+        for done in (computed.success, failed.then):
+            done(_pair, pair, slider).then(_details, parts, details)
         gr.on([left.change, right.change], _pair, pair, slider, show_progress="hidden")
         divide.change(
             lambda position: gr.update(slider_position=position),
@@ -170,10 +199,11 @@ def _table(scores: dict[str, dict[Measure, float]]) -> str:
 
 
 def _details(made: Results | None, zoom: float, across: float, down: float) -> list[Any]:
-    if made is None:
-        return [gr.update(value=None, visible=True)] * 4
     updates = []
     for name in (HR, BICUBIC, A, B):
+        if made is None:
+            updates.append(gr.update(value=None, visible=True))  # one each: Gradio empties it
+            continue
         picture = made.pictures.get(name)
         part = None if picture is None else work.detail(picture, zoom, across, down)
         updates.append(gr.update(value=part, visible=part is not None))
