@@ -120,7 +120,7 @@ class SuperResolver:
                 f"{path} is not a trained SRCNN of this project: {reason}"
             ) from None
         model.load_state_dict(tensors, assign=True)
-        model.eval().to(device, memory_format=torch.channels_last)
+        model.eval().to(device).to(memory_format=torch.channels_last)
         return cls(model, about["scale"], about["luma"], about["precision"])
 
 
