@@ -1,0 +1,144 @@
+"""A finished experiment: what its stages left, read, checked and put into words and numbers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import pandas as pd
+
+from pipeline.base import artifacts, paths, stage
+from pipeline.base.inputs import digest, hash_of
+from pipeline.base.record import Degraded, Evaluated, Trained, check_weights
+from srcnn.measures import measures_among
+from srcnn.pairs import Pairs
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All that is published of an experiment, as its stages left it.
+
+    Attributes:
+        trained: what the model was trained from.
+        training_params: the parameters of data and training, by dotted names.
+        params: these and the parameters of the evaluation.
+        evaluation: evaluation.json.
+        curve: training.csv.
+        pairs: the data.
+    """
+
+    trained: Trained
+    training_params: Mapping[str, Any]
+    params: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    curve: pd.DataFrame
+    pairs: Pairs
+
+    @property
+    def content(self) -> str:
+        """Key of what is published: parameters and results."""
+        results = (paths.WEIGHTS, paths.TRAINING_CURVE, paths.PER_IMAGE, paths.EVALUATION)
+        return hash_of([self.params, {str(path): digest(path) for path in results}])
+
+    @property
+    def gain(self) -> float:
+        """Gain in PSNR over bicubic of the kept weights, on validation pictures."""
+        kept = self.trained.kept
+        return kept["val_psnr"] - kept["val_psnr_bicubic"]
+
+    @classmethod
+    def read(cls) -> Self:
+        """What is in the current folder.
+
+        Raises:
+            StageError: something is missing or damaged, or the parts are not of one experiment.
+        """
+        degraded = Degraded.read(paths.DEGRADED)
+        trained = Trained.read(paths.TRAINED)
+        evaluated = Evaluated.read(paths.EVALUATED)
+        check_weights(trained)
+        with artifacts.reading(paths.PAIRS):
+            pairs = Pairs.open(paths.PAIRS, verify=True)
+        try:
+            evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
+            curve = pd.read_csv(paths.TRAINING_CURVE)
+        except (OSError, ValueError) as error:
+            raise stage.StageError(f"{error}; `dvc repro` makes what is missing") from None
+        parts = {
+            str(paths.PAIRS): {pairs.digest, degraded.pairs, trained.pairs, evaluated.pairs},
+            str(paths.WEIGHTS): {trained.weights, evaluated.weights},
+            str(paths.TRAINING_CURVE): {trained.curve, digest(paths.TRAINING_CURVE)},
+            "seed": {part.params["seed"] for part in (degraded, trained, evaluated)},
+        }
+        mixed = [what for what, versions in parts.items() if len(versions) > 1]
+        if mixed:
+            raise stage.StageError(
+                "the results do not belong to one experiment: they differ in "
+                f"{' and '.join(mixed)}. `dvc repro` makes what is missing"
+            )
+        training_params = degraded.params | trained.params
+        params = training_params | evaluated.params
+        return cls(trained, training_params, params, evaluation, curve, pairs)
+
+    @property
+    def has_untrained_features(self) -> bool:
+        """Whether its perceptual loss looks through an untrained VGG19."""
+        params = self.params
+        return bool(params["loss.perceptual_weight"]) and params["loss.vgg19_weights"] == "random"
+
+    def metrics(self) -> dict[str, float]:
+        """What experiments are compared by: test/psnr, test/psnr_gain, test-Set5/psnr, ...
+
+        The rest of evaluation.json is in the run's artifacts; each metric is one more chart in
+        MLflow's pages.
+        """
+        evaluation = self.evaluation
+        kept = self.trained.kept
+        speed = json.loads(paths.SPEED.read_text(encoding="utf-8"))
+        metrics = {
+            "val/psnr_gain": self.gain,
+            "kept/step": kept["step"],
+            "network/parameters": evaluation["parameters"],
+            "network/macs_per_pixel": evaluation["macs_per_pixel"],
+            "network/megapixels_per_second": speed["megapixels_per_second"],
+            **_measures("test", evaluation),
+        }
+        validation = evaluation["validation"].items()
+        metrics |= {f"val/{n}": v for n, v in validation if n != "pictures" and v is not None}
+        if "val_perceptual" in kept:
+            metrics["kept/perceptual"] = kept["val_perceptual"]
+        for name, scores in evaluation["test_sets"].items():
+            metrics |= _measures(f"test-{name}", scores)
+        return metrics
+
+    def summary(self) -> str:
+        """What it is and how good, in one line of Markdown."""
+        params = self.params
+        evaluation = self.evaluation
+        kernels = "-".join(map(str, params["model.kernels"]))
+        return (
+            f"SRCNN {kernels}, x{params['degrade.scale']}, {evaluation['loss']}, "
+            f"{params['data.source']}: **{evaluation['psnr']:.2f} dB**, "
+            f"SSIM {evaluation['ssim']:.4f} on {evaluation['pictures']} test pictures "
+            f"(bicubic {evaluation['psnr_bicubic']:.2f} dB, {evaluation['ssim_bicubic']:.4f}); "
+            f"luma {self.pairs.luma}"
+        )
+
+    def result(self) -> str:
+        """The result in one line, for whoever waited for it."""
+        evaluation = self.evaluation
+        interval = evaluation["psnr_gain_ci95"]
+        certain = f" (95 % interval {interval[0]:+.2f} to {interval[1]:+.2f})" if interval else ""
+        return (
+            f"SRCNN {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}: "
+            f"gain {evaluation['psnr_gain']:+.2f} dB{certain} "
+            f"on {evaluation['pictures']} test pictures of {evaluation['sources']} sources"
+        )
+
+
+def _measures(group: str, summary: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        f"{group}/{measure.name}{part}": summary[f"{measure.name}{part}"]
+        for measure in measures_among(summary)
+        for part in ("", "_bicubic", "_gain")
+    }
