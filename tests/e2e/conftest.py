@@ -98,7 +98,7 @@ class Project:
             if "Running" not in status and "Queued" not in status:
                 assert "Failed" not in status, status
                 return
-            time.sleep(1)
+            time.sleep(4)  # each look takes DVC two seconds of what the queue could use
         raise AssertionError(f"the queue does not end: {status}")
 
     def ran(self, output: str) -> list[str]:

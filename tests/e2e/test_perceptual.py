@@ -4,22 +4,17 @@ import json
 
 import pandas as pd
 
-from tests.e2e.conftest import clone
-
 UNTRAINED = "mse + 0.02 random (untrained) VGG19 mse (relu1_2)"
 
 
-def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
-    (tmp_path / "clone").mkdir()
-    project = clone(tmp_path / "clone")
+def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(project, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(project.folder / "home"))
     settings = [
         "loss.perceptual_weight=0.02",
         "loss.vgg19_weights=random",
         "~loss.perceptual_layers",
         "+loss.perceptual_layers={relu1_2: 1.0}",
         "train.steps=20",
-        "data.limit=24",
     ]
     overrides = [part for setting in settings for part in ("-S", setting)]
     project.run("dvc", "exp", "run", "-n", "perceptual", *overrides)
@@ -37,7 +32,7 @@ def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(tmp_pa
     assert evaluation["lpips"] is None
     assert evaluation["lpips_note"].startswith("not measured (")
 
-    (run,) = project.runs()
+    _, run = project.runs()
     assert run.info.status == "FINISHED"
     assert run.data.params["loss.perceptual_layers.relu1_2"] == "1.0"
     assert "loss.perceptual_layers.conv5_4" not in run.data.params

@@ -143,4 +143,4 @@ def test_every_figure_says_what_the_network_was_trained_with(workspace, monkeypa
     assert len(drawn) == len(FIGURES)
     for figure in drawn:
         written = " ".join(text.get_text() for text in figure.findobj(Text))
-        assert "Trained with mse + 0.01 random (untrained) VGG19" in written
+        assert "Loss: mse + 0.01 random (untrained) VGG19" in written

@@ -27,7 +27,7 @@ def curves(curve: Mapping[str, np.ndarray], kept_step: int, luma: str, loss: str
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 3.5), layout="constrained")
-        _trained_with(figure, loss)
+        _title(figure, loss)
         left, right = figure.subplots(1, 2)
         _loss(left, curve)
         _psnr(right, curve, kept_step, luma)
@@ -85,9 +85,9 @@ def _smooth(values: np.ndarray) -> np.ndarray:
     return means
 
 
-def _trained_with(figure: Figure, loss: str) -> None:
+def _title(figure: Figure, loss: str) -> None:
     if loss:
-        broken = "\n".join(lines(f"Trained with {loss}", 0.98 * figure.bbox.width, 7.5))
+        broken = "\n".join(lines(f"Loss: {loss}", 0.98 * figure.bbox.width, 7.5))
         figure.suptitle(broken, x=0.01, ha="left", fontsize=7.5)
 
 
@@ -113,7 +113,7 @@ def gain_histogram(
     better = int((gains > 0).sum())
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 3.1), layout="constrained")
-        _trained_with(figure, loss)
+        _title(figure, loss)
         axes = figure.subplots()
         counts, edges = np.histogram(gains, _bins(gains))
         colours = [BLUE if edge >= 0 else VERMILION for edge in edges[:-1]]

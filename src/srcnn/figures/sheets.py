@@ -97,7 +97,7 @@ def reconstructions(examples: Sequence[Example], scale: int, luma: str, loss: st
     note = lines(
         f"Test pictures by their PSNR gain over bicubic, ×{scale}. PSNR in dB and SSIM are of "
         f"{luma} luma without {scale} pixels of the border. Enlarged: the window in which "
-        "bicubic errs most." + _trained_with(loss),
+        "bicubic errs most." + _of_loss(loss),
         width - left - _GAP,
         _NOTE,
     )
@@ -203,7 +203,7 @@ def snapshots(
     width = columns[-1] + cell + margin
     note = lines(
         f"Validation pictures during the training, ×{scale}: the windows in which bicubic errs "
-        f"most, and the PSNR of what is shown ({luma} luma)." + _trained_with(loss),
+        f"most, and the PSNR of what is shown ({luma} luma)." + _of_loss(loss),
         width - 2 * margin,
         _NOTE,
     )
@@ -229,8 +229,8 @@ def _caption(psnr: float, ssim: float) -> str:
     return f"{PSNR.text(psnr)} / {SSIM.text(ssim)}"
 
 
-def _trained_with(loss: str) -> str:
-    return f" Trained with {loss}." if loss else ""
+def _of_loss(loss: str) -> str:
+    return f" Loss: {loss}." if loss else ""
 
 
 def _cut(picture: np.ndarray, window: Window) -> np.ndarray:
