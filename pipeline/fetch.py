@@ -28,7 +28,7 @@ def main(params: Params) -> None:
             source.pictures, "fetch", total=source.total, unit=" pictures", disable=None
         )
         grouped = data.source == "folder" and data.group_by is not None
-        count = raw.write(progress, out, unreadable, grouped)
+        count = raw.write(progress, out, unreadable, grouped, data.workers)
         if count == 0:
             raise stage.StageError(
                 f"data.source {data.source!r} gave no picture that can be read "

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from tqdm import tqdm
 
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
+from pipeline.base.parallel import in_order
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded
 from pipeline.sources import raw
@@ -113,17 +115,20 @@ def _write_pairs(planned: Sequence[Planned], params: Params) -> None:
     degradation = Degradation(
         degrade.scale, degrade.blur_sigma, degrade.noise_sigma, degrade.jpeg_quality
     )
-    plan = {picture.id: picture for picture in planned}
+
+    def pair(picture: raw.RawPicture) -> tuple[np.ndarray, np.ndarray]:
+        hr = luma(images.decode(picture.data), degrade.luma)
+        hr = crop_to_multiple(hr, degrade.scale)
+        return hr, degradation(hr, picture_rng(params.seed, picture.id))
+
     pictures = tqdm(raw.read(paths.RAW), "degrade", len(planned), unit="picture", disable=None)
     with (
         artifacts.whole_folder(paths.PAIRS) as folder,
         PairsWriter(folder, degrade.scale, degrade.luma) as writer,
     ):
-        for picture in pictures:
-            hr = luma(images.decode(picture.data), degrade.luma)
-            hr = crop_to_multiple(hr, degrade.scale)
-            lr = degradation(hr, picture_rng(params.seed, picture.id))
-            writer.add(picture.id, plan[picture.id].source, plan[picture.id].split, hr, lr)
+        pairs = in_order(pair, pictures, params.data.workers)
+        for picture, (hr, lr) in zip(planned, pairs, strict=True):
+            writer.add(picture.id, picture.source, picture.split, hr, lr)
 
 
 def _summary(planned: Sequence[Planned], fetched: raw.Meta) -> dict[str, object]:

@@ -53,7 +53,7 @@ def main() -> None:
         columns = [f"{count:,} pictures" for count in options.pictures]
         print("MB, own / resident / of the largest process (seconds)\n")
         for count in sorted(options.pictures):
-            _generate(pictures, count)
+            generate(pictures, count)
             data = {"source": "folder", "path": str(pictures)}
             faults.change(project, data=data, train={"steps": 20, "validate_every": 20})
             for stage, module in STAGES.items():
@@ -68,7 +68,7 @@ def main() -> None:
         table.exit()
 
 
-def _generate(folder: Path, count: int) -> None:
+def generate(folder: Path, count: int) -> None:
     """Those of the first `count` pictures that are not there yet."""
     with ProcessPoolExecutor(2) as pool:
         missing = [i for i in range(count) if not (folder / f"{i:05d}.png").exists()]

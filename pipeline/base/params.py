@@ -67,6 +67,7 @@ class Data(Section):
     revision: Annotated[str, Field(min_length=1)]
     skip_unreadable: bool
     group_by: Annotated[str, Field(min_length=1)] | None
+    workers: Positive | None
     split: Split
     split_salt: Annotated[int, Field(ge=-(2**63), lt=2**63)]
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.base import artifacts
+from pipeline.base.parallel import in_order
 from pipeline.base.stage import StageError
 from srcnn.color import luma
 from srcnn.pictures import images
@@ -99,6 +100,7 @@ def write(
     folder: Path,
     unreadable: Unreadable | None = None,
     grouped: bool = False,
+    workers: int | None = None,
 ) -> int:
     """Check pictures by decoding them and write them, with index.csv and skipped.csv.
 
@@ -111,6 +113,8 @@ def write(
         unreadable: what to do with pictures that cannot be decoded; by default the first one stops.
         grouped: the user says which pictures are of one source, so copies in two of them are an
             error; else they get the source of the first one.
+        workers: how many pictures are decoded at a time; None: one for each core. The files are
+            the same for any number.
 
     Returns:
         The number of pictures written.
@@ -125,17 +129,14 @@ def write(
     with ExitStack() as stack:
         shards = stack.enter_context(_Shards(folder))
         index = _table(stack, folder / INDEX, ["id", "source", "width", "height", "sha256"])
-        for picture in pictures:
+        for picture, seen in in_order(_look_at, pictures, workers):
             if picture.id in ids:
                 raise StageError(f"two pictures have the id {picture.id!r}; ids must be unique")
-            try:
-                pixels = images.decode(picture.data)
-            except UnreadableImage as error:
-                unreadable.add(picture.id, error)
+            if isinstance(seen, UnreadableImage):
+                unreadable.add(picture.id, seen)
                 continue
             ids.add(picture.id)
-            height, width = pixels.shape[:2]
-            name = _name_of(pixels)
+            name = seen.name
             first, source = firsts.setdefault(name, (picture.id, picture.source or name))
             if grouped and source != picture.source:
                 raise StageError(
@@ -144,10 +145,29 @@ def write(
                     "choose a data.group_by that puts both into one source"
                 )
             shards.add(RawPicture(picture.id, source, picture.data))
-            digest = hashlib.sha256(picture.data).hexdigest()
-            index.writerow([picture.id, source, width, height, digest])
-        _table(stack, folder / SKIPPED, ["file", "reason"]).writerows(unreadable.skipped)
+            index.writerow([picture.id, source, seen.width, seen.height, seen.sha256])
+        _table(stack, folder / SKIPPED, ["file", "reason"]).writerows(sorted(unreadable.skipped))
     return len(ids)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is looked up of a picture: `name` is the same for the same pixels in any file."""
+
+    width: int
+    height: int
+    name: str
+    sha256: str
+
+
+def _look_at(picture: RawPicture) -> tuple[RawPicture, _Seen | UnreadableImage]:
+    try:
+        pixels = images.decode(picture.data)
+    except UnreadableImage as error:
+        return picture, error
+    height, width = pixels.shape[:2]
+    digest = hashlib.sha256(picture.data).hexdigest()
+    return picture, _Seen(width, height, _name_of(pixels), digest)
 
 
 def _name_of(pixels: np.ndarray) -> str:

@@ -88,6 +88,16 @@ def test_pairs_of_mixed_sizes():
         np.testing.assert_array_equal(pairs.lr(i), downscale(gray[:height, :width], 3))
 
 
+@pytest.mark.parametrize("workers", [2, None])
+def test_any_number_of_workers_writes_the_same_pairs(workers):
+    write_raw([raw_picture(source, size=(40 + i, 50)) for i, source in enumerate(SOURCES)])
+    files = {}
+    for count in (1, workers):
+        main(load(**{"data.workers": count, "degrade.noise_sigma": 2.0}))
+        files[count] = {f.name: f.read_bytes() for f in paths.PAIRS.iterdir()}
+    assert files[1] == files[workers]
+
+
 def test_studio_luma():
     write_raw([raw_picture(s) for s in SOURCES])
     main(load(**{"degrade.luma": "studio"}))

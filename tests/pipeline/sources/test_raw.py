@@ -56,6 +56,20 @@ def test_same_pictures_same_bytes(tmp_path):
     assert first == second
 
 
+@pytest.mark.parametrize("workers", [2, 5, None])
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path, workers):
+    pictures = [RawPicture(f"{i:02d}", None, png(i % 9) if i % 7 else b"no") for i in range(30)]
+    folders = {1: tmp_path / "one", workers: tmp_path / "several"}
+    for count, folder in folders.items():
+        folder.mkdir()
+        raw.write(pictures, folder, Unreadable(skip=True), workers=count)
+    first, second = (
+        {f.name: f.read_bytes() for f in folder.iterdir()} for folder in folders.values()
+    )
+    assert first == second
+    assert len(raw.skipped(tmp_path / "one")) == 5
+
+
 def test_identical_pictures_share_one_source(tmp_path):
     raw.write([RawPicture(name, name, png(name == "b")) for name in "abc"], tmp_path)
     assert [row["source"] for row in index(tmp_path)] == ["a", "b", "a"]
