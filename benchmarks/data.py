@@ -4,8 +4,8 @@
 
 The pictures are those of a folder, or 256x256 PNG files that are generated. Each stage runs in
 this process, on files that the operating system has in memory; the share is that of decoding every
-picture with Pillow in one thread. The usual way is Hugging Face's `Dataset.map` with a function that makes
-each picture gray, from a Pillow image to a Pillow image, which `datasets` encodes as PNG again.
+picture with Pillow in one thread. The usual way is Hugging Face's `Dataset.map` with a function
+that makes each picture gray; `datasets` encodes what it returns as PNG again.
 """
 
 import argparse
