@@ -2,13 +2,14 @@
 
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
 import torch
 from safetensors.torch import save
 
-from pipeline.base import artifacts, paths, stage
+from pipeline.base import artifacts, paths, processes, stage
 from pipeline.base.inputs import Inputs, digest
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
@@ -24,6 +25,7 @@ from srcnn.hardware import (
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN
 from srcnn.pairs import Pairs
+from srcnn.team import Team
 from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training
 
 
@@ -40,6 +42,25 @@ def main(params: Params) -> None:
     testsets.find(params)  # a wrong folder is not to show only after the training
     loss = build_loss(params.loss, device, precision)
     pairs = _open_pairs()
+    with processes.together(params.train.processes, device, "pipeline.train") as team:
+        training = _prepare(params, device, precision, loss, pairs, team)
+        if team.leads:
+            _lead(params, given, training, pairs, device, precision)
+        else:
+            training.resume(None)
+            with suppress(DivergedError):  # which the first process tells of
+                training.fit(checkpoint_every=params.train.checkpoint_every)
+
+
+def _lead(
+    params: Params,
+    given: Inputs,
+    training: Training,
+    pairs: Pairs,
+    device: torch.device,
+    precision: str,
+) -> None:
+    """Train, report and write, as the only process or as the first of several."""
     surroundings = {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "instructions": torch.backends.cpu.get_cpu_capability(),
@@ -57,10 +78,8 @@ def main(params: Params) -> None:
     if changes := identity.changed_parameters(params):
         print(f"Not as committed in params.yaml: {changes}", flush=True)
     with checkpoints.of(key) as checkpoint:
-        training = _prepare(params, device, precision, loss, pairs)
-        state = checkpoint.load()
-        if state is not None:
-            training.load_state_dict(state)
+        training.resume(checkpoint.load())
+        if training.step:
             print(f"Continuing at step {training.step} of {params.train.steps}.", flush=True)
         with live.reporting(params.tracking.experiment, shown, key) as report:
             try:
@@ -113,15 +132,16 @@ def _prepare(
     precision: str,
     loss: ReconstructionLoss,
     pairs: Pairs,
+    team: Team,
 ) -> Training:
     # The initial weights and the patches come from generators of their own, so that two networks
     # of different size see the same patches.
     generator = torch.Generator().manual_seed(params.seed)
     model = SRCNN(params.model.kernels, params.model.channels, params.model.residual, generator)
-    given = params.train.model_dump(exclude={"device", "threads", "checkpoint_every"})
+    given = params.train.model_dump(exclude={"device", "processes", "threads", "checkpoint_every"})
     settings = Settings(**given | {"precision": precision})
     try:
-        return Training(model.to(device), pairs, loss, settings, params.seed + 1)
+        return Training(model.to(device), pairs, loss, settings, params.seed + 1, team)
     except ValueError as error:
         raise stage.StageError(f"train.{error}") from None
 

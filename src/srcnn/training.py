@@ -14,6 +14,7 @@ from srcnn.models import SRCNN, crop
 from srcnn.optim import build_optimizers, remove_means, schedule
 from srcnn.pairs import Pairs
 from srcnn.patches import PatchSampler
+from srcnn.team import Team
 from srcnn.validation import Validation
 
 Row = dict[str, Any]  # one line of the training curve
@@ -74,6 +75,10 @@ class Training:
         loss: what to minimise.
         settings: how.
         seed: of the patches drawn.
+        team: the processes that train together.
+
+    Raises:
+        ValueError: a batch has fewer patches than there are processes.
     """
 
     def __init__(
@@ -83,7 +88,14 @@ class Training:
         loss: ReconstructionLoss,
         settings: Settings,
         seed: int,
+        team: Team | None = None,
     ) -> None:
+        self._team = team or Team()
+        if settings.batch_size < self._team.size:
+            raise ValueError(
+                f"batch_size is {settings.batch_size}; {self._team.size} processes need at least "
+                "one patch each"
+            )
         self._model = model.to(memory_format=torch.channels_last)
         if model.residual:
             remove_means(model.extract.weight.data)
@@ -131,6 +143,16 @@ class Training:
             "snapshots": self._snapshots,
         }
 
+    def resume(self, state: dict[str, Any] | None) -> None:
+        """Take up the run that rank 0 gives the state of, in all processes; None: begin.
+
+        Raises:
+            TeamLostError: another process has ended.
+        """
+        state = self._team.same(state)
+        if state is not None:
+            self.load_state_dict(state)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a run where `state_dict` left it."""
         self.step = state["step"]
@@ -162,7 +184,8 @@ class Training:
         """
         settings = self._settings
         total = settings.steps
-        with tqdm(total=total, initial=self.step, desc="train", unit="step", disable=None) as bar:
+        hidden = None if self._team.leads else True  # None: where there is no terminal
+        with tqdm(total=total, initial=self.step, desc="train", unit="step", disable=hidden) as bar:
             if self.step == 0:
                 self._record(bar, report)
             while self.step < settings.steps:
@@ -172,7 +195,8 @@ class Training:
                     self._record(bar, report)
                 if self.step % checkpoint_every == 0:
                     self._check_finite()
-                    checkpoint(self.state_dict())
+                    if self._team.leads:
+                        checkpoint(self.state_dict())
 
     def best(self) -> SuperResolver:
         """The best weights so far, by `validation_score`, as a model of its own."""
@@ -198,8 +222,11 @@ class Training:
         for optimizer, peak in zip(self._optimizers, self._peaks, strict=True):
             optimizer.param_groups[0]["lr"] = peak * factor
             optimizer.zero_grad(set_to_none=True)
-        terms = self._terms(*self._sampler.draw(settings.batch_size, self._generator))
+        batch = self._sampler.draw(settings.batch_size, self._generator)
+        upsampled, hr = map(self._team.share, batch)
+        terms = self._terms(upsampled, hr)
         terms["loss"].backward()
+        means = self._team.mean(self._model, terms, len(hr) / settings.batch_size)
         kernels = self._model.extract.weight
         if self._model.residual and kernels.grad is not None:
             remove_means(kernels.grad)
@@ -207,10 +234,10 @@ class Training:
             optimizer.step()
         if self._model.residual:
             remove_means(kernels.data)
-        for name, value in terms.items():
-            self._sums[name] = self._sums.get(name, 0) + value.detach()
+        for name, mean in means.items():
+            self._sums[name] = self._sums.get(name, 0) + mean
         self.step += 1
-        if self.step in self._snapshot_steps:
+        if self.step in self._snapshot_steps and self._team.leads:
             self._snapshots[self.step] = self._validation.snapshot(self._resolver)
 
     def _terms(self, upsampled: torch.Tensor, hr: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -223,6 +250,10 @@ class Training:
 
     def _record(self, bar: tqdm, report: Callable[[Row], None]) -> None:
         row: Row = {"step": self.step}
+        if not self._team.leads:
+            self._check_finite()
+            self._sums = {}
+            return
         if self.step == 0:
             self._snapshots[0] = self._validation.snapshot(self._resolver)
         else:

@@ -1,0 +1,89 @@
+"""The processes that train together: those of a launcher such as torchrun, or started here."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.distributed as dist
+
+from pipeline.base.project import StageError
+from srcnn.team import Team, TeamLostError
+
+_MEETING = "SRCNN_MEETING"  # the file over which processes that were started here find each other
+_LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+_PATIENCE = timedelta(days=7)  # a process that ends is noticed at once; one that waits may wait
+
+
+@contextmanager
+def together(count: int | Literal["auto"], device: torch.device, module: str) -> Iterator[Team]:
+    """This process's place among those that train together, while the block runs.
+
+    Under a launcher, which sets RANK and WORLD_SIZE, these decide. Else this process is the first,
+    and starts the others with the same module on this machine; they end with the block.
+
+    Args:
+        count: train.processes; "auto" is one for each GPU, and 1 without.
+        device: where each trains; on CUDA each on its own GPU.
+        module: that each of them runs.
+
+    Raises:
+        StageError: there are fewer GPUs, or another process ended before its time.
+    """
+    gpus = torch.cuda.device_count() if device.type == "cuda" else None
+    if "RANK" in os.environ:
+        rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        others: list[subprocess.Popen[bytes]] = []
+    else:
+        rank, size = 0, (gpus or 1) if count == "auto" else count
+    if gpus is not None and size > 1:
+        local = int(os.environ.get("LOCAL_RANK", rank))
+        if max(local + 1, size if "RANK" not in os.environ else 0) > gpus:
+            raise StageError(f"train.processes is {count}, but this machine has {gpus} GPUs")
+        torch.cuda.set_device(local)
+    if size == 1:
+        yield Team()
+        return
+    with tempfile.TemporaryDirectory(prefix="srcnn-") as folder:
+        meeting = os.environ.get(_MEETING, "env://")
+        if "RANK" not in os.environ:
+            meeting = Path(folder, "meeting").as_uri()
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK)
+            others = [_start(module, rank, size, meeting) for rank in range(1, size)]
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        try:
+            dist.init_process_group(
+                backend, init_method=meeting, rank=rank, world_size=size, timeout=_PATIENCE
+            )
+            yield Team(rank, size)
+        except TeamLostError:
+            if rank:
+                sys.exit(1)  # the first process says what there is to say
+            raise StageError(
+                f"one of the {size} training processes ended before its time. The same command "
+                "again continues from the last checkpoint"
+            ) from None
+        except BaseException:
+            for other in others:
+                other.kill()
+            raise
+        finally:
+            for other in others:
+                other.wait()
+            if dist.is_initialized():
+                dist.destroy_process_group()
+
+
+def _start(module: str, rank: int, size: int, meeting: str) -> subprocess.Popen[bytes]:
+    place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
+    return subprocess.Popen(  # noqa: S603  # this Python, and a module of this project
+        [sys.executable, "-m", module],
+        env=os.environ | place | {_MEETING: meeting},
+        start_new_session=True,  # Ctrl+C is for the first process, which ends the others
+    )

@@ -1,0 +1,121 @@
+"""Several processes train one network: the same curve, the same bits each time, no orphans."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+from pipeline import fetch, grayscale_and_degrade
+from pipeline.base import paths, stage
+from tests import small_project
+from tests.small_project import ROOT
+
+RESULTS = (paths.WEIGHTS, paths.SNAPSHOTS, paths.TRAINING_CURVE)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A small project with its pairs."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("DVC_ROOT", raising=False)
+        small_project.make(folder)
+        stage.run(fetch.main)
+        stage.run(grayscale_and_degrade.main)
+    return folder
+
+
+@pytest.fixture
+def project(data, tmp_path, monkeypatch):
+    """It, in the current folder, with a store that answers nobody."""
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'src'}")
+    return tmp_path
+
+
+def write_params(**changes) -> None:
+    train = {f"train.{name}": value for name, value in changes.items()}
+    small_project.write_params(Path(), small_project.PARAMS | {"train.steps": 8} | train)
+
+
+def start() -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.train"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def train(**changes) -> list[bytes]:
+    """Train with these parameters; the content of the results."""
+    write_params(**changes)
+    process = start()
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return [path.read_bytes() for path in RESULTS]
+
+
+def curve() -> pd.DataFrame:
+    return pd.read_csv(paths.TRAINING_CURVE)
+
+
+@pytest.mark.parametrize("batch_size", [6, 5])  # shares of 3 and 3, of 3 and 2
+def test_two_processes_take_the_steps_of_one(project, batch_size):
+    train(processes=1, batch_size=batch_size)
+    alone = curve()
+    first = train(processes=2, batch_size=batch_size)
+    together = curve()
+    assert list(together.columns) == list(alone.columns)
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-4)
+    assert train(processes=2, batch_size=batch_size) == first
+
+
+def test_more_processes_than_patches_are_refused(project):
+    write_params(processes=3, batch_size=2)
+    process = start()
+    output, _ = process.communicate()
+    assert process.returncode == 1
+    assert "train.batch_size is 2; 3 processes need at least one patch each" in output
+    assert "Traceback" not in output
+
+
+def wait_for_checkpoint(process: subprocess.Popen) -> None:
+    while not list(Path(".checkpoints").glob("*/state.pt")):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("victim", ["first", "other"])
+def test_a_killed_process_ends_all_and_the_training_resumes(project, victim):
+    longer = {"processes": 2, "steps": 1500, "validate_every": 500, "checkpoint_every": 5}
+    undisturbed = train(**longer)
+    for path in RESULTS:
+        path.unlink()
+    process = start()
+    wait_for_checkpoint(process)
+    (other,) = psutil.Process(process.pid).children()
+    os.kill(process.pid if victim == "first" else other.pid, signal.SIGKILL)
+    output, _ = process.communicate()
+    assert "Traceback" not in output
+    if victim == "other":
+        assert output.count("ERROR: one of the 2 training processes ended before its time") == 1
+    _, alive = psutil.wait_procs([other], timeout=30)
+    assert not alive
+    assert not paths.WEIGHTS.exists()
+
+    process = start()
+    output, _ = process.communicate()
+    assert "Continuing at step" in output
+    assert [path.read_bytes() for path in RESULTS] == undisturbed
