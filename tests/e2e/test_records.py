@@ -55,6 +55,18 @@ def test_first_command_in_a_fresh_clone_publishes_run_and_model(finished, fresh)
     assert not fresh.run("git", "status", "--porcelain", "metrics", "dvc.lock").strip()
 
 
+def test_a_second_clone_takes_everything_from_a_dvc_remote(project, tmp_path):
+    remote = ("dvc", "remote", "add", "--local", "--default", "shared", str(tmp_path / "remote"))
+    project.run(*remote)
+    project.run("dvc", "push", "--run-cache")
+    project.run("git", "clone", "-q", ".", str(tmp_path / "second"))
+    second = Project(tmp_path / "second")
+    second.run(*remote)
+    second.run("dvc", "pull", "--run-cache")
+    assert second.ran(second.run("dvc", "repro")) == ["register"]
+    check_published(second)
+
+
 def test_queued_experiment_equal_to_the_first_is_there_under_its_name(fresh):
     fresh.run("dvc", "exp", "run", "--queue", "-n", "equal")
     fresh.run("dvc", "queue", "start")
