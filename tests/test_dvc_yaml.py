@@ -68,7 +68,9 @@ def test_every_exception_is_needed():
         everything = {path.as_posix() for path in closure(main, ROOT)}
         assert OF_STAGE.get(stage, {}).keys() <= everything
     assert CARRIERS.keys() <= {
-        path.as_posix() for stage in ("train", "evaluate") for path in closure(main_of(stage), ROOT)
+        path.as_posix()
+        for stage in ("fetch", "train", "evaluate")
+        for path in closure(main_of(stage), ROOT)
     }
 
 
