@@ -33,8 +33,9 @@ $(VENV)/ready-for-tests: $(VENV)/ready requirements-onnx.txt requirements-demo.t
 	$(VENV)/bin/pip install --quiet $(OPTIONAL) --constraint constraints.txt
 	touch $@
 
+# In the order of collection, as the end-to-end tests, few and long, would come last otherwise.
 test: $(VENV)/ready-for-tests
-	python -m pytest -n 2 --dist loadfile
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/ready-for-tests # types of the optional parts, too
 	ruff check .

@@ -24,6 +24,7 @@ LIBRARY = ROOT / "src/srcnn"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OURS = {"srcnn", "pipeline", "tools", "tests", "benchmarks"}
 DISTRIBUTIONS = packages_distributions()
+PARTS = {"dvc-render": "dvc"}  # distributions of one project, of which the second needs the first
 INSTALLED = ("requirements.txt", "requirements-onnx.txt", "requirements-demo.txt")
 
 # The parts of the library that need an extra. All others need nothing beside the dependencies.
@@ -73,6 +74,7 @@ def imported(file: Path) -> set[str]:
 def undeclared(file: Path, declared: Iterable[str]) -> list[str]:
     """What a file imports that none of the declared distributions brings."""
     known = set(map(canonicalize_name, declared))
+    known |= {part for part, whole in PARTS.items() if whole in known}
     return [
         f"{file.relative_to(ROOT)}: {name}"
         for name in imported(file)

@@ -221,7 +221,11 @@ def test_lpips_can_be_turned_off_or_insisted_on():
         find_judges(load().loss, True, CPU)
 
 
-def test_without_torchmetrics_lpips_is_not_measured(monkeypatch):
+def test_without_torchmetrics_lpips_is_not_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cached = tmp_path / "hub/checkpoints/alexnet-0.pth"
+    cached.parent.mkdir(parents=True)
+    cached.touch()
     monkeypatch.setitem(sys.modules, "torchmetrics.image", None)
     assert "torchmetrics" in find_judges(load().loss, "auto", CPU).notes["lpips"]
 

@@ -29,7 +29,16 @@ def champion(monkeypatch, tmp_path):
         fetched.append(uri)
         return model_files._find(str(model_file(tmp_path)), device)
 
-    best = RegisteredModel(version=7, scale=2, perceptual_weight=0.0, is_champion=True)
+    best = RegisteredModel(
+        version=7,
+        scale=2,
+        perceptual_weight=0.0,
+        is_champion=True,
+        experiment="main",
+        loss="mse",
+        date="2026-11-26",
+        learned_from_untrained=False,
+    )
     monkeypatch.setattr(registry, "registered_models", lambda: [best])
     monkeypatch.setattr(model_files, "_fetch", fetch)
     return fetched

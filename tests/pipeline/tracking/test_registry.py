@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.tracking import registry
 from pipeline.tracking.registry import CODE, DATA, GAIN, PICTURES
-from srcnn.registry import CHAMPION, SCALE_TAG
+from srcnn.registry import CHAMPION, SCALE_TAG, UNTRAINED_TAG
 
 NAME = "srcnn"
 
@@ -18,7 +18,7 @@ def client(store):
 def register(client, gain, data="portraits", scale=4, pictures=8, promote=False, untrained=False):
     """Register a version as an experiment does and choose; the champion's version."""
     tags = {GAIN: f"{gain}", DATA: data, SCALE_TAG: f"{scale}", PICTURES: f"{pictures}", CODE: "c"}
-    tags[registry.UNTRAINED] = "true" if untrained else "false"
+    tags[UNTRAINED_TAG] = "true" if untrained else "false"
     experiment = client.get_experiment_by_name("portraits")
     run = client.create_run(experiment.experiment_id)
     made = client.create_model_version(NAME, "file:///nowhere", run.info.run_id, tags=tags)

@@ -40,4 +40,4 @@ def test_the_linked_view_shows_results_and_charts(experiment, server, tmp_path):
         assert "val/psnr" not in shown
         browser.get(f"{server.uri}/#{fragment}&compareRunsMode=CHART")
         browser.refresh()
-        wait.until(lambda browser: "Gain over bicubic on test pictures (4)" in text(browser))
+        wait.until(lambda browser: "Gain over bicubic on test pictures" in text(browser))

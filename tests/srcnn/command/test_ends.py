@@ -39,6 +39,11 @@ def wait(condition):
         time.sleep(0.05)
 
 
+def heed_interrupts():
+    """In a new process: Ctrl+C counts, though a test run in the background may ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupt(process):
     """Ctrl+C; what it says then on standard error."""
     process.send_signal(signal.SIGINT)
@@ -49,7 +54,9 @@ def interrupt(process):
 
 def test_ctrl_c_while_a_picture_is_made_is_one_line_and_leaves_nothing():
     arguments = ["upscale", "large.png", "--model", "model.safetensors", "--self-ensemble"]
-    process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
     wait(lambda: Path(".large_x2.png.partial").exists())
     assert interrupt(process) == "Interrupted; what was not finished was not written\n"
     assert not list(Path().glob("*large_x2*"))
@@ -65,6 +72,7 @@ def test_ctrl_c_ends_the_demo_in_one_line():
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
 
     def answers():
