@@ -112,14 +112,6 @@ def test_loss_parameter_reruns_train_onward_in_a_run_of_its_own(with_l1):
     assert "l1-loss" in with_l1.run("dvc", "exp", "show", "--csv")
 
 
-def test_repeated_experiment_adds_its_name_to_the_run_that_stands(with_l1):
-    before = len(with_l1.runs())
-    with_l1.run("dvc", "exp", "run", "-f", "-n", "again", "-S", "loss.pixel=l1")
-    runs = with_l1.runs()
-    assert len(runs) == before
-    assert runs[1].data.tags["pipeline.experiments"] == "l1-loss, again"
-
-
 def test_experiments_are_compared_from_mlflow_alone(with_l1):
     first, second = with_l1.runs()[:2]
     output = with_l1.run("python", "-m", "pipeline.compare", first.info.run_name, "l1-loss")
@@ -155,15 +147,6 @@ def test_champion_has_the_best_validation_gain(with_l1):
     champion = with_l1.client.get_model_version_by_alias("srcnn", "champion")
     assert len(versions) == len(with_l1.runs()) >= 2
     assert gains[champion.version] == max(gains.values())
-
-
-def test_temp_experiment_is_recorded_in_the_original_repository(project):
-    output = project.run("dvc", "exp", "run", "--temp", "-n", "temp", "-S", "seed=7")
-    assert "temp" in output
-    runs = project.runs()
-    assert [run.info.run_name for run in runs[1:]] == ["temp"]
-    assert runs[1].info.artifact_uri.startswith(str(project.folder / "mlartifacts"))
-    assert project.client.list_artifacts(runs[1].info.run_id, "figures")
 
 
 def test_two_queued_experiments_at_once_one_with_changed_code(project):

@@ -81,15 +81,6 @@ def test_two_processes_take_the_steps_of_one(project):
     assert train(processes=2, batch_size=5) == first
 
 
-def test_more_processes_than_patches_are_refused(project):
-    write_params(processes=3, batch_size=2)
-    process = start()
-    output, _ = process.communicate()
-    assert process.returncode == 1
-    assert "train.batch_size is 2; 3 processes need at least one patch each" in output
-    assert "Traceback" not in output
-
-
 def start_up_to_a_checkpoint() -> tuple[subprocess.Popen, psutil.Process]:
     """A training under way, and the other process of the two."""
     began = time.time()

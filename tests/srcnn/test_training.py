@@ -12,6 +12,7 @@ from srcnn.imresize import downscale
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
+from srcnn.team import Team
 from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training, validation_score
 
 SHORT = Settings(
@@ -45,6 +46,12 @@ def prepare(pairs, settings=SHORT, seed=0, loss=None):
     generator = torch.Generator().manual_seed(seed)
     model = SRCNN((5, 1, 3), (8, 4), generator=generator)
     return Training(model, pairs, loss or ReconstructionLoss("mse"), settings, seed + 1)
+
+
+def test_more_processes_than_patches_are_refused(pairs):
+    model = SRCNN((5, 1, 3), (8, 4))
+    with pytest.raises(ValueError, match="batch_size is 4; 5 processes need at least one patch"):
+        Training(model, pairs, ReconstructionLoss("mse"), SHORT, 1, Team(4, 5))
 
 
 def result(run):
