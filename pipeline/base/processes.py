@@ -62,17 +62,17 @@ def together(count: int | Literal["auto"], device: torch.device, module: str) ->
                 backend, init_method=meeting, rank=rank, world_size=size, timeout=_PATIENCE
             )
             yield Team(rank, size)
-        except TeamLostError:
+        except BaseException as error:
+            for other in others:
+                other.kill()
+            if not isinstance(error, TeamLostError):
+                raise
             if rank:
                 sys.exit(1)  # the first process says what there is to say
             raise StageError(
                 f"one of the {size} training processes ended before its time. The same command "
                 "again continues from the last checkpoint"
             ) from None
-        except BaseException:
-            for other in others:
-                other.kill()
-            raise
         finally:
             for other in others:
                 other.wait()
