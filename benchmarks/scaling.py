@@ -1,0 +1,113 @@
+"""How PSNR grows with the number of training pictures and of steps.
+
+    python -m benchmarks.scaling FOLDER [--sizes 50 100 200] [--steps 600 2400 9600] [--scale 4]
+
+The folder's pictures are split by their file names, 15 % for validation and 15 % for the test, by
+the project's own rule. Each network is trained with the defaults of params.yaml on the first so
+many of the others; the weights kept are the best on the validation, as in the pipeline. Printed is
+the mean PSNR of the test pictures, a border of `scale` pixels left out, full-range luma.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from srcnn.color import luma
+from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
+from srcnn.imresize import crop_to_multiple, downscale
+from srcnn.inference import SuperResolver, bicubic
+from srcnn.losses import ReconstructionLoss
+from srcnn.metrics import finite_psnr, shave
+from srcnn.models import SRCNN
+from srcnn.pairs import Pairs, PairsWriter
+from srcnn.pictures import images
+from srcnn.splits import split_of
+from srcnn.training import Settings, Training
+
+SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+BATCH, PATCH = 6, 72
+
+
+def main() -> None:
+    """Print a row for each number of pictures and of steps."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200])
+    parser.add_argument("--steps", type=int, nargs="+", default=[600, 2400, 9600])
+    parser.add_argument("--scale", type=int, choices=(2, 3, 4), default=4)
+    parser.add_argument("--kernels", type=int, nargs=3, default=[9, 5, 5])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    make_deterministic(options.threads)
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as name:
+        pairs = _pairs(options.folder, Path(name), options.scale)
+        test = pairs.split("test")
+        baseline = _psnr(test, None)
+        print(f"{len(test)} test pictures, bicubic {baseline:.2f} dB", flush=True)
+        print(
+            "| training pictures | steps | seconds | PSNR | gain |\n| --- | --- | --- | --- | --- |"
+        )
+        for steps in options.steps:
+            for size in options.sizes:
+                start = time.perf_counter()
+                resolver, trained = _train(pairs, size, steps, options)
+                seconds = time.perf_counter() - start
+                psnr = _psnr(test, resolver)
+                print(
+                    f"| {trained} | {steps} | {seconds:.0f} | {psnr:.3f} | {psnr - baseline:.3f} |",
+                    flush=True,
+                )
+
+
+def _pairs(folder: Path, to: Path, scale: int) -> Pairs:
+    with PairsWriter(to, scale, "full") as writer:
+        for path in sorted(path for path in folder.iterdir() if path.is_file()):
+            if path.suffix not in (".png", ".bmp", ".jpg"):
+                continue
+            hr = crop_to_multiple(luma(images.decode(path.read_bytes()), "full"), scale)
+            split = split_of(path.name, SHARES, 0)
+            writer.add(path.name, path.name, split, hr, downscale(hr, scale))
+    return Pairs.open(to)
+
+
+def _train(
+    pairs: Pairs, size: int, steps: int, options: argparse.Namespace
+) -> tuple[SuperResolver, int]:
+    """The best network of a training, and on how many pictures it was trained."""
+    places = {
+        split: [i for i, other in enumerate(pairs.splits) if other == split]
+        for split in ("train", "val")
+    }
+    chosen = places["train"][:size]
+    precision = choose_precision("auto", torch.device("cpu"))
+    settings = Settings(steps, BATCH, PATCH, precision=precision)
+    network = SRCNN(options.kernels, generator=torch.Generator().manual_seed(options.seed))
+    training = Training(
+        network,
+        pairs.select(chosen + places["val"]),
+        ReconstructionLoss("mse"),
+        settings,
+        options.seed + 1,
+    )
+    training.fit()
+    return training.best(), len(chosen)
+
+
+def _psnr(pairs: Pairs, resolver: SuperResolver | None) -> float:
+    """Mean PSNR in dB, of bicubic without a network."""
+    scores = []
+    for i in range(len(pairs)):
+        lr, hr = pairs.lr(i), pairs.hr(i)
+        sr = bicubic(lr, pairs.scale) if resolver is None else resolver(lr)
+        scores.append(finite_psnr(shave(sr, pairs.scale), shave(hr, pairs.scale)))
+    return float(np.mean(scores))
+
+
+if __name__ == "__main__":
+    main()
