@@ -7,7 +7,7 @@ from tqdm import tqdm
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
 from pipeline.base.params import Params
-from pipeline.sources import celeba_hq, folder, raw, samples, testsets
+from pipeline.sources import celeba_hq, folder, raw, samples
 
 # A new source is one function and one line here.
 SOURCES = {
@@ -19,7 +19,6 @@ SOURCES = {
 
 def main(params: Params) -> None:
     """Fetch, check and store the pictures; on any failure nothing is left that looks whole."""
-    testsets.find(params)
     data = params.data
     unreadable = raw.Unreadable(skip=data.skip_unreadable)
     with artifacts.whole_folder(paths.RAW) as out:

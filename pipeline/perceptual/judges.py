@@ -10,7 +10,7 @@ import torch
 from pipeline.base import stage
 from pipeline.base.inputs import digest
 from pipeline.base.params import Loss
-from pipeline.perceptual.loss import existing_file
+from pipeline.perceptual.weights import existing_file
 from srcnn.evaluation import Judge
 
 

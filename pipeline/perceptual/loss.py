@@ -4,12 +4,11 @@ PyTorch's vision packages and VGG19 are imported only where they are asked for: 
 the pixel loss alone never loads them to train.
 """
 
-from pathlib import Path
-
 import torch
 
 from pipeline.base import stage
 from pipeline.base.params import Loss
+from pipeline.perceptual.weights import existing_file
 from srcnn.losses import ReconstructionLoss
 
 # Of the untrained VGG19; not the experiment's, so that all experiments mean the same network.
@@ -49,16 +48,3 @@ def build_loss(
             "-S loss.vgg19_weights=embedded"
         ) from None
     return ReconstructionLoss(wanted.pixel, perceptual.to(device), wanted.perceptual_weight)
-
-
-def existing_file(loss: Loss) -> Path | None:
-    """The path in loss.vgg19_weights, if it is one; known early to exist, also if used late."""
-    if loss.vgg19_file is None:
-        return None
-    path = stage.resolve(loss.vgg19_file)
-    if not path.is_file():
-        raise stage.StageError(
-            f"loss.vgg19_weights is {loss.vgg19_file!r}, but {path} does not exist or is "
-            "not a file; it may be embedded, imagenet, random, or a .safetensors or .pth file"
-        )
-    return path

@@ -23,12 +23,7 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
         StageError: data.path is not a folder, there is no picture in it, or data.group_by finds no
             source in a name.
     """
-    if not data.path:
-        raise stage.StageError("data.path must name a folder when data.source is 'folder'")
-    root = stage.resolve(data.path)
-    if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise stage.StageError(f"data.path is {data.path!r}, but {root} {what}")
+    root = find_root(data)
     names = _names(root)
     if not names:
         raise stage.StageError(
@@ -37,6 +32,21 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
     sources = {name: _source(name, data.group_by) for name in names}
     chosen = _of_many_sources(sources, data.limit)
     return Source(_read(root, chosen, unreadable), len(chosen))
+
+
+def find_root(data: Data) -> Path:
+    """The folder that data.path names.
+
+    Raises:
+        StageError: it is not a folder.
+    """
+    if not data.path:
+        raise stage.StageError("data.path must name a folder when data.source is 'folder'")
+    root = stage.resolve(data.path)
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise stage.StageError(f"data.path is {data.path!r}, but {root} {what}")
+    return root
 
 
 def _names(root: Path) -> list[str]:

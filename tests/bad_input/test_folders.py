@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import evaluate, fetch
+from pipeline import check, evaluate, fetch
 from srcnn.command.cli import main
 from tests import optional
 from tests.bad_input.pictures import BROKEN, WHOLE
@@ -81,13 +81,12 @@ def test_fetch_names_the_folder_or_the_file(project, make):
     assert not Path("data/raw").exists()
 
 
-@pytest.mark.parametrize("module", [fetch, evaluate], ids=["fetch", "evaluate"])
+@pytest.mark.parametrize("module", [check, evaluate], ids=["check", "evaluate"])
 @pytest.mark.parametrize("make", FOLDERS, **names)
 def test_test_sets_are_checked_before_any_work(project, make, module):
     make()
-    outcome = project(
-        module, module.__name__.split(".")[1], **{"evaluate.test_sets": {"S": "photos"}}
-    )
+    name = None if module is check else "evaluate"
+    outcome = project(module, name, **{"evaluate.test_sets": {"S": "photos"}})
     assert outcome.is_one_error("evaluate.test_sets.S", "photos")
 
 

@@ -17,7 +17,7 @@ from srcnn.hardware import choose_device, choose_precision
 from srcnn.registry import NoModel
 from tests.e2e.conftest import copy_of
 
-STAGES = ["fetch", "grayscale-and-degrade", "train", "evaluate", "plot", "register"]
+STAGES = ["check", "fetch", "grayscale-and-degrade", "train", "evaluate", "plot", "register"]
 
 
 def test_repro_runs_every_stage_and_writes_every_result(finished):
@@ -36,7 +36,7 @@ def test_repro_runs_every_stage_and_writes_every_result(finished):
 
 def test_second_repro_computes_nothing_and_adds_nothing(project):
     output = project.run("dvc", "repro")
-    assert project.ran(output) == ["register"]
+    assert project.ran(output) == ["check", "register"]
     assert len(project.runs()) == 1
     assert len(project.client.search_model_versions("name = 'srcnn'")) == 1
 
@@ -103,7 +103,7 @@ def with_l1(finished, tmp_path_factory):
 
 
 def test_loss_parameter_reruns_train_onward_in_a_run_of_its_own(with_l1):
-    assert with_l1.ran(with_l1.first_output) == ["train", "evaluate", "plot", "register"]
+    assert with_l1.ran(with_l1.first_output) == ["check", "train", "evaluate", "plot", "register"]
     first, second = with_l1.runs()[:2]
     assert second.info.run_name == "l1-loss"
     assert second.data.tags["dvc.experiment"] == "l1-loss"

@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 RESULTS = ("models/srcnn.safetensors", "models/snapshots.safetensors", "metrics/training.csv")
 LONGER = ("-S", "train.steps=1000", "-S", "train.validate_every=500")
 
@@ -94,8 +96,15 @@ def test_twins_at_once_give_one_run(project):
     assert sorted(names) == ["twin-a", "twin-b"]
 
 
-def test_a_bad_parameter_of_evaluate_is_one_clear_error_before_the_training(project):
-    settings = ("-S", "+evaluate.test_sets.A=no/folder", "-S", "seed=3")
-    output = project.run("dvc", "exp", "run", "--temp", *settings, fails=True)
-    assert "reproduce 'train'" in output
+@pytest.mark.parametrize(
+    "wrong",
+    ["+evaluate.test_sets.A=no/folder", "loss.vgg19_weights=no.safetensors", "train.optimizer=adm"],
+)
+def test_what_is_wrong_is_one_clear_error_while_the_last_results_are_there(project, wrong):
+    before = {path: project.read(path) for path in RESULTS}
+    output = project.run("dvc", "exp", "run", "-S", wrong, "-S", "seed=3", fails=True)
+    assert project.ran(output) == ["check"]
+    assert output.count("ERROR: ") == 2  # ours, and DVC's on its stage
+    assert wrong.partition("=")[0].lstrip("+") in output
     assert "Traceback" not in output
+    assert {path: project.read(path) for path in RESULTS} == before

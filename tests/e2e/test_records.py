@@ -44,6 +44,7 @@ def fresh(finished, tmp_path_factory):
 def test_first_command_in_a_fresh_clone_publishes_run_and_model(finished, fresh):
     # Here, where the bits are those of dvc.lock, DVC takes the committed figures as they are.
     assert fresh.ran(fresh.first_output) == [
+        "check",
         "fetch",
         "grayscale-and-degrade",
         "train",
@@ -63,7 +64,7 @@ def test_a_second_clone_takes_everything_from_a_dvc_remote(project, tmp_path):
     second = Project(tmp_path / "second")
     second.run(*remote)
     second.run("dvc", "pull", "--run-cache")
-    assert second.ran(second.run("dvc", "repro")) == ["register"]
+    assert second.ran(second.run("dvc", "repro")) == ["check", "register"]
     check_published(second)
 
 
@@ -111,7 +112,7 @@ def test_a_store_without_runs_is_filled_again(fresh, empty_store):
     for file in fresh.folder.glob("mlflow.db*"):
         file.unlink()
     shutil.copy(empty_store, fresh.folder)
-    assert fresh.ran(fresh.run("dvc", "repro")) == ["register"]
+    assert fresh.ran(fresh.run("dvc", "repro")) == ["check", "register"]
     # MLflow in this process still has the file open that was deleted.
     shutil.copy(fresh.folder / "mlflow.db", fresh.folder / "filled.db")
     check_published(fresh, f"sqlite:///{fresh.folder / 'filled.db'}")
