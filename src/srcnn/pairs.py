@@ -170,6 +170,23 @@ class Pairs:
             lr_offsets=self.lr_offsets[where],
         )
 
+    @property
+    def pixels(self) -> int:
+        """Of all HR pictures together."""
+        return int((self.heights * self.widths).sum())
+
+    def alone(self) -> Self:
+        """The same pictures with only their own pixels, copied into memory."""
+        sizes = self.heights * self.widths
+        lr_sizes = sizes // self.scale**2
+        return replace(
+            self,
+            hr_offsets=np.cumsum(sizes) - sizes,
+            lr_offsets=np.cumsum(lr_sizes) - lr_sizes,
+            hr_data=np.concatenate([self.hr(i).reshape(-1) for i in range(len(self))]),
+            lr_data=np.concatenate([self.lr(i).reshape(-1) for i in range(len(self))]),
+        )
+
 
 def _digest(meta: Mapping[str, Any], hr: bytes, lr: bytes, index: bytes) -> str:
     """Checksum of a whole folder from those of its pixels."""

@@ -17,11 +17,14 @@ class PatchSampler:
     border of MATLAB's imresize, is enlarged by one small matrix, so that a patch equals the same
     patch cut from the whole upsampled picture.
 
+    On a CPU the pictures stay in their memory map. A GPU gets a copy of them, unless that would
+    take more than half of its free memory: then patches are cut on the CPU, to the same bits.
+
     Args:
         pairs: pictures, none smaller than a patch.
         patch_size: side of a patch in HR pixels, a multiple of the scale.
         augment: apply one of the eight flips and rotations to each patch.
-        device: where the pictures are kept and the patches are made.
+        device: where the patches are to be.
 
     Raises:
         ValueError: patch_size is no multiple of the scale, or a picture is smaller than a patch.
@@ -43,6 +46,9 @@ class PatchSampler:
         self._scale = scale
         self._augment = augment
         self._device = torch.device(device)
+        self._home = _home(pairs, self._device)
+        if self._home.type != "cpu":
+            pairs = pairs.alone()
         self._size = patch_size
         self._lr_size = patch_size // scale
 
@@ -76,15 +82,15 @@ class PatchSampler:
             The bicubic-upsampled LR patches and the HR patches, each float32
             (B, 1, patch_size, patch_size) in gray levels / 255; LR is not clamped.
         """
-        draws = torch.randint(self._count, (count,), generator=generator).to(self._device)
+        draws = torch.randint(self._count, (count,), generator=generator).to(self._home)
         turns = None
         if self._augment:
-            turns = torch.randint(8, (count,), generator=generator).to(self._device)
+            turns = torch.randint(8, (count,), generator=generator).to(self._home)
         picture = torch.searchsorted(self._ends, draws, right=True)
         position = draws - self._starts[picture]
         y, x = position // self._columns[picture], position % self._columns[picture]
 
-        window = torch.arange(-REACH, self._lr_size + REACH, device=self._device)
+        window = torch.arange(-REACH, self._lr_size + REACH, device=self._home)
         height, width = self._lr_shape[picture].unbind(1)
         lr = self._gather(
             self._lr,
@@ -94,7 +100,7 @@ class PatchSampler:
             _mirror(x[:, None] + window, width[:, None]),
             turns,
         )
-        patch = torch.arange(self._size, device=self._device)
+        patch = torch.arange(self._size, device=self._home)
         hr = self._gather(
             self._hr,
             self._hr_offset[picture],
@@ -125,10 +131,20 @@ class PatchSampler:
                 torch.where(transposed, columns, rows),
                 torch.where(transposed, rows, columns),
             )
-        return data[rows[:, :, None] + columns[:, None, :]].to(torch.float32) / 255
+        pixels = data[rows[:, :, None] + columns[:, None, :]]
+        return pixels.to(self._device).to(torch.float32) / 255
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(array).to(self._device)
+        return torch.from_numpy(array).to(self._home)
+
+
+def _home(pairs: Pairs, device: torch.device) -> torch.device:
+    """Where pictures are kept whose patches are wanted on a device."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if pairs.pixels * (1 + 1 / pairs.scale**2) > free / 2:
+            return torch.device("cpu")
+    return device
 
 
 def _mirror(index: torch.Tensor, size: torch.Tensor) -> torch.Tensor:

@@ -117,8 +117,9 @@ class Training:
         self._sampler = PatchSampler(pairs.split("train"), patch, augment, device)
         self._generator = torch.Generator().manual_seed(seed)
         # The same validation patches at every validation, so that val_loss is one curve.
-        val_sampler = PatchSampler(pairs.split("val"), patch, False, device)
-        self._val_patches = val_sampler.draw(VAL_PATCHES, torch.Generator().manual_seed(0))
+        val_sampler = PatchSampler(pairs.split("val"), patch, augment=False)
+        val_patches = val_sampler.draw(VAL_PATCHES, torch.Generator().manual_seed(0))
+        self._val_patches = tuple(patches.to(device) for patches in val_patches)
         self._validation = Validation(pairs, settings.val_pictures)
 
         self.step = 0

@@ -77,6 +77,15 @@ def test_select_takes_any_order(folder):
     np.testing.assert_array_equal(chosen.hr(0), pixels(3, (8, 12)))
 
 
+def test_alone_a_split_has_its_own_pixels_only(folder):
+    train = Pairs.open(folder).split("train")
+    alone = train.alone()
+    assert alone.hr_data.size == alone.pixels == sum(train.hr(i).size for i in range(2))
+    for i in range(2):
+        np.testing.assert_array_equal(alone.hr(i), train.hr(i))
+        np.testing.assert_array_equal(alone.lr(i), train.lr(i))
+
+
 def test_same_pictures_same_bytes(folder, tmp_path):
     again = write(tmp_path / "again")
     for file in folder.iterdir():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from srcnn import patches
 from srcnn.imresize import bicubic_upscale, downscale
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.patches import PatchSampler
@@ -118,3 +119,20 @@ def test_patch_size_is_checked(tmp_path, size, problem):
     pairs = write(tmp_path / "pairs", [(48, 32), (40, 48)], scale=4)
     with pytest.raises(ValueError, match=problem):
         PatchSampler(pairs, size)
+
+
+def test_a_copy_of_the_split_s_pixels_gives_the_same_patches(tmp_path):
+    pairs = write(tmp_path / "pairs", [(32, 40), (24, 24), (40, 32)], 4).select([2, 0])
+    mapped, copied = (
+        PatchSampler(some, 16).draw(50, generator()) for some in (pairs, pairs.alone())
+    )
+    for one, other in zip(mapped, copied, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("free", "home"), [(10_000, "cuda"), (4_000, "cpu")])
+def test_pictures_stay_where_there_is_room_for_them(tmp_path, monkeypatch, free, home):
+    pairs = write(tmp_path / "pairs", [(48, 48)], 4)  # 2,448 bytes with their LR pictures
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**6))
+    assert patches._home(pairs, torch.device("cuda")).type == home
+    assert patches._home(pairs, torch.device("cpu")).type == "cpu"
