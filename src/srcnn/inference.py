@@ -166,7 +166,9 @@ def _check_tensors(file: safe_open, model: SRCNN) -> None:
             )
 
 
-def valid_by_tiles(model: SRCNN, upsampled: torch.Tensor) -> torch.Tensor:
+def valid_by_tiles(
+    model: SRCNN, upsampled: torch.Tensor, bfloat16: bool = False
+) -> torch.Tensor:
     """`SRCNN.valid` for pictures of any size, in the memory that a tile needs.
 
     On a CPU the tiles' feature maps stay in its cache, which for large pictures doubles the speed.
@@ -174,6 +176,7 @@ def valid_by_tiles(model: SRCNN, upsampled: torch.Tensor) -> torch.Tensor:
     Args:
         model: the network.
         upsampled: (B, 1, H, W) luma in [0, 1], H and W greater than 2 · margin.
+        bfloat16: as for `SRCNN.valid`.
 
     Returns:
         (B, 1, H - 2 · margin, W - 2 · margin) luma, not clamped.
@@ -189,7 +192,7 @@ def valid_by_tiles(model: SRCNN, upsampled: torch.Tensor) -> torch.Tensor:
             some = slice(i, i + pictures)
             window = upsampled[some, :, top : top + tile + context, left : left + tile + context]
             sr[some, :, top : top + tile, left : left + tile] = model.valid(
-                window.contiguous(memory_format=torch.channels_last)
+                window.contiguous(memory_format=torch.channels_last), bfloat16
             )
     return sr
 

@@ -106,6 +106,12 @@ def test_alpha_is_bicubic_and_hidden_colours_do_not_bleed():
     np.testing.assert_array_equal(sr[:, :34, :3], opaque[:, :34])
 
 
+def test_bfloat16_is_a_gray_level_off_at_most():
+    exact, rounded = (Upscaler(resolver(), bfloat16=b)(PICTURE) for b in (False, True))
+    difference = np.abs(exact.astype(int) - rounded)
+    assert 0 < difference.max() <= 1
+
+
 def test_self_ensemble_commutes_with_flips_and_rotations():
     upscaler = Upscaler(resolver(), self_ensemble=True)
     picture = ASTRONAUT / 255
