@@ -8,11 +8,8 @@ for, and of the comparison page, with so many runs. Run it on an otherwise idle 
 """
 
 import re
-import stat
 import statistics
-import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,7 +46,7 @@ def main() -> None:
 
 def _run_queue(project: Project, folder: Path, experiments: int, jobs: int) -> None:
     """Experiments that differ in their seed: their time, and their traces on the disk."""
-    log = _time_stages(project, folder / "bin")
+    calls = faults.Calls.of(project, folder / "bin")
     before = _sizes(project)
     seeds = ",".join(map(str, range(1, experiments + 1)))
     project.run("dvc", "exp", "run", "--queue", "-n", "many", "-S", f"seed={seeds}")
@@ -59,10 +56,7 @@ def _run_queue(project: Project, folder: Path, experiments: int, jobs: int) -> N
     seconds = time.monotonic() - start
     published = sum(run.info.status == "FINISHED" for run in project.runs()) - 1
 
-    stages: dict[str, list[float]] = defaultdict(list)
-    for line in log.read_text(encoding="utf-8").splitlines():
-        stage, began, ended = line.split()
-        stages[stage].append(float(ended) - float(began))
+    stages = calls.take()
     of_stages = sum(map(sum, stages.values())) / experiments
     each = seconds * jobs / experiments
     print(f"{experiments} experiments, {jobs} at a time: {seconds:.0f} s, {published} in MLflow")
@@ -80,20 +74,6 @@ def _run_queue(project: Project, folder: Path, experiments: int, jobs: int) -> N
     for name in KEPT:
         more = [(sizes[name] - before[name]) / experiments for sizes in (after, cleaned)]
         print(f"| {name} | {before[name]:.1f} | {more[0]:.3f} | {more[1]:.3f} |", flush=True)
-
-
-def _time_stages(project: Project, folder: Path) -> Path:
-    """Let the project find a `python` that writes down each call; the file that it writes."""
-    log, shim = folder / "calls.txt", folder / "python"
-    folder.mkdir()
-    shim.write_text(
-        "#!/bin/bash\nstart=$EPOCHREALTIME\n"
-        f'{sys.executable} "$@"\ncode=$?\n'
-        f'echo "$2 $start $EPOCHREALTIME" >> {log}\nexit $code\n'
-    )
-    shim.chmod(shim.stat().st_mode | stat.S_IXUSR)
-    project.extra = {"PATH": f"{folder}:{project.environment['PATH']}"}
-    return log
 
 
 def _sizes(project: Project) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 import psutil
@@ -83,6 +85,41 @@ class Project(e2e.Project):
                     found.append(process)
             except psutil.Error:
                 continue
+        return found
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The calls of `python` by DVC in a project, each with its seconds.
+
+    Attributes:
+        log: where each call adds a line.
+    """
+
+    log: Path
+
+    @classmethod
+    def of(cls, project: Project, folder: Path) -> Self:
+        """Let the project find a `python`, in a new folder, that writes down its calls."""
+        folder.mkdir()
+        log, shim = folder / "calls.txt", folder / "python"
+        shim.write_text(
+            "#!/bin/bash\nstart=$EPOCHREALTIME\n"
+            f'{sys.executable} "$@"\ncode=$?\n'
+            f'echo "$2 $start $EPOCHREALTIME" >> {log}\nexit $code\n'
+        )
+        shim.chmod(0o755)
+        project.extra = {"PATH": f"{folder}{os.pathsep}{project.environment['PATH']}"}
+        return cls(log)
+
+    def take(self) -> dict[str, list[float]]:
+        """Seconds of each call since the last look, by module."""
+        found: dict[str, list[float]] = {}
+        if self.log.exists():
+            for line in self.log.read_text(encoding="utf-8").splitlines():
+                module, began, ended = line.split()
+                found.setdefault(module, []).append(float(ended) - float(began))
+            self.log.unlink()
         return found
 
 
