@@ -65,7 +65,9 @@ def test_run_holds_parameters_curves_results_figures_data_and_model(finished):
 
 
 def test_registered_champion_upscales_pictures_of_any_size(finished):
-    mlflow.set_tracking_uri(f"sqlite:///{finished.folder / 'mlflow.db'}")
+    store = f"sqlite:///{finished.folder / 'mlflow.db'}"
+    mlflow.set_tracking_uri(store)
+    mlflow.set_registry_uri(store)  # which another test in this process may have set
     version = finished.client.get_model_version_by_alias("srcnn", "champion")
     (run,) = finished.runs()
     assert version.run_id == run.info.run_id
