@@ -13,7 +13,7 @@ RUN useradd --create-home --uid 1000 srcnn \
  && install --directory --owner srcnn --group srcnn \
     /project /project/.checkpoints /project/.dvc /project/.dvc/cache /project/mlartifacts
 WORKDIR /project
-USER srcnn
+USER 1000
 
 # Dependencies before the code, so that a change of the code does not install them again.
 COPY --chown=srcnn:srcnn requirements.txt constraints.txt ./
