@@ -8,6 +8,9 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends git make \
  && rm -rf /var/lib/apt/lists/*
 
+# `dvc exp run` makes a commit, for which git wants an author.
+RUN git config --system user.name srcnn && git config --system user.email srcnn@localhost
+
 # The three folders exist, and are the user's, so that a new volume over one is the user's, too.
 RUN useradd --create-home --uid 1000 srcnn \
  && install --directory --owner srcnn --group srcnn \
