@@ -13,7 +13,6 @@ from pipeline.base.parallel import in_order
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded
 from pipeline.sources import raw
-from srcnn.color import luma
 from srcnn.degradation import Degradation, picture_rng
 from srcnn.imresize import crop_to_multiple
 from srcnn.pairs import Pairs, PairsWriter
@@ -117,7 +116,7 @@ def _write_pairs(planned: Sequence[Planned], params: Params) -> None:
     )
 
     def pair(picture: raw.RawPicture) -> tuple[np.ndarray, np.ndarray]:
-        hr = luma(images.decode(picture.data), degrade.luma)
+        hr = images.decode_luma(picture.data, degrade.luma)
         hr = crop_to_multiple(hr, degrade.scale)
         return hr, degradation(hr, picture_rng(params.seed, picture.id))
 

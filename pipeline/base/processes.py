@@ -25,8 +25,8 @@ _PATIENCE = timedelta(days=7)  # a process that ends is noticed at once; one tha
 def together(count: int | Literal["auto"], device: torch.device, module: str) -> Iterator[Team]:
     """This process's place among those that train together, while the block runs.
 
-    Under a launcher, which sets RANK and WORLD_SIZE, these decide. Else this process is the first,
-    and starts the others with the same module on this machine; they end with the block.
+    Under a launcher, which sets RANK and WORLD_SIZE, it started them all. Else this process is the
+    first, and starts the others with the same module on this machine; they end with the block.
 
     Args:
         count: train.processes; "auto" is one for each GPU, and 1 without.
@@ -34,11 +34,17 @@ def together(count: int | Literal["auto"], device: torch.device, module: str) ->
         module: that each of them runs.
 
     Raises:
-        StageError: there are fewer GPUs, or another process ended before its time.
+        StageError: there are fewer GPUs, a launcher started another number of processes than
+            `count`, they do not find each other, or one ended before its time.
     """
     gpus = torch.cuda.device_count() if device.type == "cuda" else None
     if "RANK" in os.environ:
         rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        if count not in ("auto", size):  # which is recorded as what decided the bits
+            raise StageError(
+                f"train.processes is {count}, but the launcher started {size} processes. "
+                "Both must be the same number"
+            )
         others: list[subprocess.Popen[bytes]] = []
     else:
         rank, size = 0, (gpus or 1) if count == "auto" else count
@@ -58,9 +64,16 @@ def together(count: int | Literal["auto"], device: torch.device, module: str) ->
             others = [_start(module, rank, size, meeting) for rank in range(1, size)]
         backend = "nccl" if device.type == "cuda" else "gloo"
         try:
-            dist.init_process_group(
-                backend, init_method=meeting, rank=rank, world_size=size, timeout=_PATIENCE
-            )
+            try:
+                dist.init_process_group(
+                    backend, init_method=meeting, rank=rank, world_size=size, timeout=_PATIENCE
+                )
+            except (RuntimeError, ValueError) as error:  # ValueError: no MASTER_ADDR, for example
+                raise StageError(
+                    f"the {size} training processes do not find each other: "
+                    f"{str(error).splitlines()[0]}. {backend.upper()}_SOCKET_IFNAME names the "
+                    "network interface to use"
+                ) from None
             yield Team(rank, size)
         except BaseException as error:
             for other in others:

@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from pipeline.base import artifacts
 from pipeline.base.parallel import in_order
 from pipeline.base.stage import StageError
-from srcnn.color import luma
 from srcnn.pictures import images
 from srcnn.pictures.deep import UnreadableImage
 
@@ -162,17 +161,16 @@ class _Seen:
 
 def _look_at(picture: RawPicture) -> tuple[RawPicture, _Seen | UnreadableImage]:
     try:
-        pixels = images.decode(picture.data)
+        gray = images.decode_luma(picture.data, "full")
     except UnreadableImage as error:
         return picture, error
-    height, width = pixels.shape[:2]
+    height, width = gray.shape
     digest = hashlib.sha256(picture.data).hexdigest()
-    return picture, _Seen(width, height, _name_of(pixels), digest)
+    return picture, _Seen(width, height, _name_of(gray), digest)
 
 
-def _name_of(pixels: np.ndarray) -> str:
+def _name_of(gray: np.ndarray) -> str:
     """A name for what is seen, whatever the file's format: networks only see the luma."""
-    gray = luma(pixels, "full")
     return hashlib.sha256(str(gray.shape).encode() + gray.tobytes()).hexdigest()[:16]
 
 

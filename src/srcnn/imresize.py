@@ -111,7 +111,8 @@ def _resize(picture: np.ndarray, new_height: int, new_width: int) -> np.ndarray:
 def _resize_rows(picture: np.ndarray, new_height: int) -> np.ndarray:
     """(H, W, ...) to (new_height, W, ...), float64."""
     height, *others = picture.shape
-    samples = picture.reshape(height, -1).astype(np.float64)
+    # In C order: a transposed picture would keep its own, and the product would copy it.
+    samples = picture.reshape(height, -1).astype(np.float64, order="C")
     return (_sparse_bicubic_matrix(height, new_height) @ samples).reshape(new_height, *others)
 
 
@@ -121,4 +122,6 @@ def round_to_uint8(values: np.ndarray) -> np.ndarray:
     Float errors never decide a tie of the bicubic: with scales 2, 4 and 8 its weights are binary
     fractions, so ties are exact; with 3 they are multiples of 1/81, so there are none.
     """
-    return np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)
+    rounded = values + 0.5
+    np.floor(rounded, out=rounded)
+    return np.clip(rounded, 0, 255, out=rounded).astype(np.uint8)

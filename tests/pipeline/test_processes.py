@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -49,9 +50,11 @@ def write_params(**changes) -> None:
     small_project.write_params(Path(), small_project.PARAMS | {"train.steps": 8} | train)
 
 
-def start() -> subprocess.Popen:
+def start(folder: Path = Path(), **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.train"],
+        cwd=folder,
+        env=os.environ | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -115,3 +118,47 @@ def test_a_killed_process_ends_all_and_the_training_resumes(project):
     output, _ = process.communicate()
     assert "Continuing at step" in output
     assert [path.read_bytes() for path in RESULTS] == undisturbed
+
+
+def launched(rank: int, size: int) -> dict[str, str]:
+    """What a launcher sets for a process on a machine of its own."""
+    return {
+        "RANK": str(rank),
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": str(size),
+        "MASTER_ADDR": "127.0.0.1",
+        "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
+    }
+
+
+def test_processes_of_a_launcher_in_two_checkouts_give_the_bits_of_two_here(project, tmp_path):
+    here = train(processes=2)
+    for path in RESULTS:
+        path.unlink()
+    other = tmp_path / "other"
+    shutil.copytree(project, other, ignore=shutil.ignore_patterns("other", "mlflow.db*"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = {"MASTER_PORT": str(server.getsockname()[1])}
+    second = start(other, **launched(1, 2), **port)
+    first = start(**launched(0, 2), **port)
+    for process in (first, second):
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+    assert [path.read_bytes() for path in RESULTS] == here
+    assert not (other / paths.WEIGHTS).exists()
+
+
+def test_a_launcher_must_start_as_many_processes_as_the_record_will_say(project):
+    write_params(processes=1)
+    output, _ = start(**launched(0, 2)).communicate()
+    assert output.splitlines()[-1] == (
+        "ERROR: train.processes is 1, but the launcher started 2 processes. "
+        "Both must be the same number"
+    )
+
+
+def test_processes_that_do_not_find_each_other_are_one_line(project):
+    write_params(processes=2)
+    output, _ = start(**launched(0, 2)).communicate()  # without MASTER_PORT
+    assert "ERROR: the 2 training processes do not find each other: " in output
+    assert "Traceback" not in output

@@ -17,6 +17,14 @@ def test_full_is_pillows_l(rgb):
     np.testing.assert_array_equal(luma(rgb, "full"), np.asarray(Image.fromarray(rgb).convert("L")))
 
 
+@pytest.mark.parametrize("luma_range", ["full", "studio"])
+def test_views_and_single_pixels_have_the_same_luma(rgb, luma_range):
+    whole = luma(rgb, luma_range)
+    np.testing.assert_array_equal(luma(rgb[::-1, 1::3], luma_range), whole[::-1, 1::3])
+    np.testing.assert_array_equal(luma(rgb[:1, :1], luma_range), whole[:1, :1])
+    assert luma(rgb[:0], luma_range).shape == (0, 50)
+
+
 def test_studio_is_the_rounded_formula_of_rgb2ycbcr(rgb):
     weights = [Fraction(65481, 1000), Fraction(128553, 1000), Fraction(24966, 1000)]
     expected = [

@@ -8,11 +8,23 @@ import pytest
 import tifffile
 from PIL import Image
 
-from srcnn.pictures.images import UnreadableImage, decode
+from srcnn.color import LUMA_RANGES, luma
+from srcnn.pictures import images
+from srcnn.pictures.images import UnreadableImage
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 256, (20, 30), dtype=np.uint8)
 RGB = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+
+
+def decode(data: bytes) -> np.ndarray:
+    """The picture; its luma decoded at once must be the same, for every kind tested here."""
+    picture = images.decode(data)
+    for luma_range in LUMA_RANGES:
+        at_once = images.decode_luma(data, luma_range)
+        assert at_once.dtype == np.uint8
+        np.testing.assert_array_equal(at_once, luma(picture, luma_range))
+    return picture
 
 
 def encode(picture: Image.Image | np.ndarray, kind: str = "PNG", **options) -> bytes:
