@@ -17,7 +17,7 @@ from pipeline.base import paths, stage
 from pipeline.base.inputs import digest, hash_of
 from pipeline.base.params import Params
 from pipeline.tracking import identity, registry, view
-from pipeline.tracking.claims import beating, claim, settle
+from pipeline.tracking.claims import beating, claim, is_ours, settle
 from pipeline.tracking.experiment import Experiment
 from pipeline.tracking.store import STATE, TROUBLE, Store, brief
 from srcnn.registry import (
@@ -65,6 +65,9 @@ def _publish(experiment: Experiment, params: Params) -> None:
             named = [{str(name): value for name, value in row.items()} for row in rows]
             store.log_curve(run_id, named, store.points(run))
             _log_results(store, run_id, experiment)
+            if not is_ours(store, run_id):
+                print(f"Another process is publishing this experiment: run {run_id}")
+                return
         with store.lock:
             version = registry.register(
                 store,
@@ -78,6 +81,9 @@ def _publish(experiment: Experiment, params: Params) -> None:
             store.client.set_terminated(run_id, "FINISHED")
             store.tag(run_id, {STATE: "published"})
             run_id = settle(store, experiment.content).info.run_id
+            made, version = version, registry.keep_first(store, run_id, version)
+            if made.run_id == run_id and made.version != version.version:
+                _describe(store, run_id, experiment, str(version.version))
     with store.lock:
         champion = registry.choose_champion(store.client, name, version, params.tracking.promote)
     view.share(store)

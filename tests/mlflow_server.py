@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,13 +31,22 @@ class Server:
     Args:
         folder: of its artifacts and its log.
         database: SQLAlchemy's URI of its database.
+        options: of `mlflow server`, beside and instead of those here.
+        environment: variables for it alone.
     """
 
-    def __init__(self, folder: Path, database: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        options: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.artifacts = folder / "artifacts"
         self._folder, self._database = folder, database
+        self._options, self._environment = options or {}, environment or {}
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -46,6 +56,7 @@ class Server:
             "artifacts-destination": self.artifacts,
             "port": self.port,
             "workers": 1,
+            **self._options,
         }
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
         command += [f"--{name}={value}" for name, value in options.items()]
@@ -54,7 +65,7 @@ class Server:
             self._process = subprocess.Popen(
                 command,
                 cwd=self._folder,
-                env=os.environ | quiet,
+                env={**os.environ, **quiet, **self._environment},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

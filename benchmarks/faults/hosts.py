@@ -104,7 +104,7 @@ def different(one: Host, two: Host, store: Store, name: str) -> list[str]:
     faults.change(two.project, train={"momentum": 0.9})
     one.start()
     two.start()
-    return one.end() + two.end() + _two_published(store, name)
+    return one.end() + two.end() + two_published(store, name)
 
 
 def dies_training(one: Host, two: Host, store: Store, name: str) -> list[str]:
@@ -142,7 +142,7 @@ def clock_step(one: Host, two: Host, store: Store, name: str) -> list[str]:
     two.until_training()
     time.sleep(3)
     one.clock.write_text("+0")
-    return one.end() + two.end() + _two_published(store, name)
+    return one.end() + two.end() + two_published(store, name)
 
 
 FAULTS: dict[str, Callable[[Host, Host, Store, str], list[str]]] = {
@@ -224,7 +224,8 @@ def _published(host: Host, store: Store, name: str) -> list[str]:
     return published.wrong(host.project, store.client, name, store.artifacts)
 
 
-def _two_published(store: Store, name: str) -> list[str]:
+def two_published(store: Store, name: str) -> list[str]:
+    """What is wrong unless a store holds two whole runs, of which the better one is champion."""
     wrong = [] if _tags(store, name) == ["published"] * 2 else [f"runs: {_tags(store, name)}"]
     if _states(store, name) != ["FINISHED"] * 2:
         wrong.append(f"runs: {_states(store, name)}")

@@ -128,15 +128,16 @@ def server(kind: str, folder: Path) -> Iterator[Server]:
     folder.mkdir(parents=True)
     if kind == "sqlite":
         started = Server(folder, f"sqlite:///{folder / 'server.db'}")
-        with _running(started):
+        with running_server(started):
             yield started
         return
-    with _postgresql() as database, _running(Server(folder, database)) as started:
+    with postgresql() as database, running_server(Server(folder, database)) as started:
         yield started
 
 
 @contextmanager
-def _running(started: Server) -> Iterator[Server]:
+def running_server(started: Server) -> Iterator[Server]:
+    """Start a server, and kill it when the block ends."""
     started.start()
     try:
         yield started
@@ -160,19 +161,29 @@ def _binaries() -> Path | None:
 
 
 @contextmanager
-def _postgresql() -> Iterator[str]:
-    """A database of an own PostgreSQL, which refuses to be run by root; its URI."""
+def postgresql(password: str = "") -> Iterator[str]:
+    """A database of an own PostgreSQL, which refuses to be run by root; its URI.
+
+    Args:
+        password: what it asks for; it is not in the URI. Without one it lets everybody in.
+    """
     binaries, folder = _binaries(), Path(tempfile.mkdtemp(prefix="srcnn-postgresql-"))
     user = "postgres" if os.geteuid() == 0 else None
     if user:
         shutil.chown(folder, user)
-    port, data = free_port(), folder / "data"
+    port, data, secret = free_port(), folder / "data", folder / "password"
+    secret.write_text(password or "unused", encoding="utf-8")
+    method = "scram-sha-256" if password else "trust"
 
     def run(program: str, *arguments: str) -> None:
         command = [str(binaries / program), *arguments]
-        subprocess.run(command, check=True, cwd=folder, user=user, stdout=subprocess.DEVNULL)
+        environment = os.environ | {"PGPASSWORD": password}
+        subprocess.run(
+            command, check=True, cwd=folder, user=user, env=environment, stdout=subprocess.DEVNULL
+        )
 
-    run("initdb", "-D", str(data), "-U", "srcnn", "--auth=trust", "-E", "UTF8", "--locale=C")
+    login = ("-U", "srcnn", f"--auth={method}", f"--pwfile={secret}")
+    run("initdb", "-D", str(data), *login, "-E", "UTF8", "--locale=C")
     process = subprocess.Popen(
         [binaries / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder],
         user=user,
@@ -187,6 +198,7 @@ def _postgresql() -> Iterator[str]:
                 break
             time.sleep(0.1)
         run("createdb", *where, "mlflow")
+        run("createdb", *where, "mlflow_auth")  # for the users of a server with passwords
         yield f"postgresql+psycopg2://srcnn@127.0.0.1:{port}/mlflow"
     finally:
         process.send_signal(signal.SIGINT)

@@ -126,6 +126,15 @@ def _is_alive(store: Store, run: Run) -> bool:
     return False
 
 
+def is_ours(store: Store, run_id: str) -> bool:
+    """Whether a claimed run is still this process's.
+
+    Hosts that share a server have no lock in common, so two can claim the same run at once. Each
+    finds here, when it has logged all results, who was the last to do so.
+    """
+    return store.life(store.client.get_run(run_id)) == "mine"
+
+
 def settle(store: Store, content: str) -> Run:
     """Of several runs that published the same at once, keep the first, with its model versions.
 

@@ -49,6 +49,25 @@ def register(
     return _log_and_register(store, run_id, name, description, tags)
 
 
+def keep_first(store: Store, run_id: str, made: ModelVersion) -> ModelVersion:
+    """Of versions that several hosts made of one run at once, keep the first.
+
+    Like `claims.settle` for runs: all hosts come to the same choice, whoever is the last.
+
+    Returns:
+        The version that stays.
+    """
+    versions = store.client.search_model_versions(f"run_id = '{run_id}'")
+    same = [v for v in versions if (v.name, v.tags.get(CODE)) == (made.name, made.tags.get(CODE))]
+    if len(same) < 2:
+        return same[0] if same else made
+    first, *others = sorted(same, key=lambda v: int(v.version))
+    for other in others:
+        store.client.delete_model_version(other.name, other.version)
+    store.delete_unregistered_models(run_id)
+    return first
+
+
 def choose_champion(
     client: MlflowClient, name: str, made: ModelVersion, promote: bool
 ) -> ModelVersion:

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from pipeline import register
 from pipeline.base import paths
 from pipeline.base.record import Trained
-from pipeline.tracking import claims, owner
+from pipeline.tracking import claims, owner, registry
 from pipeline.tracking.store import (
     CONTENT_KEY,
     HEARTBEAT,
@@ -104,3 +104,34 @@ def test_two_hosts_that_published_the_same_keep_the_first(experiment, monkeypatc
 def _create_blindly(store, key, params, content, alive):
     tags = {CONTENT_KEY: content, TRAINING_KEY: key, STATE: "publishing"}
     return store.create(params, tags), True
+
+
+def test_a_run_that_two_hosts_claimed_at_once_is_left_to_the_last(experiment, monkeypatch, capsys):
+    logged = register._log_results
+
+    def log_results(store, run_id, of):
+        logged(store, run_id, of)
+        store.tag(run_id, {OWNER: "host-b/boot/pid/1/1"})
+
+    monkeypatch.setattr(register, "_log_results", log_results)
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    assert f"Another process is publishing this experiment: run {run.info.run_id}" in (
+        capsys.readouterr().out
+    )
+    assert run.data.tags[STATE] == "publishing"
+    assert versions(experiment) == []
+
+
+def test_two_hosts_that_registered_the_same_run_keep_the_first_version(experiment, monkeypatch):
+    made = registry._log_and_register
+
+    def register_after_another_host(*args):
+        made(*args)
+        return made(*args)
+
+    monkeypatch.setattr(registry, "_log_and_register", register_after_another_host)
+    register.main(load_params())
+    (run,), (version,) = all_runs(experiment), versions(experiment)
+    check_whole(experiment, run)
+    assert str(version.version) == "1"
