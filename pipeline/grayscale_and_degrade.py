@@ -139,7 +139,8 @@ def _summary(planned: Sequence[Planned], fetched: raw.Meta) -> dict[str, object]
         "revision": fetched.revision,
         "pictures": {split: pictures[split] for split in SPLITS},
         "sources": {split: sources[split] for split in SPLITS},
-        "unreadable": {"count": len(skipped), "files": skipped},
+        # Not an empty list, of which `dvc plots` complains.
+        "unreadable": {"count": len(skipped), "files": skipped or None},
     }
 
 

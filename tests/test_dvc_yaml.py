@@ -110,6 +110,13 @@ def test_what_runs_always_needs_no_code_declared(stage):
     assert not [dep for dep in STAGES[stage].get("deps", []) if dep.startswith(("pipeline", "src"))]
 
 
+def test_dvc_keeps_every_stage_in_its_run_cache():
+    """It leaves out those with a file that is not in its cache, unless it is a metric or a plot."""
+    for stage in STAGES.values():
+        for out in stage.get("outs", []):
+            assert isinstance(out, str), f"{out} has settings of its own"
+
+
 def test_what_can_be_wrong_is_found_before_any_result_is_removed():
     assert next(iter(STAGES)) == "check"
 

@@ -17,6 +17,7 @@ from srcnn.hardware import choose_device, choose_precision
 from srcnn.registry import NoModel
 from tests.e2e.conftest import copy_of
 
+RESULTS = ("metrics/training.csv", "metrics/evaluation.json", "models/srcnn.safetensors")
 STAGES = ["check", "fetch", "grayscale-and-degrade", "train", "evaluate", "plot", "register"]
 
 
@@ -112,6 +113,19 @@ def test_loss_parameter_reruns_train_onward_in_a_run_of_its_own(with_l1):
     assert second.data.params["loss.pixel"] == "l1"
     assert second.data.metrics["test/psnr"] != first.data.metrics["test/psnr"]
     assert "l1-loss" in with_l1.run("dvc", "exp", "show", "--csv")
+
+
+def test_parameters_that_were_run_before_bring_their_results_back(with_l1, tmp_path):
+    project = copy_of(with_l1, tmp_path / "project")
+    before = {path: project.read(path) for path in RESULTS}
+    project.run("git", "restore", "params.yaml")
+    assert project.ran(project.run("dvc", "repro")) == ["check", "register"]
+    first = {path: project.read(path) for path in RESULTS}
+    assert first["metrics/training.csv"] != before["metrics/training.csv"]
+    output = project.run("dvc", "exp", "run", "-S", "loss.pixel=l1")
+    assert project.ran(output) == ["check", "register"]
+    assert {path: project.read(path) for path in RESULTS} == before
+    assert len(project.runs()) == 2
 
 
 def test_experiments_are_compared_from_mlflow_alone(with_l1):
