@@ -26,6 +26,8 @@ _TEMPLATE = """\
 <style>
 body { font-family: sans-serif; color: #222; max-width: 1440px; margin: 24px auto; padding: 0 12px }
 body > div.vega-embed { display: block; margin-bottom: 24px; }
+/* What dvc.yaml lists as plots only for the sake of DVC's run cache. */
+body > div[id^="metrics_"] { display: none; }
 /* DVC puts the experiments' figures into one long line and cuts it off. */
 body > div:has(img) {
   display: flex; flex-wrap: wrap; gap: 0 16px; border: 0 !important; white-space: normal !important;

@@ -50,6 +50,7 @@ def show(browser, folder, width, experiments):
     renderers = [
         chart("loss", ["train_loss", "val_loss"], experiments),
         chart("psnr", ["val_psnr", "val_psnr_bicubic"], experiments),
+        chart("metrics/training.csv", ["lr"], experiments),
         ImageRenderer(shown, "figures/figure.png"),
     ]
     page = folder / "index.html"
