@@ -113,6 +113,12 @@ def test_self_ensemble(folder):
     np.testing.assert_array_equal(np.asarray(Image.open("big.png")), expected)
 
 
+def test_precision(folder):
+    assert upscale("portrait.png", "-o", "big.png", "--precision", "bfloat16") == 0
+    expected = Upscaler(resolver(), bfloat16=True)(ASTRONAUT)
+    np.testing.assert_array_equal(np.asarray(Image.open("big.png")), expected)
+
+
 @pytest.mark.parametrize(
     ("source", "output", "reason"),
     [
