@@ -166,9 +166,7 @@ def _check_tensors(file: safe_open, model: SRCNN) -> None:
             )
 
 
-def valid_by_tiles(
-    model: SRCNN, upsampled: torch.Tensor, bfloat16: bool = False
-) -> torch.Tensor:
+def valid_by_tiles(model: SRCNN, upsampled: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
     """`SRCNN.valid` for pictures of any size, in the memory that a tile needs.
 
     On a CPU the tiles' feature maps stay in its cache, which for large pictures doubles the speed.
