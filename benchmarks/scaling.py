@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from srcnn.color import luma
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver, bicubic
@@ -70,7 +69,7 @@ def _pairs(folder: Path, to: Path, scale: int) -> Pairs:
         for path in sorted(path for path in folder.iterdir() if path.is_file()):
             if path.suffix not in (".png", ".bmp", ".jpg"):
                 continue
-            hr = crop_to_multiple(luma(images.decode(path.read_bytes()), "full"), scale)
+            hr = crop_to_multiple(images.decode_luma(path.read_bytes(), "full"), scale)
             split = split_of(path.name, SHARES, 0)
             writer.add(path.name, path.name, split, hr, downscale(hr, scale))
     return Pairs.open(to)
