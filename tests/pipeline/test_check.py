@@ -5,9 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
-from safetensors.torch import save_file
 
 from pipeline import check
 from pipeline.base import paths
@@ -43,18 +41,6 @@ def test_weights_that_cannot_be_had_are_found_in_seconds():
     with pytest.raises(StageError, match=r"'imagenet': .*-S loss\.vgg19_weights=embedded$"):
         check.main(load(loss__perceptual_weight=0.01, loss__vgg19_weights="imagenet"))
     assert time.monotonic() - start < 10
-
-
-def test_a_file_that_is_no_vgg19_is_found():
-    save_file({"features.0.weight": torch.zeros(64, 3, 5, 5)}, "wrong.safetensors")
-    with pytest.raises(StageError, match=r"wrong\.safetensors is not a VGG19"):
-        check.main(load(loss__perceptual_weight=0.01, loss__vgg19_weights="wrong.safetensors"))
-
-
-@pytest.mark.parametrize("weight", [0.0, 0.01])
-def test_a_file_that_is_not_there_is_found_whether_the_loss_uses_it_or_evaluate(weight):
-    with pytest.raises(StageError, match=r"loss\.vgg19_weights is 'no\.pth', but .*does not exist"):
-        check.main(load(loss__perceptual_weight=weight, loss__vgg19_weights="no.pth"))
 
 
 def test_a_folder_of_pictures_that_is_not_there_is_found():

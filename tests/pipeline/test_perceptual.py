@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline import evaluate, train
+from pipeline import check, evaluate, train
 from pipeline.base import paths
 from pipeline.base.inputs import Inputs
 from pipeline.base.stage import StageError
@@ -62,7 +62,7 @@ def weights(tmp_path_factory):
 def test_without_a_perceptual_weight_vgg19_is_never_imported():
     code = (
         "import sys; from pathlib import Path\n"
-        "from pipeline import train; from pipeline.base import params\n"
+        "from pipeline import check, train; from pipeline.base import params\n"
         "from pipeline.perceptual.loss import build_loss\n"
         "import torch\n"
         "loss = build_loss(params.load(Path('params.yaml')).loss, torch.device('cpu'))\n"
@@ -128,16 +128,18 @@ def test_a_blocked_download_stops_train_in_seconds_before_it_looks_at_the_data()
     assert not Path("mlflow.db").exists()
 
 
-def test_a_file_without_vgg19_is_one_clear_error():
+@pytest.mark.parametrize("stage", [check, train])
+def test_a_file_without_vgg19_is_one_clear_error(stage):
     save_file({"features.0.weight": torch.zeros(64, 3, 5, 5)}, "wrong.safetensors")
     with pytest.raises(StageError, match=r"wrong\.safetensors is not a VGG19: .*features\.0"):
-        train.main(load(perceptual_weight=0.01, vgg19_weights="wrong.safetensors"))
+        stage.main(load(perceptual_weight=0.01, vgg19_weights="wrong.safetensors"))
 
 
+@pytest.mark.parametrize("stage", [check, train])
 @pytest.mark.parametrize("weight", [0.0, 0.01])
-def test_a_file_that_is_not_there_is_named_before_the_training(weight):
+def test_a_file_that_is_not_there_is_named_before_the_training(stage, weight):
     with pytest.raises(StageError, match=r"loss\.vgg19_weights is 'no\.pth', but .*does not exist"):
-        train.main(load(perceptual_weight=weight, vgg19_weights="no.pth"))
+        stage.main(load(perceptual_weight=weight, vgg19_weights="no.pth"))
 
 
 def test_the_training_key_knows_the_content_of_the_weights_file_where_it_matters():
