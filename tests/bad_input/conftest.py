@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 
 from pipeline.base import stage
 from tests import small_project
@@ -50,7 +49,6 @@ def run(tmp_path, monkeypatch, capsys) -> Callable[..., Outcome]:
     monkeypatch.chdir(tmp_path / "work")
     for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI", "DVC_EXP_NAME"):
         monkeypatch.delenv(name, raising=False)
-    threads = torch.get_num_threads()
 
     def outcome(function: Callable[..., object], *arguments: object) -> Outcome:
         before, code = files(Path.cwd()), 0
@@ -62,10 +60,7 @@ def run(tmp_path, monkeypatch, capsys) -> Callable[..., Outcome]:
         said = "".join(capsys.readouterr())
         return Outcome(code, said, sorted(files(Path.cwd()) - before))
 
-    yield outcome
-    torch.set_num_threads(threads)
-    if torch.are_deterministic_algorithms_enabled():
-        torch.use_deterministic_algorithms(False)
+    return outcome
 
 
 @pytest.fixture

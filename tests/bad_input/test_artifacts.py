@@ -32,13 +32,11 @@ def made(tmp_path_factory):
     """A small experiment, whole."""
     folder = tmp_path_factory.mktemp("made")
     small_project.make(folder)
-    threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(live, "reporting", silent)
         patch.delenv("DVC_ROOT", raising=False)
         small_project.run_stages()
-    torch.set_num_threads(threads)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""What a user does: dvc repro, dvc exp run in all its ways, and what MLflow then holds."""
+"""What a user does: dvc repro, dvc exp run, a comparison, and what MLflow then holds."""
 
 import base64
 import json
@@ -15,9 +15,18 @@ from skimage import data, io
 from srcnn import model_files
 from srcnn.hardware import choose_device, choose_precision
 from srcnn.registry import NoModel
-from tests.e2e.conftest import copy_of
+from tests.e2e.conftest import copy_of, curves
 
 RESULTS = ("metrics/training.csv", "metrics/evaluation.json", "models/srcnn.safetensors")
+UNTRAINED = "mse + 0.02 random (untrained) VGG19 mse (relu1_2)"
+# On an untrained VGG19, of which the first layers do.
+PERCEPTUAL = (
+    *("-S", "loss.perceptual_weight=0.02"),
+    *("-S", "loss.vgg19_weights=random"),
+    *("-S", "~loss.perceptual_layers"),
+    *("-S", "+loss.perceptual_layers={relu1_2: 1.0}"),
+    *("-S", "train.steps=20"),
+)
 STAGES = ["check", "fetch", "grayscale-and-degrade", "train", "evaluate", "plot", "register"]
 
 
@@ -98,87 +107,98 @@ def test_library_finds_the_model_by_alias_version_and_run(finished, monkeypatch)
 
 
 @pytest.fixture(scope="module")
-def with_l1(finished, tmp_path_factory):
-    """A clone with two experiments: the first one, and one with another pixel loss."""
-    project = copy_of(finished, tmp_path_factory.mktemp("with-l1") / "project")
-    project.first_output = project.run("dvc", "exp", "run", "-n", "l1-loss", "-S", "loss.pixel=l1")
+def compared(finished, tmp_path_factory):
+    """A clone with two experiments: the first one, and one with a perceptual loss."""
+    folder = tmp_path_factory.mktemp("compared")
+    project = copy_of(finished, folder / "project")
+    project.settings["TORCH_HOME"] = str(folder / "home")  # without LPIPS's network
+    project.first_output = project.run("dvc", "exp", "run", "-n", "perceptual", *PERCEPTUAL)
     return project
 
 
-def test_loss_parameter_reruns_train_onward_in_a_run_of_its_own(with_l1):
-    assert with_l1.ran(with_l1.first_output) == ["check", "train", "evaluate", "plot", "register"]
-    first, second = with_l1.runs()[:2]
-    assert second.info.run_name == "l1-loss"
-    assert second.data.tags["dvc.experiment"] == "l1-loss"
-    assert second.data.params["loss.pixel"] == "l1"
+def test_loss_parameters_rerun_train_onward_in_a_run_of_its_own(compared):
+    ran = compared.ran(compared.first_output)
+    assert ran == ["check", "train", "evaluate", "plot", "register"]
+    first, second = compared.runs()[:2]
+    assert second.info.run_name == "perceptual"
+    assert second.info.status == "FINISHED"
+    assert second.data.tags["dvc.experiment"] == "perceptual"
+    assert second.data.params["loss.perceptual_weight"] == "0.02"
     assert second.data.metrics["test/psnr"] != first.data.metrics["test/psnr"]
-    assert "l1-loss" in with_l1.run("dvc", "exp", "show", "--csv")
+    assert "perceptual" in compared.run("dvc", "exp", "show", "--csv")
 
 
-def test_parameters_that_were_run_before_bring_their_results_back(with_l1, tmp_path):
-    project = copy_of(with_l1, tmp_path / "project")
+def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(compared):
+    curve = pd.read_csv(compared.folder / "metrics/training.csv").dropna(subset="train_loss")
+    weighted = curve["train_perceptual_weighted"]
+    assert weighted.iloc[0] > 0
+    assert ((0.02 * curve["train_perceptual"] - weighted).abs() < 1e-6).all()
+    assert ((curve["train_pixel"] + weighted - curve["train_loss"]).abs() < 1e-6).all()
+
+    evaluation = json.loads(compared.read("metrics/evaluation.json"))
+    assert evaluation["loss"] == UNTRAINED
+    assert evaluation["vgg19"] > 0  # judged by a trained VGG19
+    assert evaluation["vgg19_weights"].startswith("embedded (sha256 ")
+    assert evaluation["lpips"] is None
+    assert evaluation["lpips_note"].startswith("not measured (")
+
+    run = compared.runs()[1]
+    assert run.data.params["loss.perceptual_layers.relu1_2"] == "1.0"
+    assert "loss.perceptual_layers.conv5_4" not in run.data.params
+    assert run.data.tags["loss"] == UNTRAINED
+    assert UNTRAINED in run.data.tags["mlflow.note.content"]
+    assert run.data.tags["vgg19_weights"] == evaluation["vgg19_weights"]
+    assert run.data.tags["lpips_note"] == evaluation["lpips_note"]
+    for term in ("perceptual", "perceptual_weighted", "pixel", "loss"):
+        points = compared.client.get_metric_history(run.info.run_id, f"train/{term}")
+        assert [p.value for p in points] == list(curve[f"train_{term}"])
+
+
+def test_parameters_that_were_run_before_bring_their_results_back(compared, tmp_path):
+    project = copy_of(compared, tmp_path / "project")
     before = {path: project.read(path) for path in RESULTS}
     project.run("git", "restore", "params.yaml")
     assert project.ran(project.run("dvc", "repro")) == ["check", "register"]
     first = {path: project.read(path) for path in RESULTS}
     assert first["metrics/training.csv"] != before["metrics/training.csv"]
-    output = project.run("dvc", "exp", "run", "-S", "loss.pixel=l1")
+    output = project.run("dvc", "exp", "run", *PERCEPTUAL)
     assert project.ran(output) == ["check", "register"]
     assert {path: project.read(path) for path in RESULTS} == before
     assert len(project.runs()) == 2
 
 
-def test_experiments_are_compared_from_mlflow_alone(with_l1):
-    first, second = with_l1.runs()[:2]
-    output = with_l1.run("python", "-m", "pipeline.compare", first.info.run_name, "l1-loss")
+def test_experiments_are_compared_from_mlflow_alone(compared):
+    first, second = compared.runs()[:2]
+    output = compared.run("python", "-m", "pipeline.compare", first.info.run_name, "perceptual")
     assert f"A  {first.info.run_name} (run {first.info.run_id[:8]}): mse" in output
-    assert "loss.pixel  mse  l1" in output
+    assert f"B  perceptual (run {second.info.run_id[:8]}): {UNTRAINED}" in output
+    assert "loss.perceptual_weight  0.0  0.02" in re.sub(" {3,}", "  ", output)
     difference = second.data.metrics["test/psnr"] - first.data.metrics["test/psnr"]
     assert f"{difference:+.2f}".replace("-", "−") in output
     # 12 test pictures: LR, bicubic, A, B and HR
-    assert with_l1.read("comparison.html").count(b"data:image/png;base64,") == 60
+    assert compared.read("comparison.html").count(b"data:image/png;base64,") == 60
 
 
-def test_evaluation_parameter_does_not_retrain(with_l1):
-    l1 = with_l1.runs()[1]
-    pictures = with_l1.folder / "data" / "camera"
+def test_evaluation_parameter_does_not_retrain(compared):
+    perceptual = compared.runs()[1]
+    pictures = compared.folder / "data" / "camera"
     pictures.mkdir()
     io.imsave(pictures / "camera.png", data.camera()[:128, :128])
     # relative to the project's root
     setting = "+evaluate.test_sets.Camera=data/camera"
-    output = with_l1.run("dvc", "exp", "run", "-S", "loss.pixel=l1", "-S", setting)
-    assert "train" not in with_l1.ran(output)
-    assert with_l1.ran(output)[-1] == "register"
-    scored = with_l1.runs()[-1]
-    assert scored.data.tags["pipeline.training_run"] == l1.info.run_id
+    output = compared.run("dvc", "exp", "run", *PERCEPTUAL, "-S", setting)
+    assert compared.ran(output) == ["check", "evaluate", "plot", "register"]
+    scored = compared.runs()[-1]
+    assert scored.data.tags["pipeline.training_run"] == perceptual.info.run_id
     assert scored.data.metrics["test-Camera/psnr"] > 15
-    runs = (l1, scored)
-    curves = [with_l1.client.get_metric_history(r.info.run_id, "val/psnr") for r in runs]
-    assert [p.value for p in curves[0]] == [p.value for p in curves[1]]
+    assert curves(compared.client, scored, "val/psnr") == curves(
+        compared.client, perceptual, "val/psnr"
+    )
 
 
-def test_champion_has_the_best_validation_gain(with_l1):
-    versions = with_l1.client.search_model_versions("name = 'srcnn'")
+def test_champion_has_the_best_validation_gain(compared):
+    versions = compared.client.search_model_versions("name = 'srcnn'")
     gains = {version.version: float(version.tags["val_psnr_gain"]) for version in versions}
-    champion = with_l1.client.get_model_version_by_alias("srcnn", "champion")
-    assert len(versions) == len(with_l1.runs()) >= 2
+    champion = compared.client.get_model_version_by_alias("srcnn", "champion")
+    assert len(versions) == len(compared.runs()) >= 2
     assert gains[champion.version] == max(gains.values())
-
-
-def test_two_queued_experiments_at_once_one_with_changed_code(project):
-    losses = project.folder / "src/srcnn/losses.py"
-    original = losses.read_text()
-    queue = ("dvc", "exp", "run", "--queue", "-S", "loss.pixel=mse", "-S", "train.lr=0.0005")
-    project.run(*queue, "-n", "plain")
-    changed = original.replace('"mse": F.mse_loss', '"mse": lambda a, b: 7 + F.mse_loss(a, b)')
-    assert changed != original
-    losses.write_text(changed)
-    project.run(*queue, "-n", "changed")
-    losses.write_text(original)
-    project.run("dvc", "queue", "start", "--jobs", "2")
-    project.wait_for_queue()
-    by_name = {run.info.run_name: run for run in project.runs()}
-    assert len(project.runs()) == 3
-    assert by_name["plain"].data.metrics["train/loss"] < 1
-    assert by_name["changed"].data.metrics["train/loss"] > 7
-    assert by_name["plain"].info.status == by_name["changed"].info.status == "FINISHED"

@@ -6,7 +6,7 @@ import time
 import pytest
 from mlflow import MlflowClient
 
-from tests.e2e.conftest import WAIT, Project
+from tests.e2e.conftest import WAIT, Project, curves
 from tests.e2e.test_interruptions import checkpoints, digests
 
 RECORDED = ("metrics/evaluation.json", "metrics/training.csv", "metrics/per_image.csv")
@@ -68,19 +68,17 @@ def test_a_second_clone_takes_everything_from_a_dvc_remote(project, tmp_path):
     check_published(second)
 
 
-def test_queued_experiment_equal_to_the_first_is_there_under_its_name(fresh):
-    fresh.run("dvc", "exp", "run", "--queue", "-n", "equal")
-    fresh.run("dvc", "queue", "start")
-    fresh.wait_for_queue()
-    check_published(fresh, names=("main", "equal"))
-
-
 def test_another_store_gets_all_of_it_from_a_copy_of_the_project(fresh, monkeypatch):
     monkeypatch.setitem(fresh.settings, "MLFLOW_TRACKING_URI", "sqlite:///stores/other.db")
     fresh.run("dvc", "exp", "run", "--temp", "-n", "elsewhere")
     uri = f"sqlite:///{fresh.folder / 'stores/other.db'}"
     run = check_published(fresh, uri, ("elsewhere",))
     assert run.info.artifact_uri.startswith(str(fresh.folder / "mlartifacts"))
+    (original,) = fresh.runs()
+    assert run.data.metrics == original.data.metrics
+    client = MlflowClient(uri, registry_uri=uri)
+    for name in ("train/loss", "val/psnr", "test/psnr"):
+        assert curves(client, run, name) == curves(fresh.client, original, name)
 
 
 def test_what_is_edited_during_the_training_is_not_taken_for_its_input(fresh):

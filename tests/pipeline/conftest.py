@@ -13,9 +13,10 @@ from tests.pipeline.experiment import load_params, write_experiment
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def project(tmp_path, monkeypatch, empty_store):
     """An empty one, in the current folder, with a store of its own."""
     (tmp_path / ".dvc").mkdir()
+    shutil.copy(empty_store, tmp_path)
     monkeypatch.chdir(tmp_path)
     for name in SURROUNDINGS:
         monkeypatch.delenv(name, raising=False)
@@ -23,9 +24,8 @@ def project(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def store(project, empty_store) -> Store:
+def store(project) -> Store:
     """The store of the project in the current folder, with an experiment of this test's own."""
-    shutil.copy(empty_store, project)
     return Store("portraits")
 
 

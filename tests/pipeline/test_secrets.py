@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import torch
 
 from pipeline import register, train
 from pipeline.base import stage
@@ -33,14 +32,12 @@ def made(tmp_path_factory, empty_store):
     folder = tmp_path_factory.mktemp("made")
     small_project.make(folder)
     shutil.copy(empty_store, folder)
-    threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         surround(patch, folder)
         small_project.run_stages()
         for reporting in threading.enumerate():
             if reporting.name == "mlflow":
                 reporting.join()  # else it may write while tests copy the folder
-    torch.set_num_threads(threads)
     return folder
 
 
@@ -49,9 +46,7 @@ def environment(made, tmp_path, monkeypatch):
     """A copy of it, in the current folder, and credentials in the environment."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     surround(monkeypatch, tmp_path)
-    threads = torch.get_num_threads()
-    yield monkeypatch
-    torch.set_num_threads(threads)
+    return monkeypatch
 
 
 def surround(patch, folder):

@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import torch
 
 from pipeline import fetch, grayscale_and_degrade, train
 from pipeline.base import stage
@@ -29,9 +28,7 @@ def project(tmp_path, monkeypatch):
         subprocess.run(["git", *command], check=True)
     stage.run(fetch.main)
     stage.run(grayscale_and_degrade.main)
-    threads = torch.get_num_threads()
-    yield tmp_path
-    torch.set_num_threads(threads)
+    return tmp_path
 
 
 def test_a_line_at_the_start_and_at_each_validation(project, capsys):

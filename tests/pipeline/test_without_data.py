@@ -22,6 +22,7 @@ STAGES = {
 @pytest.mark.parametrize("name", STAGES)
 def test_stage_without_data_is_one_error_with_the_way_on(project, name):
     declare_stages(project)
+    (project / "mlflow.db").unlink()
     before = {path for path in project.rglob("*") if path.is_file()}
     with pytest.raises(StageError, match=r"`dvc repro` makes (it|one|what is missing)"):
         STAGES[name](params())

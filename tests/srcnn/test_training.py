@@ -22,11 +22,7 @@ SHORT = Settings(
 
 @pytest.fixture(autouse=True)
 def deterministic():
-    threads = torch.get_num_threads()
     hardware.make_deterministic(1)
-    yield
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

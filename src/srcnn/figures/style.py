@@ -68,5 +68,5 @@ def png(figure: Figure) -> bytes:
     # Matplotlib's own PNG names its version and has an alpha channel nobody needs.
     pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", optimize=True, dpi=(DPI, DPI))
+    Image.fromarray(pixels).save(file, "PNG", dpi=(DPI, DPI))
     return file.getvalue()

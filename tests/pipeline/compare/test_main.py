@@ -62,6 +62,7 @@ def test_two_runs_are_compared_from_mlflow_alone(project, capsys):
 
 
 def test_missing_store_is_not_made(project):
+    (project / "mlflow.db").unlink()
     with pytest.raises(StageError, match=r"there is no MLflow store.*dvc repro"):
         compare.main(load_params(), [], project / "page.html")
     assert not (project / "mlflow.db").exists()

@@ -1,6 +1,7 @@
 """MLflow's store on a full disk, and one that hides an experiment."""
 
 import resource
+import shutil
 from contextlib import contextmanager
 from unittest.mock import Mock
 
@@ -24,7 +25,8 @@ def small_disk():
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_database_without_room_says_so_and_no_more(project, capfd):
+def test_database_without_room_says_so_and_no_more(project, empty_store, capfd):
+    (project / "mlflow.db").unlink()
     with (
         small_disk(),
         pytest.raises(StageError, match=r"mlflow\.db cannot be used: .*sqlite3\.OperationalError"),
@@ -32,6 +34,7 @@ def test_database_without_room_says_so_and_no_more(project, capfd):
         Store("experiment")
     assert not (project / "mlflow.db").exists()
 
+    shutil.copy(empty_store, project)
     store = Store("experiment")
     with small_disk(), pytest.raises(MlflowException) as caught:
         store.create({}, {})
