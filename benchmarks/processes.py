@@ -5,8 +5,8 @@
 Every number of processes trains the defaults (9-5-5, patches of 72x72) on generated pictures by the
 project's own loop, each process with `--threads` threads: the same batch shared out (strong
 scaling), and a batch for each process (weak scaling). The message, one all-reduce of all gradients,
-is timed alone, for this network and for one with 30 times the parameters. Run it on an otherwise
-idle machine with a core for each thread.
+is timed alone, for this network and for one with 30 times the parameters; and so is a validation,
+whose pictures are shared out, too. Run it on an otherwise idle machine with a core for each thread.
 
 On CUDA, where there are GPUs, each process takes its own and the messages are NCCL's.
 """
@@ -24,13 +24,15 @@ import torch.multiprocessing as mp
 
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.imresize import downscale
+from srcnn.inference import SuperResolver
 from srcnn.losses import ReconstructionLoss
 from srcnn.models import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.team import Team
 from srcnn.training import Settings, Training
+from srcnn.validation import Validation
 
-BATCH, PATCH, SCALE = 6, 72, 4
+BATCH, PATCH, SCALE, PICTURES = 6, 72, 4, 8
 WARM_UP = 10  # steps and messages that are not timed
 LARGER = 30  # times the parameters: about SRResNet's 1.5 million
 
@@ -48,7 +50,7 @@ def main() -> None:
         "| processes | step, one batch for all | efficiency | step, a batch each | efficiency |",
         end="",
     )
-    print(" message | message, 30 times as long |\n" + "| --- " * 7 + "|")
+    print(" message | message, 30 times as long | validation |\n" + "| --- " * 8 + "|")
     alone: float | None = None
     with tempfile.TemporaryDirectory() as name:
         pairs = Path(name, "pairs")
@@ -57,11 +59,11 @@ def main() -> None:
             results = Path(name, f"{size}")
             arguments = (size, name, pairs, results, options)
             mp.spawn(_process, arguments, nprocs=size)
-            shared, each, message, longer = map(float, results.read_text().split())
+            shared, each, message, longer, validation = map(float, results.read_text().split())
             alone = alone or shared * size
             print(
                 f"| {size} | {shared:.1f} | {alone / shared / size:.0%} | {each:.1f} | "
-                f"{alone / each:.0%} | {message:.2f} | {longer:.2f} |",
+                f"{alone / each:.0%} | {message:.2f} | {longer:.2f} | {validation:.0f} |",
                 flush=True,
             )
 
@@ -72,7 +74,7 @@ def _write(folder: Path) -> None:
     with PairsWriter(folder, SCALE, "full") as writer:
         for i in range(40):
             hr = draw.integers(0, 256, (256, 256), dtype=np.uint8)
-            writer.add(f"{i}", f"{i}", "val" if i < 4 else "train", hr, downscale(hr, SCALE))
+            writer.add(f"{i}", f"{i}", "val" if i < PICTURES else "train", hr, downscale(hr, SCALE))
 
 
 def _process(
@@ -94,14 +96,16 @@ def _process(
     each = _step(opened, BATCH * size, team, device, options.steps)
     parameters = sum(p.numel() for p in SRCNN().parameters())
     message, longer = (_message(n, team, device) for n in (parameters, LARGER * parameters))
+    validation = _validation(opened, team, device)
     if rank == 0:
-        results.write_text(" ".join(f"{1e3 * s}" for s in (shared, each, message, longer)))
+        seconds = (shared, each, message, longer, validation)
+        results.write_text(" ".join(f"{1e3 * s}" for s in seconds))
     if size > 1:
         dist.destroy_process_group()
 
 
 def _step(pairs: Pairs, batch: int, team: Team, device: torch.device, steps: int) -> float:
-    """Median seconds of a step, in the first process, which alone is told of the steps."""
+    """Median seconds of a step."""
     precision = choose_precision("auto", device)
     # A row for each step, and no validation but the first and the last.
     settings = Settings(
@@ -112,7 +116,19 @@ def _step(pairs: Pairs, batch: int, team: Team, device: torch.device, steps: int
     times: list[float] = []
     training.fit(lambda row: times.append(time.perf_counter()))
     between = np.diff(times)[WARM_UP:-1]
-    return float(np.median(between)) if team.leads else 0.0
+    return float(np.median(between))
+
+
+def _validation(pairs: Pairs, team: Team, device: torch.device, repeats: int = 5) -> float:
+    """Median seconds in which the default number of pictures of two splits is scored."""
+    network = SRCNN(generator=torch.Generator().manual_seed(0)).to(device)
+    resolver = SuperResolver(network.eval(), SCALE, "full", choose_precision("auto", device))
+    validation, seconds = Validation(pairs, PICTURES), []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        validation.scores(resolver, team)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:])
 
 
 def _message(numbers: int, team: Team, device: torch.device, repeats: int = 100) -> float:

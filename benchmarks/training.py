@@ -34,6 +34,7 @@ from srcnn.models import SRCNN, crop
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.patches import PatchSampler
 from srcnn.pictures import images
+from srcnn.team import Team
 from srcnn.training import Settings, Training
 from srcnn.validation import Validation
 
@@ -221,7 +222,7 @@ def _usual(folder: Path, pairs: Pairs, args: argparse.Namespace) -> Run:
         steps += 1
         seconds += time.perf_counter() - start
         if seconds > args.seconds * (len(curve) + 1) / SCORES:
-            curve.append((seconds, validation.scores(resolver)["val_psnr"]))
+            curve.append((seconds, validation.scores(resolver, Team())["val_psnr"]))
     return Run("usual loop", steps, seconds, curve)
 
 

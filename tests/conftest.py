@@ -71,4 +71,4 @@ def pytorch_as_before() -> Iterator[None]:
     """Stages set how many threads it uses, and that it is deterministic."""
     yield
     torch.set_num_threads(THREADS)
-    torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode("default")

@@ -8,6 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+Item = TypeVar("Item")
 State = TypeVar("State", bound=Mapping[str, Any] | None)
 
 
@@ -20,8 +21,8 @@ class Team:
     """One process of those that train together; by default the only one.
 
     All draw the same patches, take their share of them, and make the same step with the mean
-    gradient, so that their weights stay equal (synchronous data parallelism). Rank 0 alone
-    validates and writes.
+    gradient, so that their weights stay equal (synchronous data parallelism). Of the pictures of
+    a validation each takes its share, too. Rank 0 alone writes.
 
     `DistributedDataParallel` is not used: it hooks into `forward`, which the training does not
     call, and of 57,000 parameters there is no communication to hide behind the backward pass.
@@ -37,12 +38,30 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this process is the one that validates and writes."""
+        """Whether this process is the one that writes."""
         return self.rank == 0
 
     def share(self, batch: Tensor) -> Tensor:
         """This process's patches of a batch, (B, ...)."""
         return batch[self.rank :: self.size]
+
+    def joined(self, own: list[Item]) -> list[Item]:
+        """The whole, in every process, of a list of which each has the items [rank::size].
+
+        Raises:
+            TeamLostError: another process has ended.
+        """
+        if self.size == 1:
+            return own
+        shares: list[list[Item]] = [[] for _ in range(self.size)]
+        try:
+            dist.all_gather_object(shares, own)
+        except RuntimeError as error:
+            raise TeamLostError(str(error)) from None
+        whole: list[Any] = [None] * sum(map(len, shares))
+        for rank, share in enumerate(shares):
+            whole[rank :: self.size] = share
+        return whole
 
     def mean(
         self, model: nn.Module, terms: Mapping[str, Tensor], share: float

@@ -182,6 +182,7 @@ class Training:
 
         Raises:
             DivergedError: the loss is NaN or infinite; the last checkpoint is from before that.
+            TeamLostError: another process has ended.
         """
         settings = self._settings
         total = settings.steps
@@ -251,18 +252,14 @@ class Training:
 
     def _record(self, bar: tqdm, report: Callable[[Row], None]) -> None:
         row: Row = {"step": self.step}
-        if not self._team.leads:
-            self._check_finite()
-            self._sums = {}
-            return
-        if self.step == 0:
-            self._snapshots[0] = self._validation.snapshot(self._resolver)
-        else:
+        if self.step > 0:
             self._check_finite()
             steps = self.step - self.curve[-1]["step"]
             row["lr"] = self._optimizers[-1].param_groups[0]["lr"]
             row |= {f"train_{name}": float(total) / steps for name, total in self._sums.items()}
             self._sums = {}
+        elif self._team.leads:
+            self._snapshots[0] = self._validation.snapshot(self._resolver)
         if self._is_due(self._settings.validate_every):
             row |= self._validate()
         self.curve.append(row)
@@ -282,7 +279,7 @@ class Training:
         with torch.no_grad():
             terms = self._terms(*self._val_patches)
         row = {f"val_{name}": float(value) for name, value in terms.items()}
-        row |= self._validation.scores(self._resolver)
+        row |= self._validation.scores(self._resolver, self._team)
         score = validation_score(row)
         if score > self._best_score:
             self._best_score = score

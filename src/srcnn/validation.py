@@ -9,6 +9,7 @@ from srcnn.inference import SuperResolver, bicubic
 from srcnn.metrics import finite_psnr, psnr, shave, ssim
 from srcnn.pairs import Pairs
 from srcnn.splits import evenly_spaced
+from srcnn.team import Team
 
 SNAPSHOT_PICTURES = 4
 SNAPSHOT_SIZE = 128  # HR pixels
@@ -32,18 +33,24 @@ class Validation:
         self._size = min(
             SNAPSHOT_SIZE, int(self._shown.heights.min()), int(self._shown.widths.min())
         )
-        train = _mean_scores(_bicubics(self._train), self._train)
-        val = _mean_scores(_bicubics(self._val), self._val)
+        train = _mean(_scores(_bicubics(self._train), self._train))
+        val = _mean(_scores(_bicubics(self._val), self._val))
         self._baseline = {
             "train_psnr_bicubic": train[0],
             "val_psnr_bicubic": val[0],
             "val_ssim_bicubic": val[1],
         }
 
-    def scores(self, resolver: SuperResolver) -> dict[str, float]:
-        """Mean PSNR (dB) and SSIM over the pictures, shaved by the scale, beside bicubic's."""
-        train_psnr, _ = _mean_scores((resolver(lr) for lr, _ in _items(self._train)), self._train)
-        val_psnr, val_ssim = _mean_scores((resolver(lr) for lr, _ in _items(self._val)), self._val)
+    def scores(self, resolver: SuperResolver, team: Team) -> dict[str, float]:
+        """Mean PSNR (dB) and SSIM over the pictures, shaved by the scale, beside bicubic's.
+
+        Each process of the team has to call it, and reconstructs its share of the pictures.
+
+        Raises:
+            TeamLostError: another process has ended.
+        """
+        train_psnr, _ = _mean_of_team(resolver, self._train, team)
+        val_psnr, val_ssim = _mean_of_team(resolver, self._val, team)
         return {
             "train_psnr": train_psnr,
             "val_psnr": val_psnr,
@@ -99,10 +106,21 @@ def _bicubics(pairs: Pairs) -> Iterator[np.ndarray]:
     return (bicubic(lr, pairs.scale) for lr, _ in _items(pairs))
 
 
-def _mean_scores(pictures: Iterator[np.ndarray], pairs: Pairs) -> tuple[float, float]:
+def _mean_of_team(resolver: SuperResolver, pairs: Pairs, team: Team) -> tuple[float, float]:
+    own = pairs.select(range(team.rank, len(pairs), team.size))
+    scores = _scores((resolver(lr) for lr, _ in _items(own)), own)
+    return _mean(team.joined(scores))
+
+
+def _scores(pictures: Iterator[np.ndarray], pairs: Pairs) -> list[tuple[float, float]]:
+    """PSNR and SSIM of each picture."""
     scores = []
     for sr, (_, hr) in zip(pictures, _items(pairs), strict=True):
         sr, hr = shave(sr, pairs.scale), shave(hr, pairs.scale)
         scores.append((finite_psnr(sr, hr), ssim(sr, hr)))
+    return scores
+
+
+def _mean(scores: list[tuple[float, float]]) -> tuple[float, float]:
     mean_psnr, mean_ssim = np.mean(scores, axis=0)
     return float(mean_psnr), float(mean_ssim)

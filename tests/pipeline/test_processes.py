@@ -66,6 +66,7 @@ def write_params(processes: int) -> None:
         "train.validate_every": 100,
         "train.checkpoint_every": 5,
         "train.batch_size": 5,  # of which one of two processes has 3 patches, and the other 2
+        "train.val_pictures": 3,  # the same
         "train.processes": processes,
     }
     small_project.write_params(Path(), small_project.PARAMS | of_train)

@@ -6,6 +6,7 @@ from srcnn.imresize import downscale
 from srcnn.inference import bicubic
 from srcnn.metrics import psnr, shave, ssim
 from srcnn.pairs import Pairs, PairsWriter
+from srcnn.team import Team
 from srcnn.validation import Validation
 
 SCALE = 4
@@ -41,7 +42,7 @@ def mean(measure, enlarge, pairs):
 
 
 def test_scores_are_means_over_pictures_beside_bicubic(pairs):
-    scores = Validation(pairs, pictures=100).scores(repeat)
+    scores = Validation(pairs, pictures=100).scores(repeat, Team())
 
     train, val = pairs.split("train"), pairs.split("val")
     expected = {
@@ -56,7 +57,7 @@ def test_scores_are_means_over_pictures_beside_bicubic(pairs):
 
 
 def test_fewer_pictures_are_spread_over_the_split(pairs):
-    scores = Validation(pairs, pictures=2).scores(repeat)
+    scores = Validation(pairs, pictures=2).scores(repeat, Team())
     val = pairs.split("val")
     assert scores["val_psnr"] == pytest.approx(mean(psnr, repeat, val.select([0, 3])))
 
