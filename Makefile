@@ -33,7 +33,7 @@ $(VENV)/ready-for-tests: $(VENV)/ready requirements-onnx.txt requirements-demo.t
 	$(VENV)/bin/pip install --quiet $(OPTIONAL) --constraint constraints.txt
 	touch $@
 
-# In the order of collection, as the end-to-end tests, few and long, would come last otherwise.
+# In the order that tests/conftest.py gives: the longest files first.
 test: $(VENV)/ready-for-tests
 	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
