@@ -18,6 +18,7 @@ from mlflow.types import ColSpec, Schema
 
 from pipeline.base import paths
 from pipeline.base.inputs import digest, hash_of
+from pipeline.tracking import served_model
 from pipeline.tracking.imports import closure
 from pipeline.tracking.store import Store
 from srcnn.registry import CHAMPION, SCALE_TAG, UNTRAINED_TAG
@@ -27,7 +28,7 @@ REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scipy", "
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LIBRARY = Path("src/srcnn")
-_SERVED = Path(__file__).resolve().with_name("served_model.py")
+_SERVED = Path(served_model.__file__).resolve()
 
 
 def register(
@@ -118,10 +119,7 @@ def model_arguments(weights: Path) -> Iterator[dict[str, Any]]:
 
     With it goes the part of the library that it is served by: not VGG19, which is 15 MB.
     """
-    # imports PyTorch; what is registered needs it no more
-    from pipeline.tracking.served_model import COLUMN
-
-    pictures = Schema([ColSpec("string", COLUMN)])
+    pictures = Schema([ColSpec("string", served_model.COLUMN)])
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "srcnn"
         for file in _served_files():

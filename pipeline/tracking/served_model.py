@@ -23,9 +23,7 @@ from mlflow.protos.databricks_pb2 import (
 )
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from srcnn.inference import SuperResolver
 from srcnn.pictures import reader, writers
-from srcnn.upscaling import OutOfTime, Upscaler
 
 COLUMN = "picture"
 
@@ -42,6 +40,10 @@ class PictureUpscaler(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the weights that were logged beside this file."""
+        # Here, as MLflow also runs this file to register a model, which does not take PyTorch.
+        from srcnn.inference import SuperResolver
+        from srcnn.upscaling import Upscaler
+
         self._upscaler = Upscaler(SuperResolver.load(Path(context.artifacts["weights"])))
         # One picture at a time, first come first served, has the processor and tiles in memory.
         # A lock would let each of the server's threads start PyTorch's threads for itself.
@@ -74,7 +76,7 @@ class PictureUpscaler(PythonModel):
             raise MlflowException("the picture is not base64", INVALID_PARAMETER_VALUE) from None
         except ValueError as error:
             raise MlflowException(f"the picture: {error}", INVALID_PARAMETER_VALUE) from None
-        except OutOfTime:
+        except TimeoutError:
             raise MlflowException("the request's time is over", TEMPORARILY_UNAVAILABLE) from None
         except Exception:  # else MLflow would send the traceback
             _logger.exception("A picture could not be enlarged")

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +21,7 @@ from pipeline.tracking import registry
 from srcnn import upscaling
 from srcnn.upscaling import Upscaler
 from tests.models import model_file, resolver
+from tests.small_project import ROOT
 
 ASTRONAUT = data.astronaut()[:70, 150:250]
 
@@ -144,3 +147,13 @@ def test_in_python_nobody_is_hurried(tmp_path, slow, monkeypatch):
     model = mlflow.pyfunc.load_model(str(tmp_path / "saved"))
     given = pd.DataFrame({"picture": [encode(ASTRONAUT)]})
     assert decode(model.predict(given)["picture"][0]).shape == (140, 200, 3)
+
+
+def test_a_model_is_registered_without_pytorch():
+    """It takes seconds to import; MLflow runs the file of the served model, too."""
+    code = (
+        "import runpy, sys, pipeline.register\n"
+        "runpy.run_path('pipeline/tracking/served_model.py')\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
