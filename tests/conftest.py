@@ -14,8 +14,6 @@ spin_briefly()  # as stages and commands do, before PyTorch is loaded
 import torch  # noqa: E402
 
 SURROUNDINGS = ("DVC_ROOT", "MLFLOW_TRACKING_URI", "DVC_EXP_NAME")
-
-
 THREADS = torch.get_num_threads()
 
 # The longest files, so that none is left for the end. The second needs no finished clone, which the

@@ -77,8 +77,8 @@ def test_another_store_gets_all_of_it_from_a_copy_of_the_project(fresh, monkeypa
     (original,) = fresh.runs()
     assert run.data.metrics == original.data.metrics
     client = MlflowClient(uri, registry_uri=uri)
-    for name in ("train/loss", "val/psnr", "test/psnr"):
-        assert curves(client, run, name) == curves(fresh.client, original, name)
+    names = ("train/loss", "val/psnr", "test/psnr")
+    assert curves(client, run, *names) == curves(fresh.client, original, *names)
 
 
 def test_what_is_edited_during_the_training_is_not_taken_for_its_input(fresh):
