@@ -31,6 +31,8 @@ STAGES = {
     "register": "pipeline.register",
 }
 
+ALWAYS = ["check", "register"]  # the stages that run in any case
+
 RESULTS = ("data", "models", "metrics", "figures", "reconstructions")
 _MEASURED_ANEW = "metrics/speed.json"
 

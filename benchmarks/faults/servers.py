@@ -33,7 +33,7 @@ def clone_before_training(folder: Path) -> Project:
     project.run("dvc", "repro")
     for run in (folder / ".dvc/cache/runs").glob("*/*/*"):
         if "pipeline.train" in run.read_text(encoding="utf-8"):
-            run.unlink()
+            shutil.rmtree(run.parent)  # DVC fails on an empty folder
     for name in MADE:
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "mlflow.db").unlink(missing_ok=True)

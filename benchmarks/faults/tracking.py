@@ -232,7 +232,7 @@ def _row(
         wrong = [] if again.returncode == 0 else [again.stdout[-500:]]
         if name == "DVC killed, training":
             wrong += [] if "Continuing at step" in again.stdout else ["the training began anew"]
-        elif ran != ["register"]:
+        elif ran != faults.ALWAYS:
             wrong += [f"{ran} ran again"]
         if "Traceback" in run.output + again.stdout:
             wrong += ["a traceback"]
