@@ -16,11 +16,11 @@ from collections.abc import Callable
 import numpy as np
 import skimage.data
 import torch
+from srcnn.models import SRCNN, crop
 from torch import nn
 
 from srcnn.color import luma
 from srcnn.inference import valid_by_tiles
-from srcnn.models import SRCNN, crop
 
 Predict = Callable[[np.ndarray], np.ndarray]  # (B, 1, H, W) padded -> (B, 1, h, w), float32
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 
 import torch
+from srcnn.models import SRCNN, crop
 
 from srcnn.losses import ReconstructionLoss
-from srcnn.models import SRCNN, crop
 from srcnn.perceptual.loss import LAYERS, PerceptualLoss
 
 

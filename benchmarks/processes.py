@@ -21,12 +21,12 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from srcnn.models import SRCNN
 
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.imresize import downscale
 from srcnn.inference import SuperResolver
 from srcnn.losses import ReconstructionLoss
-from srcnn.models import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.team import Team
 from srcnn.training import Settings, Training

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from srcnn.models import SRCNN
 
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.losses import ReconstructionLoss
 from srcnn.metrics import finite_psnr, shave
-from srcnn.models import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.pictures import images
 from srcnn.splits import split_of

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from srcnn.models import SRCNN, crop
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler
@@ -30,7 +31,6 @@ from srcnn.hardware import choose_precision, keep_freed_memory, make_determinist
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
 from srcnn.losses import ReconstructionLoss
-from srcnn.models import SRCNN, crop
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.patches import PatchSampler
 from srcnn.pictures import images

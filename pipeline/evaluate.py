@@ -124,6 +124,7 @@ def _evaluation(
     }
     return {
         **summaries.pop(paths.HELD_OUT),
+        "network": resolver.model.label,
         "loss": _describe(loss),
         "vgg19_weights": judges.vgg19_weights,
         "trained_in": resolver.precision,

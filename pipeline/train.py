@@ -3,6 +3,7 @@
 import sys
 import time
 from contextlib import suppress
+from dataclasses import fields
 from typing import Any
 
 import pandas as pd
@@ -23,10 +24,11 @@ from srcnn.hardware import (
     make_deterministic,
 )
 from srcnn.losses import ReconstructionLoss
-from srcnn.models import SRCNN
+from srcnn.networks import build
+from srcnn.optim import Optimization
 from srcnn.pairs import Pairs
 from srcnn.team import Team
-from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training
+from srcnn.training import DivergedError, Settings, Training
 
 
 def main(params: Params) -> None:
@@ -40,8 +42,8 @@ def main(params: Params) -> None:
     make_deterministic(params.train.threads)
     keep_freed_memory()
     testsets.find(params)  # a wrong folder is not to show only after the training
-    loss = build_loss(params.loss, device, precision)
     pairs = _open_pairs()
+    loss = build_loss(params.loss, pairs.luma, device, precision)
     with processes.together(params.train.processes, device, "pipeline.train") as team:
         training = _prepare(params, device, precision, loss, pairs, team)
         if team.leads:
@@ -137,9 +139,12 @@ def _prepare(
     # The initial weights and the patches come from generators of their own, so that two networks
     # of different size see the same patches.
     generator = torch.Generator().manual_seed(params.seed)
-    model = SRCNN(params.model.kernels, params.model.channels, params.model.residual, generator)
+    model = build(params.model.name, params.degrade.scale, params.model.settings, generator)
     given = params.train.model_dump(exclude={"device", "processes", "threads", "checkpoint_every"})
-    settings = Settings(**given | {"precision": precision})
+    optimization = Optimization(
+        **{field.name: given.pop(field.name) for field in fields(Optimization)}
+    )
+    settings = Settings(**given | {"precision": precision}, optimization=optimization)
     try:
         return Training(model.to(device), pairs, loss, settings, params.seed + 1, team)
     except ValueError as error:
@@ -149,7 +154,7 @@ def _prepare(
 def _write(training: Training, pairs: Pairs, made_from: dict[str, Any]) -> None:
     artifacts.write_bytes(paths.WEIGHTS, training.best().to_bytes())
     artifacts.write_bytes(paths.SNAPSHOTS, save(training.snapshots()))
-    curve = pd.DataFrame(training.curve, columns=list(CURVE_COLUMNS))
+    curve = pd.DataFrame(training.curve, columns=training.columns)
     artifacts.write_csv(paths.TRAINING_CURVE, curve)
     Trained(
         **made_from,

@@ -26,6 +26,9 @@ _SHORT.maxstring = _SHORT.maxother = 100
 _SHORT.maxlevel = 2
 
 
+_MOVED = {f"model.{key}": f"model.srcnn.{key}" for key in ("kernels", "channels", "residual")}
+
+
 class ParamsError(ValueError):
     """params.yaml asks for the impossible; the message names key, value and what is allowed."""
 
@@ -98,7 +101,7 @@ class Degrade(Section):
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] | None
 
 
-class Model(Section):
+class SRCNN(Section):
     kernels: Annotated[list[Kernel], Field(min_length=3, max_length=3)]
     channels: Annotated[list[Channels], Field(min_length=2, max_length=2)]
     residual: bool
@@ -107,13 +110,42 @@ class Model(Section):
     def _kernels_are_odd(self) -> Self:
         for kernel in self.kernels:
             if kernel % 2 == 0:
-                raise ValueError(f"model.kernels has {kernel}; kernel sizes must be odd")
+                raise ValueError(f"model.srcnn.kernels has {kernel}; kernel sizes must be odd")
         return self
 
     @property
     def margin(self) -> int:
-        """Pixels on each side of a patch that only serve as context."""
+        """HR pixels on each side of a patch that only serve as context."""
         return sum(kernel // 2 for kernel in self.kernels)
+
+
+class FSRCNN(Section):
+    d: Channels
+    s: Channels
+    m: Annotated[int, Field(ge=0, le=64)]
+    residual: bool
+
+
+class ESPCN(Section):
+    channels: Annotated[list[Channels], Field(min_length=2, max_length=2)]
+    residual: bool
+
+
+class Model(Section):
+    name: Literal["srcnn", "fsrcnn", "espcn"]
+    srcnn: SRCNN
+    fsrcnn: FSRCNN
+    espcn: ESPCN
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of the network that `name` means."""
+        return dict(getattr(self, self.name).model_dump())
+
+    @property
+    def margin(self) -> int:
+        """HR pixels on each side of a patch that only serve as context."""
+        return self.srcnn.margin if self.name == "srcnn" else 0
 
 
 class Loss(Section):
@@ -206,20 +238,22 @@ class Params(Section):
             )
         if patch <= 2 * self.model.margin:
             raise ValueError(
-                f"train.patch_size is {patch}; model.kernels {self.model.kernels} need more than "
-                f"{2 * self.model.margin} pixels"
+                f"train.patch_size is {patch}; model.srcnn.kernels {self.model.srcnn.kernels} "
+                f"need more than {2 * self.model.margin} pixels"
             )
         if patch < 2 * self.model.margin + self.loss.smallest_patch:
             raise ValueError(
                 f"train.patch_size is {patch}; the deepest of loss.perceptual_layers needs at "
                 f"least {2 * self.model.margin + self.loss.smallest_patch} pixels, "
-                f"{2 * self.model.margin} of them for model.kernels {self.model.kernels}"
+                f"{2 * self.model.margin} of them as context"
             )
         return self
 
     def flat(self) -> dict[str, Any]:
-        """Every leaf under its dotted name in params.yaml."""
-        return _flatten(self.model_dump())
+        """Every leaf under its dotted name in params.yaml, without those of other networks."""
+        tree = self.model_dump()
+        tree["model"] = {name: tree["model"][name] for name in ("name", self.model.name)}
+        return _flatten(tree)
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -282,6 +316,8 @@ def _describe(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "value_error":  # one of our own checks: its message names key and value
         return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
+    if key in _MOVED:
+        return f"{key}: this parameter is {_MOVED[key]} now"
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown parameter"
     if problem["type"] == "missing":

@@ -38,7 +38,7 @@ def run(main: Callable[[params.Params], None], stage: str | None = None) -> None
             raise
         print(
             f"ERROR: there is not enough memory: {str(error).splitlines()[0]}. Smaller "
-            "train.batch_size, train.patch_size, model.channels or pictures need less",
+            "train.batch_size, train.patch_size, model.srcnn.channels or pictures need less",
             file=sys.stderr,
         )
         sys.exit(1)

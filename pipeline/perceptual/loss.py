@@ -9,19 +9,20 @@ import torch
 from pipeline.base import stage
 from pipeline.base.params import Loss
 from pipeline.perceptual.weights import existing_file
-from srcnn.losses import ReconstructionLoss
+from srcnn.losses import ReconstructionLoss, Weighted, of_gray
 
 # Of the untrained VGG19; not the experiment's, so that all experiments mean the same network.
 _RANDOM_SEED = 0
 
 
 def build_loss(
-    wanted: Loss, device: torch.device, precision: str = "float32"
+    wanted: Loss, luma: str, device: torch.device, precision: str = "float32"
 ) -> ReconstructionLoss:
     """A loss on the device, its VGG19 loaded and checked.
 
     Args:
         wanted: section `loss`.
+        luma: the range of what it is given, "full" or "studio".
         device: where it is computed.
         precision: "float32" or "bfloat16", of VGG19.
 
@@ -47,4 +48,7 @@ def build_loss(
             f"loss.vgg19_weights is {wanted.vgg19_weights!r}: {error}. In short: "
             "-S loss.vgg19_weights=embedded"
         ) from None
-    return ReconstructionLoss(wanted.pixel, perceptual.to(device), wanted.perceptual_weight)
+    term = of_gray(perceptual.to(device), luma)
+    return ReconstructionLoss(
+        wanted.pixel, {"perceptual": Weighted(term, wanted.perceptual_weight)}
+    )

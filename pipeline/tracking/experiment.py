@@ -115,9 +115,8 @@ class Experiment:
         """What it is and how good, in one line of Markdown."""
         params = self.params
         evaluation = self.evaluation
-        kernels = "-".join(map(str, params["model.kernels"]))
         return (
-            f"SRCNN {kernels}, x{params['degrade.scale']}, {evaluation['loss']}, "
+            f"{evaluation['network']}, x{params['degrade.scale']}, {evaluation['loss']}, "
             f"{params['data.source']}: **{evaluation['psnr']:.2f} dB**, "
             f"SSIM {evaluation['ssim']:.4f} on {evaluation['pictures']} test pictures "
             f"(bicubic {evaluation['psnr_bicubic']:.2f} dB, {evaluation['ssim_bicubic']:.4f}); "
@@ -130,7 +129,8 @@ class Experiment:
         interval = evaluation["psnr_gain_ci95"]
         certain = f" (95 % interval {interval[0]:+.2f} to {interval[1]:+.2f})" if interval else ""
         return (
-            f"SRCNN {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}: "
+            f"{evaluation['network']} {evaluation['psnr']:.2f} dB, "
+            f"bicubic {evaluation['psnr_bicubic']:.2f}: "
             f"gain {evaluation['psnr_gain']:+.2f} dB{certain} "
             f"on {evaluation['pictures']} test pictures of {evaluation['sources']} sources"
         )

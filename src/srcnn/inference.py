@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -12,19 +12,20 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch.nn import functional as F
 
 from srcnn.imresize import bicubic_upscale
-from srcnn.models import SRCNN
+from srcnn.networks import NETWORKS, build
+from srcnn.networks.network import Network
 
 SCALES = (2, 3, 4, 8)  # for which networks are trained
 
 _ALLOWED = {
-    "residual": (True, False),
+    "network": tuple(NETWORKS),
     "scale": SCALES,
     "luma": ("full", "studio"),
     "precision": ("float32", "bfloat16"),
 }
+_LARGEST = 8192  # of a network's settings
 
 # What JSON and PyTorch raise for texts, nesting, and sizes that cannot be.
 _IMPOSSIBLE = (ValueError, RecursionError, TypeError, RuntimeError, OverflowError)
@@ -34,7 +35,7 @@ TILE = 1024  # on other devices
 
 
 class UnusableModel(ValueError):
-    """The file is not a trained SRCNN of this library."""
+    """The file is not a trained network of this library."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,23 @@ class SuperResolver:
 
     Attributes:
         model: the network, on the device it shall run on.
-        scale: the enlargement it was trained for.
         luma: the range of the luma it was trained on, "full" or "studio".
         precision: what it was trained in, "float32" or "bfloat16"; it is used in float32.
     """
 
-    model: SRCNN
-    scale: int
+    model: Network
     luma: str
     precision: str = "float32"
+
+    @property
+    def scale(self) -> int:
+        """The enlargement."""
+        return self.model.scale
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.model.parameters()).device
 
     def __call__(self, lr: np.ndarray) -> np.ndarray:
         """Super-resolve one luma picture.
@@ -62,18 +71,14 @@ class SuperResolver:
         Returns:
             uint8 (h · scale, w · scale), clamped and rounded.
         """
-        upsampled = torch.from_numpy(bicubic_upscale(lr.astype(np.float64), self.scale) / 255)
-        weight = self.model.extract.weight
-        picture = upsampled.to(weight.device, weight.dtype)
-        padded = F.pad(picture[None, None], [self.model.margin] * 4, mode="replicate")
-        return to_uint8(valid_by_tiles(self.model, padded)[0, 0].cpu().numpy() * 255)
+        picture = torch.from_numpy(lr.astype(np.float32) / 255)[None, None].to(self.device)
+        return to_uint8(by_tiles(self.model, picture)[0, 0].cpu().numpy() * 255)
 
     def to_bytes(self) -> bytes:
         """The model as a safetensors file: the same model gives the same bytes."""
         about = {
-            "kernels": self.model.kernels,
-            "channels": self.model.channels,
-            "residual": self.model.residual,
+            "network": self.model.name,
+            "settings": self.model.settings(),
             "scale": self.scale,
             "luma": self.luma,
             "precision": self.precision,
@@ -88,14 +93,14 @@ class SuperResolver:
 
     @classmethod
     def load(cls, path: Path, device: torch.device | str = "cpu") -> Self:
-        """Read a model that `to_bytes` wrote.
+        """Read a model that `to_bytes` wrote, of this version or of 0.2.
 
         Nothing of the file is believed: what it says of the network is checked against the list of
         its tensors before any memory is taken.
 
         Raises:
             FileNotFoundError: there is no such file.
-            UnusableModel: the file is no safetensors file, not one of an SRCNN, or damaged.
+            UnusableModel: the file is no safetensors file, not one of this library, or damaged.
         """
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such model file")
@@ -103,13 +108,14 @@ class SuperResolver:
             if not path.is_file():
                 raise ValueError("it is not a file")
             with safe_open(path, framework="pt") as file:
-                about = _described(file.metadata())
+                told = _told(file.metadata())
+                about = _described(told)
                 with torch.device("meta"):  # shapes without memory
-                    model = SRCNN(about["kernels"], about["channels"], about["residual"])
+                    model = build(about["network"], about["scale"], about["settings"])
                 _check_tensors(file, model)
                 tensors = {name: file.get_tensor(name) for name in model.state_dict()}
-            checksum = _checksum(about, tensors)
-            if about.get("sha256", checksum) != checksum:  # older files do not speak of it
+            checksum = _checksum(told, tensors)
+            if told.get("sha256", checksum) != checksum:  # older files do not speak of it
                 raise ValueError("it is damaged: it does not have the checksum that stands in it")
             damaged = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
             if damaged:
@@ -117,11 +123,12 @@ class SuperResolver:
         except (SafetensorError, OSError, *_IMPOSSIBLE) as error:
             reason = str(error).partition("\n")[0]
             raise UnusableModel(
-                f"{path} is not a trained SRCNN of this project: {reason}"
+                f"{path} is not a trained network of this project: {reason}"
             ) from None
         model.load_state_dict(tensors, assign=True)
-        model.eval().to(device).to(memory_format=torch.channels_last)
-        return cls(model, about["scale"], about["luma"], about["precision"])
+        model.eval().to(device)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in stubs
+        return cls(model, about["luma"], about["precision"])
 
 
 def _checksum(about: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> str:
@@ -134,16 +141,29 @@ def _checksum(about: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> 
     return content.hexdigest()
 
 
-def _described(metadata: Mapping[str, str] | None) -> dict[str, Any]:
-    """What a file says of its model, known to be possible, but for what SRCNN checks itself."""
+def _told(metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    """What a file says of its model."""
     told = json.loads((metadata or {}).get("srcnn", "null"))
     if not isinstance(told, dict):
-        raise ValueError("its metadata describe no SRCNN")
+        raise ValueError("its metadata describe no network")
+    return told
+
+
+def _described(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, known to be possible, but for what the network checks itself."""
     about: dict[str, Any] = {"precision": "float32", **told}  # of which older files do not speak
-    for name in ("kernels", "channels"):
-        value = about.get(name)
-        if not isinstance(value, list) or not all(type(size) is int for size in value):
-            raise ValueError(f"{name} is {value!r:.60}; it must be a list of whole numbers")
+    if "network" not in about:  # version 0.2: SRCNN, its settings beside the rest
+        settings = {name: about.get(name) for name in ("kernels", "channels", "residual")}
+        about |= {"network": "srcnn", "settings": settings}
+    if not isinstance(about["settings"], dict):
+        raise ValueError(f"settings is {about['settings']!r:.60}; it must be a mapping")
+    for name, value in about["settings"].items():
+        sizes = value if isinstance(value, list) else [value]
+        if not all(type(size) is bool or _is_size(size) for size in sizes):
+            raise ValueError(
+                f"{name} is {value!r:.60}; it must be true, false or whole numbers of at most "
+                f"{_LARGEST}"
+            )
     for name, allowed in _ALLOWED.items():
         # As JSON, where 1 is not true and 2.0 is not 2.
         if json.dumps(about.get(name)) not in map(json.dumps, allowed):
@@ -152,7 +172,11 @@ def _described(metadata: Mapping[str, str] | None) -> dict[str, Any]:
     return about
 
 
-def _check_tensors(file: safe_open, model: SRCNN) -> None:
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _LARGEST
+
+
+def _check_tensors(file: safe_open, model: Network) -> None:
     """Raise a ValueError unless the file lists the network's tensors, in float32."""
     wanted = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
     if set(file.keys()) != wanted.keys():
@@ -166,33 +190,49 @@ def _check_tensors(file: safe_open, model: SRCNN) -> None:
             )
 
 
-def valid_by_tiles(model: SRCNN, upsampled: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
-    """`SRCNN.valid` for pictures of any size, in the memory that a tile needs.
+def by_tiles(
+    model: Network,
+    lr: torch.Tensor,
+    rows: slice | None = None,
+    columns: slice | None = None,
+    bfloat16: bool = False,
+) -> torch.Tensor:
+    """`Network.region` for pictures of any size, in the memory that a tile needs.
 
     On a CPU the tiles' feature maps stay in its cache, which for large pictures doubles the speed.
 
     Args:
         model: the network.
-        upsampled: (B, 1, H, W) luma in [0, 1], H and W greater than 2 · margin.
-        bfloat16: as for `SRCNN.valid`.
+        lr: (B, 1, h, w) luma in [0, 1].
+        rows: start and stop, of the LR pixels to enlarge; None: all.
+        columns: the same.
+        bfloat16: as for `Network.patch`.
 
     Returns:
-        (B, 1, H - 2 · margin, W - 2 · margin) luma, not clamped.
+        (B, 1, rows · scale, columns · scale) luma, not clamped.
     """
-    batch, _, height, width = upsampled.shape
-    tile, pictures = (CPU_TILE, 1) if upsampled.device.type == "cpu" else (TILE, batch)
-    context = 2 * model.margin
-    sr = upsampled.new_empty(batch, 1, height - context, width - context)
-    tops = range(0, height - context, tile)
-    lefts = range(0, width - context, tile)
+    batch, _, height, width = lr.shape
+    rows, columns = rows or slice(0, height), columns or slice(0, width)
+    scale = model.scale
+    on_cpu = lr.device.type == "cpu"
+    pictures = 1 if on_cpu else batch
+    side = max(1, (CPU_TILE if on_cpu else TILE) // scale)
+    shape = ((part.stop - part.start) * scale for part in (rows, columns))
+    sr = lr.new_empty(batch, 1, *shape)
     with torch.inference_mode():
-        for i, top, left in product(range(0, batch, pictures), tops, lefts):
-            some = slice(i, i + pictures)
-            window = upsampled[some, :, top : top + tile + context, left : left + tile + context]
-            sr[some, :, top : top + tile, left : left + tile] = model.valid(
-                window.contiguous(memory_format=torch.channels_last), bfloat16
-            )
+        for i in range(0, batch, pictures):
+            for high, wide in product(_parts(rows, side), _parts(columns, side)):
+                tile = model.region(lr[i : i + pictures], high, wide, bfloat16)
+                top, left = (high.start - rows.start) * scale, (wide.start - columns.start) * scale
+                sr[i : i + pictures, :, top : top + tile.shape[2], left : left + tile.shape[3]] = (
+                    tile
+                )
     return sr
+
+
+def _parts(whole: slice, side: int) -> Iterator[slice]:
+    for start in range(whole.start, whole.stop, side):
+        yield slice(start, min(start + side, whole.stop))
 
 
 def bicubic(lr: np.ndarray, scale: int) -> np.ndarray:

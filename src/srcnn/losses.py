@@ -1,6 +1,7 @@
-"""What training minimises: a pixel loss, alone or with a perceptual loss beside it."""
+"""What training minimises: a pixel loss, alone or with other terms beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
@@ -33,45 +34,67 @@ PIXEL_LOSSES: dict[str, Term] = {
 }
 
 
-class ReconstructionLoss:
-    """pixel + perceptual_weight · perceptual, with every term kept apart for the record.
+def of_gray(term: Term, luma_range: str) -> Term:
+    """A term that sees luma as the gray it shows, whose black is 0 and whose white 1.
 
     Args:
-        pixel: "mse" | "rmse" | "l1" | "charbonnier".
-        perceptual: a second term, such as a distance between VGG19 features, of pictures whose
-            black is 0 and whose white 1; None: pixel loss only.
-        perceptual_weight: its weight.
+        term: such as a distance between VGG19 features.
+        luma_range: of what it is given, "full" or "studio", see `srcnn.color.luma`.
+    """
+    return lambda sr, hr: term(full_range(sr, luma_range), full_range(hr, luma_range))
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A term of the loss.
+
+    Attributes:
+        term: two batches, (B, 1, H, W) luma in [0, 1], to a scalar.
+        weight: its factor in the sum.
+        patches: of so many patches of each training batch it is taken; None: of all.
     """
 
-    def __init__(
-        self, pixel: str = "mse", perceptual: Term | None = None, perceptual_weight: float = 0.0
-    ) -> None:
-        self._pixel = PIXEL_LOSSES[pixel]
-        self._perceptual = perceptual
-        self._weight = perceptual_weight
+    term: Term
+    weight: float = 1.0
+    patches: int | None = None
+
+
+class ReconstructionLoss:
+    """The weighted sum of its terms, each of which is kept apart for the record.
+
+    Args:
+        pixel: "mse" | "rmse" | "l1" | "charbonnier", of weight 1.
+        others: further terms, by name.
+    """
+
+    def __init__(self, pixel: str = "mse", others: Mapping[str, Weighted] | None = None) -> None:
+        self._terms = {"pixel": Weighted(PIXEL_LOSSES[pixel]), **(others or {})}
+
+    @property
+    def names(self) -> list[str]:
+        """Of the values that a call gives, in their order."""
+        others = [(name, f"{name}_weighted") for name in self._terms if name != "pixel"]
+        return ["loss", "pixel", *(name for pair in others for name in pair)]
 
     def __call__(
-        self, sr: torch.Tensor, hr: torch.Tensor, luma_range: str = "full"
+        self, sr: torch.Tensor, hr: torch.Tensor, in_training: bool = False
     ) -> dict[str, torch.Tensor]:
         """The terms, as scalars.
 
         Args:
             sr: (B, 1, H, W) luma in [0, 1].
             hr: the same.
-            luma_range: "full" or "studio", see `srcnn.color.luma`.
+            in_training: whether terms are taken of their `patches` only.
 
         Returns:
-            "pixel", "perceptual" (as it is) and "perceptual_weighted" (times its weight), both
-            absent without such a term, and "loss", which is to be minimised.
+            "loss", which is to be minimised, "pixel", and of every other term itself and
+            NAME_weighted, itself times its weight.
         """
-        pixel = self._pixel(sr, hr)
-        if self._perceptual is None:
-            return {"pixel": pixel, "loss": pixel}
-        perceptual = self._perceptual(full_range(sr, luma_range), full_range(hr, luma_range))
-        weighted = self._weight * perceptual
-        return {
-            "pixel": pixel,
-            "perceptual": perceptual,
-            "perceptual_weighted": weighted,
-            "loss": pixel + weighted,
-        }
+        values = {}
+        for name, each in self._terms.items():
+            some = slice(each.patches if in_training else None)
+            values[name] = each.term(sr[some], hr[some])
+            if name != "pixel":
+                values[f"{name}_weighted"] = each.weight * values[name]
+        summands = [value for name, value in values.items() if name not in self._terms]
+        return {"loss": sum(summands, values["pixel"]), **values}

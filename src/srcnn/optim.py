@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 
-from srcnn.models import SRCNN
+from srcnn.networks.network import Network
 
 
 class Muon(torch.optim.Optimizer):
@@ -59,48 +60,54 @@ def orthogonalise(matrix: torch.Tensor, iterations: int = 5) -> torch.Tensor:
     return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
 
 
-def remove_means(kernels: torch.Tensor) -> None:
-    """Take its mean off each of the kernels (out, in, k, k), in place.
-
-    A residual network's correction need not depend on brightness. With first kernels of zero mean
-    it cannot, and their training is not swamped by brightness, nearly all of a picture's energy.
-    """
+def center_kernels(kernels: torch.Tensor) -> None:
+    """Take its mean off each of the kernels (out, in, k, k), in place."""
     kernels -= kernels.mean(dim=(1, 2, 3), keepdim=True)
 
 
-def build_optimizers(
-    model: SRCNN,
-    name: str,
-    lr: float,
-    muon_lr: float = 0.02,
-    momentum: float = 0.95,
-    weight_decay: float = 0.0,
-) -> list[torch.optim.Optimizer]:
-    """The optimizers that train a network together.
+@dataclass(frozen=True)
+class Optimization:
+    """How the weights are changed.
 
-    Args:
-        model: the network.
-        name: "muon" (for all kernels but the last, with Adam for the last and the biases),
-            "adam", "adamw" or "sgd".
+    Attributes:
+        optimizer: "muon" (for the network's hidden kernels, with Adam for the rest), "adam",
+            "adamw" or "sgd".
         lr: peak rate of everything that Muon does not train.
         muon_lr: peak rate of Muon's kernels.
         momentum: of muon and sgd.
         weight_decay: of adamw and sgd.
+        schedule: see `schedule`.
+        warmup: share of the steps in which the rate rises.
+    """
+
+    optimizer: str = "muon"
+    lr: float = 1e-3
+    muon_lr: float = 0.02
+    momentum: float = 0.95
+    weight_decay: float = 0.0
+    schedule: str = "one-cycle"
+    warmup: float = 0.1
+
+
+def build_optimizers(network: Network, how: Optimization) -> list[torch.optim.Optimizer]:
+    """The optimizers that train a network together.
 
     Raises:
         ValueError: unknown name.
     """
-    if name == "adam":
-        return [torch.optim.Adam(model.parameters(), lr)]
-    if name == "adamw":
-        return [torch.optim.AdamW(model.parameters(), lr, weight_decay=weight_decay)]
-    if name == "sgd":
-        return [torch.optim.SGD(model.parameters(), lr, momentum, weight_decay=weight_decay)]
-    if name == "muon":
-        kernels = [model.extract.weight, model.map.weight]
-        rest = [p for p in model.parameters() if all(p is not kernel for kernel in kernels)]
-        return [Muon(kernels, muon_lr, momentum), torch.optim.Adam(rest, lr)]
-    raise ValueError(f"optimizer is {name!r}; allowed are muon, adam, adamw, sgd")
+    parameters = list(network.parameters())
+    if how.optimizer == "adam":
+        return [torch.optim.Adam(parameters, how.lr)]
+    if how.optimizer == "adamw":
+        return [torch.optim.AdamW(parameters, how.lr, weight_decay=how.weight_decay)]
+    if how.optimizer == "sgd":
+        decay = how.weight_decay
+        return [torch.optim.SGD(parameters, how.lr, how.momentum, weight_decay=decay)]
+    if how.optimizer == "muon":
+        kernels = network.hidden_kernels()
+        rest = [p for p in parameters if all(p is not kernel for kernel in kernels)]
+        return [Muon(kernels, how.muon_lr, how.momentum), torch.optim.Adam(rest, how.lr)]
+    raise ValueError(f"optimizer is {how.optimizer!r}; allowed are muon, adam, adamw, sgd")
 
 
 def schedule(name: str, step: int, steps: int, warmup: float) -> float:

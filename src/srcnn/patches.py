@@ -3,19 +3,15 @@
 import numpy as np
 import torch
 
-from srcnn.imresize import bicubic_matrix
 from srcnn.pairs import Pairs
-
-# A bicubic kernel reaches two LR pixels beyond the patch on each side.
-REACH = 2
 
 
 class PatchSampler:
-    """Draws aligned pairs of (upsampled LR, HR) patches, uniformly over all positions.
+    """Draws aligned pairs of (LR, HR) patches, uniformly over all positions.
 
-    An LR patch starts at any LR pixel of any picture. Its window of LR pixels, with the mirrored
-    border of MATLAB's imresize, is enlarged by one small matrix, so that a patch equals the same
-    patch cut from the whole upsampled picture.
+    An LR patch starts at any LR pixel of any picture. It is drawn with `reach` pixels of the
+    picture around it, beyond whose borders the picture is mirrored as by MATLAB's imresize: so
+    what a network makes of a patch is what it makes of that place in the whole picture.
 
     On a CPU the pictures stay in their memory map. A GPU gets a copy of them, unless that would
     take more than half of its free memory: then patches are cut on the CPU, to the same bits.
@@ -23,6 +19,7 @@ class PatchSampler:
     Args:
         pairs: pictures, none smaller than a patch.
         patch_size: side of a patch in HR pixels, a multiple of the scale.
+        reach: LR pixels around a patch, on each side.
         augment: apply one of the eight flips and rotations to each patch.
         device: where the patches are to be.
 
@@ -34,6 +31,7 @@ class PatchSampler:
         self,
         pairs: Pairs,
         patch_size: int,
+        reach: int,
         augment: bool = True,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -44,6 +42,7 @@ class PatchSampler:
         if patch_size > smallest:
             raise ValueError(f"patch_size is {patch_size}; the smallest picture has {smallest}")
         self._scale = scale
+        self._reach = reach
         self._augment = augment
         self._device = torch.device(device)
         self._home = _home(pairs, self._device)
@@ -67,10 +66,6 @@ class PatchSampler:
         self._lr = self._put(pairs.lr_data)
         self._hr = self._put(pairs.hr_data)
 
-        window = self._lr_size + 2 * REACH
-        enlarge = bicubic_matrix(window, window * scale)[REACH * scale : -REACH * scale]
-        self._enlarge = torch.tensor(enlarge, dtype=torch.float32, device=self._device)
-
     def draw(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw patches.
 
@@ -79,8 +74,9 @@ class PatchSampler:
             generator: a CPU generator; the same state gives the same patches on every device.
 
         Returns:
-            The bicubic-upsampled LR patches and the HR patches, each float32
-            (B, 1, patch_size, patch_size) in gray levels / 255; LR is not clamped.
+            LR patches with what is around them, (B, 1, n + 2 · reach, n + 2 · reach) with
+            n = patch_size / scale, and HR patches, (B, 1, patch_size, patch_size); both float32
+            in gray levels / 255.
         """
         draws = torch.randint(self._count, (count,), generator=generator).to(self._home)
         turns = None
@@ -90,7 +86,7 @@ class PatchSampler:
         position = draws - self._starts[picture]
         y, x = position // self._columns[picture], position % self._columns[picture]
 
-        window = torch.arange(-REACH, self._lr_size + REACH, device=self._home)
+        window = torch.arange(-self._reach, self._lr_size + self._reach, device=self._home)
         height, width = self._lr_shape[picture].unbind(1)
         lr = self._gather(
             self._lr,
@@ -109,8 +105,7 @@ class PatchSampler:
             x[:, None] * self._scale + patch,
             turns,
         )
-        upsampled = self._enlarge @ lr @ self._enlarge.T
-        return upsampled[:, None], hr[:, None]
+        return lr[:, None], hr[:, None]
 
     def _gather(
         self,
@@ -148,6 +143,6 @@ def _home(pairs: Pairs, device: torch.device) -> torch.device:
 
 
 def _mirror(index: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
-    """Indices outside 0..size-1 mirrored at the picture's edge, as imresize pads."""
-    index = torch.where(index < 0, -1 - index, index)
-    return torch.where(index >= size, 2 * size - 1 - index, index)
+    """Indices outside 0..size-1 mirrored at the picture's edges, as imresize pads."""
+    index = index % (2 * size)
+    return torch.minimum(index, 2 * size - 1 - index)

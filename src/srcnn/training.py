@@ -1,17 +1,19 @@
 """Training an SRCNN: everything one run needs, step by step, to the same bits each time."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from srcnn.inference import SuperResolver
+from srcnn.learner import Learner, Terms, weights_of
 from srcnn.losses import ReconstructionLoss
-from srcnn.models import SRCNN, crop
-from srcnn.optim import build_optimizers, remove_means, schedule
+from srcnn.networks.network import Network, crop
+from srcnn.optim import Optimization
 from srcnn.pairs import Pairs
 from srcnn.patches import PatchSampler
 from srcnn.team import Team
@@ -19,24 +21,6 @@ from srcnn.validation import Validation
 
 Row = dict[str, Any]  # one line of the training curve
 
-CURVE_COLUMNS = (
-    "step",
-    "lr",
-    "train_loss",
-    "train_pixel",
-    "train_perceptual",
-    "train_perceptual_weighted",
-    "val_loss",
-    "val_pixel",
-    "val_perceptual",
-    "val_perceptual_weighted",
-    "train_psnr",
-    "train_psnr_bicubic",
-    "val_psnr",
-    "val_psnr_bicubic",
-    "val_ssim",
-    "val_ssim_bicubic",
-)
 SNAPSHOTS = 8  # step 0, then every doubling up to the last step
 VAL_PATCHES = 32  # enough for a smooth val_loss, few enough for a perceptual one
 
@@ -53,29 +37,42 @@ class Settings:
     batch_size: int
     patch_size: int
     augment: bool = True
-    optimizer: str = "muon"
-    lr: float = 1e-3
-    muon_lr: float = 0.02
-    momentum: float = 0.95
-    weight_decay: float = 0.0
-    schedule: str = "one-cycle"
-    warmup: float = 0.1
+    optimization: Optimization = field(default_factory=Optimization)
     precision: str = "float32"
     log_every: int = 10
     validate_every: int = 200
     val_pictures: int = 8
 
 
+@dataclass(frozen=True)
+class Past:
+    """What an earlier training left that this one continues.
+
+    Attributes:
+        curve: its rows.
+        snapshots: its snapshots by step, uint8 (N, h, w).
+    """
+
+    curve: list[Row] = field(default_factory=list)
+    snapshots: Mapping[int, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        """Its last step."""
+        return int(self.curve[-1]["step"]) if self.curve else 0
+
+
 class Training:
     """One run: the network, its optimizers, its random numbers and its curve so far.
 
     Args:
-        model: the network to train, on the device to train on.
+        network: to train, on the device to train on.
         pairs: LR/HR pairs with a "train" and a "val" split.
         loss: what to minimise.
         settings: how.
         seed: of the patches drawn.
         team: the processes that train together.
+        past: what the curve and the snapshots begin with; their steps are counted on.
 
     Raises:
         ValueError: a batch has fewer patches than there are processes.
@@ -83,12 +80,13 @@ class Training:
 
     def __init__(
         self,
-        model: SRCNN,
+        network: Network,
         pairs: Pairs,
         loss: ReconstructionLoss,
         settings: Settings,
         seed: int,
         team: Team | None = None,
+        past: Past | None = None,
     ) -> None:
         self._team = team or Team()
         if settings.batch_size < self._team.size:
@@ -96,49 +94,55 @@ class Training:
                 f"batch_size is {settings.batch_size}; {self._team.size} processes need at least "
                 "one patch each"
             )
-        self._model = model.to(memory_format=torch.channels_last)
-        if model.residual:
-            remove_means(model.extract.weight.data)
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
         self._loss = loss
         self._settings = settings
-        self._resolver = SuperResolver(model, pairs.scale, pairs.luma, settings.precision)
-        self._optimizers = build_optimizers(
-            model,
-            settings.optimizer,
-            settings.lr,
-            settings.muon_lr,
-            settings.momentum,
-            settings.weight_decay,
-        )
-        self._peaks = [optimizer.param_groups[0]["lr"] for optimizer in self._optimizers]
-        device = model.extract.weight.device
-        patch = settings.patch_size
-        augment = settings.augment
-        self._sampler = PatchSampler(pairs.split("train"), patch, augment, device)
+        self._resolver = SuperResolver(network, pairs.luma, settings.precision)
+        self._learner = Learner(network, settings.optimization, settings.steps, self._team)
+        device = self._resolver.device
+        patch, reach = settings.patch_size, network.reach
+        train, val = pairs.split("train"), pairs.split("val")
+        self._sampler = PatchSampler(train, patch, reach, settings.augment, device)
         self._generator = torch.Generator().manual_seed(seed)
         # The same validation patches at every validation, so that val_loss is one curve.
-        val_sampler = PatchSampler(pairs.split("val"), patch, augment=False)
+        val_sampler = PatchSampler(val, patch, reach, augment=False)
         val_patches = val_sampler.draw(VAL_PATCHES, torch.Generator().manual_seed(0))
         self._val_patches = tuple(patches.to(device) for patches in val_patches)
         self._validation = Validation(pairs, settings.val_pictures)
 
+        self._past = past or Past()
         self.step = 0
-        self.curve: list[Row] = []
-        self._sums: dict[str, torch.Tensor] = {}  # of the loss terms since the last row
+        self._rows: list[Row] = []
+        self._terms: list[Terms] = []  # of each step since the last row
         self._best_score = -math.inf
-        self._best = _copy(model)
+        self._best = weights_of(network)
         self._snapshots: dict[int, torch.Tensor] = {}
         self._snapshot_steps = {0} | {settings.steps >> k for k in range(SNAPSHOTS - 1)}
+
+    @property
+    def curve(self) -> list[Row]:
+        """All rows so far, of the past too: by what follows from the loss, see `columns`."""
+        before = self._past.curve
+        if not (before and self._rows):
+            return before + self._rows
+        return [*before[:-1], before[-1] | self._rows[0], *self._rows[1:]]
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the curve, in their order."""
+        now = [f"{part}_{name}" for part in ("train", "val") for name in self._loss.names]
+        scores = ["train_psnr", "val_psnr", "val_ssim"]
+        twins = [name for score in scores for name in (score, f"{score}_bicubic")]
+        return ["step", "lr", *now, *twins]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that continues this run to the same bits: tensors and plain values only."""
         return {
             "step": self.step,
-            "curve": self.curve,
-            "model": _copy(self._model),
-            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "rows": self._rows,
+            "learner": self._learner.state_dict(),
             "generator": self._generator.get_state(),
-            "sums": self._sums,
+            "terms": self._terms,
             "best_score": self._best_score,
             "best": self._best,
             "snapshots": self._snapshots,
@@ -157,12 +161,10 @@ class Training:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a run where `state_dict` left it."""
         self.step = state["step"]
-        self.curve = state["curve"]
-        self._model.load_state_dict(state["model"])
-        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+        self._rows = state["rows"]
+        self._learner.load_state_dict(state["learner"])
         self._generator.set_state(state["generator"])
-        self._sums = state["sums"]
+        self._terms = state["terms"]
         self._best_score = state["best_score"]
         self._best = state["best"]
         self._snapshots = state["snapshots"]
@@ -176,12 +178,13 @@ class Training:
         """Train to the last step.
 
         Args:
-            report: called with each new row of the curve (see CURVE_COLUMNS).
+            report: called with each new row of the curve (see `columns`).
             checkpoint: called with `state_dict()` every `checkpoint_every` steps.
             checkpoint_every: steps.
 
         Raises:
-            DivergedError: the loss is NaN or infinite; the last checkpoint is from before that.
+            DivergedError: a term of the loss is NaN or infinite; the last checkpoint is from before
+                that.
             TeamLostError: another process has ended.
         """
         settings = self._settings
@@ -202,99 +205,89 @@ class Training:
 
     def best(self) -> SuperResolver:
         """The best weights so far, by `validation_score`, as a model of its own."""
-        model = SRCNN(self._model.kernels, self._model.channels, self._model.residual)
-        model.load_state_dict(self._best)
-        return replace(self._resolver, model=model)
+        network = deepcopy(self._network)
+        network.load_state_dict(self._best)
+        return replace(self._resolver, model=network)
 
     @property
     def kept(self) -> Row:
         """The row of the curve, the first of equals, that the best weights so far are from."""
-        return max((row for row in self.curve if "val_psnr" in row), key=validation_score)
+        return max((row for row in self._rows if "val_psnr" in row), key=validation_score)
 
     def snapshots(self) -> dict[str, torch.Tensor]:
         """Validation pictures as reconstructed along the way: see `Validation.snapshots`."""
-        return self._validation.snapshots(self._snapshots)
+        return self._validation.snapshots({**self._past.snapshots, **self._snapshots})
 
     def _is_due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self._settings.steps
 
     def _train_step(self) -> None:
-        settings = self._settings
-        factor = schedule(settings.schedule, self.step, settings.steps, settings.warmup)
-        for optimizer, peak in zip(self._optimizers, self._peaks, strict=True):
-            optimizer.param_groups[0]["lr"] = peak * factor
-            optimizer.zero_grad(set_to_none=True)
-        batch = self._sampler.draw(settings.batch_size, self._generator)
-        upsampled, hr = map(self._team.share, batch)
-        terms = self._terms(upsampled, hr)
-        terms["loss"].backward()
-        means = self._team.mean(self._model, terms, len(hr) / settings.batch_size)
-        kernels = self._model.extract.weight
-        if self._model.residual and kernels.grad is not None:
-            remove_means(kernels.grad)
-        for optimizer in self._optimizers:
-            optimizer.step()
-        if self._model.residual:
-            remove_means(kernels.data)
-        for name, mean in means.items():
-            self._sums[name] = self._sums.get(name, 0) + mean
+        size = self._settings.batch_size
+        batch = self._sampler.draw(size, self._generator)
+        lr, hr = map(self._team.share, batch)
+        share = len(hr) / size
+        terms = self._learner.step(self.step, lambda: self._loss_of(lr, hr, True), share)
+        self._terms.append(terms)
         self.step += 1
-        if self.step in self._snapshot_steps and self._team.leads:
-            self._snapshots[self.step] = self._validation.snapshot(self._resolver)
+        if self.step in self._snapshot_steps:
+            self._take_snapshot()
 
-    def _terms(self, upsampled: torch.Tensor, hr: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _loss_of(self, lr: torch.Tensor, hr: torch.Tensor, in_training: bool) -> Terms:
         """The loss on the pixels of the patches whose whole context is in the patch."""
-        sr = self._model.valid(
-            upsampled.contiguous(memory_format=torch.channels_last),
-            bfloat16=self._settings.precision == "bfloat16",
-        )
-        return self._loss(sr, crop(hr, self._model.margin), self._resolver.luma)
+        sr = self._network.patch(lr, bfloat16=self._settings.precision == "bfloat16")
+        return self._loss(sr, crop(hr, self._network.margin), in_training)
+
+    def _take_snapshot(self) -> None:
+        if self._team.leads:
+            step = self._past.step + self.step
+            self._snapshots[step] = self._validation.snapshot(self._resolver)
 
     def _record(self, bar: tqdm, report: Callable[[Row], None]) -> None:
-        row: Row = {"step": self.step}
+        row: Row = {"step": self._past.step + self.step}
         if self.step > 0:
             self._check_finite()
-            steps = self.step - self.curve[-1]["step"]
-            row["lr"] = self._optimizers[-1].param_groups[0]["lr"]
-            row |= {f"train_{name}": float(total) / steps for name, total in self._sums.items()}
-            self._sums = {}
-        elif self._team.leads:
-            self._snapshots[0] = self._validation.snapshot(self._resolver)
+            row["lr"] = self._learner.lr
+            for name in self._loss.names:
+                values = [terms[name] for terms in self._terms]
+                row[f"train_{name}"] = float(torch.stack(values).sum()) / len(values)
+            self._terms = []
+        elif not self._past.curve:
+            self._take_snapshot()
         if self._is_due(self._settings.validate_every):
             row |= self._validate()
-        self.curve.append(row)
+        self._rows.append(row)
         report(row)
         shown = {name: row[name] for name in ("train_loss", "val_psnr") if name in row}
         bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)
 
     def _check_finite(self) -> None:
-        total = float(self._sums.get("loss", 0.0))
-        if not math.isfinite(total):
-            raise DivergedError(
-                f"the training loss became {total} before step {self.step}: "
-                "the learning rate or a loss weight is too high"
-            )
+        """Name the first term that is no number, with its step."""
+        first = self._past.step + self.step - len(self._terms) + 1
+        for step, terms in enumerate(self._terms, first):
+            for name in [*(name for name in terms if name != "loss"), "loss"]:
+                if not terms[name].isfinite():
+                    raise DivergedError(
+                        f"the training loss became {float(terms[name])} at step {step}, in its "
+                        f"term {name}: the learning rate or a loss weight is too high"
+                    )
 
     def _validate(self) -> Row:
         with torch.no_grad():
-            terms = self._terms(*self._val_patches)
+            terms = self._loss_of(*self._val_patches, in_training=False)
         row = {f"val_{name}": float(value) for name, value in terms.items()}
         row |= self._validation.scores(self._resolver, self._team)
         score = validation_score(row)
         if score > self._best_score:
             self._best_score = score
-            self._best = _copy(self._model)
+            self._best = weights_of(self._network)
         return row
 
 
 def validation_score(row: Row) -> float:
     """How good the weights are that gave a validated row of the curve; higher is better.
 
-    Validation PSNR or, with a perceptual loss, the validation loss: PSNR would choose the weights
-    that have learned least from the perceptual term.
+    Validation PSNR or, with other terms than the pixel loss, the validation loss: PSNR would choose
+    the weights that have learned least from the other terms.
     """
-    return -row["val_loss"] if "val_perceptual" in row else row["val_psnr"]
-
-
-def _copy(model: SRCNN) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+    has_others = any(name.endswith("_weighted") for name in row)
+    return -row["val_loss"] if has_others else row["val_psnr"]

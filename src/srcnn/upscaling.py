@@ -17,12 +17,12 @@ from scipy.ndimage import uniform_filter
 
 from srcnn.color import affine
 from srcnn.imresize import bicubic_upscale
-from srcnn.inference import SuperResolver, valid_by_tiles
+from srcnn.inference import SuperResolver, by_tiles
 
 TILE = 512  # HR pixels a side, cut out, enlarged and finished at once
 
 _BAND_PIXELS = 8_000_000  # HR, held at once several times
-_BICUBIC_REACH = 3  # LR pixels, rounded up
+_BICUBIC_REACH = 2  # LR pixels
 _HIDDEN_REACH = 6  # LR pixels from which a visible pixel is still influenced
 
 
@@ -47,7 +47,7 @@ class Upscaler:
             "Seven ways to improve example-based single image super resolution", CVPR 2016): eight
             times the work for a little more quality.
         tile: HR pixels a side that are computed at once.
-        bfloat16: compute most of the network in bfloat16 (`SRCNN.valid`), faster on hardware that
+        bfloat16: compute most of the network in bfloat16 (`Network.patch`), faster on hardware that
             is made for it, and slower elsewhere.
     """
 
@@ -60,6 +60,7 @@ class Upscaler:
     ) -> None:
         self.scale = resolver.scale
         self._model = resolver.model
+        self._device = resolver.device
         self._luma = affine(resolver.luma)
         self._self_ensemble = self_ensemble
         self._tile = tile
@@ -98,91 +99,87 @@ class Upscaler:
         Raises:
             OutOfTime: the deadline passed; nothing is computed any more.
         """
-        height, width = (side * self.scale for side in check_samples(samples).shape[:2])
-        high, wide = _tile_size(self._tile, width)
+        height, width, channels = check_samples(samples).shape
+        high, wide = _tile_size(self._tile, width, self.scale)
         for top in range(0, height, high):
             rows = slice(top, min(top + high, height))
-            shape = (rows.stop - rows.start, width, samples.shape[2])
+            shape = ((rows.stop - top) * self.scale, width * self.scale, channels)
             band = Band(np.empty(shape, samples.dtype), np.empty(shape, samples.dtype))
             for left in range(0, width, wide):
                 if time.monotonic() > deadline:
                     raise OutOfTime("the time that the picture may take is over")
                 columns = slice(left, min(left + wide, width))
+                place = slice(left * self.scale, columns.stop * self.scale)
                 tile = self._enlarge(samples, rows, columns)
-                band.bicubic[:, columns], band.sr[:, columns] = tile
+                band.bicubic[:, place], band.sr[:, place] = tile
             yield band
 
     def _enlarge(
         self, samples: np.ndarray, rows: slice, columns: slice
     ) -> tuple[np.ndarray, np.ndarray]:
-        """One tile, given in HR pixels: bicubic and SR."""
-        height, width, channels = samples.shape
-        margin = self._model.margin
-        high = _grown(rows, margin, height * self.scale)
-        wide = _grown(columns, margin, width * self.scale)
-        region = self._bicubic(samples, high, wide)
-        inner = region[_within(rows, high), _within(columns, wide)]
-
-        maximum = _maximum(samples.dtype)
-        colours = 1 if channels < 3 else 3
-        luma = self._luma_of(region[..., :colours] / maximum)
-        context = [
-            (margin - (part.start - whole.start), margin - (whole.stop - part.stop))
-            for part, whole in ((rows, high), (columns, wide))
-        ]
-        correction = self._network(np.pad(luma, context, mode="edge"))
-        correction -= luma[_within(rows, high), _within(columns, wide)]
-        sr = inner.copy()
-        sr[..., :colours] += (self._luma[2] * maximum * correction)[..., None]
-        return _finished(inner, samples.dtype), _finished(sr, samples.dtype)
-
-    def _bicubic(self, samples: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
-        """A region, in HR pixels, of the enlarged picture: float64, neither rounded nor clipped.
-
-        It is cut out with enough around it that mirrored borders matter only where the picture
-        itself ends.
-        """
-        reach = _BICUBIC_REACH + (_HIDDEN_REACH if samples.shape[2] in (2, 4) else 0)
-        cuts = []
-        for wanted, size in ((rows, samples.shape[0]), (columns, samples.shape[1])):
-            first = max(wanted.start // self.scale - reach, 0)
-            last = min(-(-wanted.stop // self.scale) + reach, size)
-            cuts.append(slice(first, last))
-        part = samples[cuts[0], cuts[1]].astype(np.float64)
+        """One tile, given in LR pixels: bicubic and SR."""
+        # What is cut out has so much around it that the picture is only continued where it ends.
+        reach = max(_BICUBIC_REACH, self._model.overlap)
+        if samples.shape[2] in (2, 4):
+            reach += _HIDDEN_REACH
+        high, wide = (
+            _grown(part, reach, size)
+            for part, size in zip((rows, columns), samples.shape, strict=False)
+        )
+        part = samples[high, wide].astype(np.float64)
         if samples.shape[2] in (2, 4):
             _fill_hidden(part)
-        enlarged = bicubic_upscale(part, self.scale)
-        return enlarged[
-            rows.start - cuts[0].start * self.scale : rows.stop - cuts[0].start * self.scale,
-            columns.start - cuts[1].start * self.scale : columns.stop - cuts[1].start * self.scale,
-        ]
+        inner = _within(rows, high), _within(columns, wide)
+        bicubic = self._bicubic(part, *inner)
 
-    def _luma_of(self, colours: np.ndarray) -> np.ndarray:
+        maximum = _maximum(samples.dtype)
+        colors = 1 if samples.shape[2] < 3 else 3
+        correction = self._network(self._luma_of(part[..., :colors] / maximum), *inner)
+        correction -= self._luma_of(bicubic[..., :colors] / maximum)
+        sr = bicubic.copy()
+        sr[..., :colors] += (self._luma[2] * maximum * correction)[..., None]
+        return _finished(bicubic, samples.dtype), _finished(sr, samples.dtype)
+
+    def _bicubic(self, part: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """These LR pixels, enlarged: float64, neither rounded nor clipped."""
+        high, wide = (
+            _grown(inner, _BICUBIC_REACH, size)
+            for inner, size in zip((rows, columns), part.shape, strict=False)
+        )
+        enlarged = bicubic_upscale(part[high, wide], self.scale)
+        inner = (_within(rows, high), _within(columns, wide))
+        top, left = (slice(side.start * self.scale, side.stop * self.scale) for side in inner)
+        return enlarged[top, left]
+
+    def _luma_of(self, colors: np.ndarray) -> np.ndarray:
         """Luma in [0, 1] of (H, W, 1 or 3) in [0, 1]; gray stands for R = G = B."""
         weights, offset, _ = self._luma
-        if colours.shape[2] == 1:
-            return colours[..., 0] * weights.sum() + offset
-        return colours @ weights + offset
+        if colors.shape[2] == 1:
+            return colors[..., 0] * weights.sum() + offset
+        return colors @ weights + offset
 
-    def _network(self, luma: np.ndarray) -> np.ndarray:
-        """SR luma of the region's inner part, float64, from (H, W) with the network's margin."""
-        weight = self._model.extract.weight
-        pictures = torch.from_numpy(luma)[None, None].to(weight.device, weight.dtype)
+    def _network(self, luma: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """SR luma, float64, of these LR pixels of (h, w)."""
+        lr = torch.from_numpy(luma.astype(np.float32))[None, None].to(self._device)
         if self._self_ensemble:
             results = [
-                back(valid_by_tiles(self._model, turn(pictures), self._bfloat16))
+                back(by_tiles(self._model, turn(lr), bfloat16=self._bfloat16))
                 for turn, back in _DIHEDRAL
             ]
-            sr = torch.stack(results).mean(0)
+            high, wide = (
+                slice(part.start * self.scale, part.stop * self.scale) for part in (rows, columns)
+            )
+            sr = torch.stack(results).mean(0)[..., high, wide]
         else:
-            sr = valid_by_tiles(self._model, pictures, self._bfloat16)
+            sr = by_tiles(self._model, lr, rows, columns, self._bfloat16)
         return sr[0, 0].cpu().numpy().astype(np.float64)
 
 
-def _tile_size(tile: int, width: int) -> tuple[int, int]:
-    """Height and width of tiles with tile² pixels, lower where a band of them would be long."""
-    high = min(tile, max(_BAND_PIXELS // width, tile // 4))
-    return high, tile**2 // high
+def _tile_size(tile: int, width: int, scale: int) -> tuple[int, int]:
+    """Height and width, in LR pixels, of tiles of tile² HR pixels; lower in a wide picture."""
+    side = max(tile // scale, 1)
+    high = max(min(side, _BAND_PIXELS // (width * scale**2)), side // 4, 1)
+    return high, max(side**2 // high, 1)
 
 
 Turn = Callable[[torch.Tensor], torch.Tensor]

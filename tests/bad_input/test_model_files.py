@@ -172,7 +172,7 @@ def check_refused(folder, content=None):
     path = folder / "odd.safetensors"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UnusableModel, match=r"odd\.safetensors is not a trained SRCNN") as caught:
+    with pytest.raises(UnusableModel, match=r"odd\.safetensors is not a trained network") as caught:
         SuperResolver.load(path)
     message = str(caught.value)
     assert "\n" not in message

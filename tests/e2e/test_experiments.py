@@ -55,7 +55,7 @@ def test_run_holds_parameters_curves_results_figures_data_and_model(finished):
     (run,) = finished.runs()
     assert run.info.status == "FINISHED"
     assert run.data.params["train.steps"] == "40"
-    assert run.data.params["model.kernels"] == "[5, 1, 3]"
+    assert run.data.params["model.srcnn.kernels"] == "[5, 1, 3]"
     assert run.data.params["evaluate.test_sets"] == "{}"
     history = finished.client.get_metric_history(run.info.run_id, "train/loss")
     curve = pd.read_csv(finished.folder / "metrics/training.csv").dropna(subset="train_loss")

@@ -14,7 +14,7 @@ from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
 from srcnn.imresize import downscale
 from srcnn.inference import SuperResolver
-from srcnn.models import SRCNN
+from srcnn.networks import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
 
 PROJECT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def load_params(**evaluate: object) -> Params:
     """The project's parameters for the tiny network, with other values in section evaluate."""
     tree = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
     tree["degrade"]["scale"] = SCALE
-    tree["model"] |= {"kernels": KERNELS, "channels": CHANNELS}
+    tree["model"]["srcnn"] |= {"kernels": KERNELS, "channels": CHANNELS}
     tree["train"] |= {"device": "cpu", "threads": 1, "patch_size": 24}
     tree["evaluate"] |= evaluate
     return Params.model_validate(tree)
@@ -59,9 +59,9 @@ def write_experiment(test_pictures: int = 5, params: Params | None = None) -> No
             hr, split = picture(i), ("train", "val")[i] if i < 2 else "test"
             writer.add(f"p{i}", f"source{i // 2}", split, hr, downscale(hr, SCALE))
     generator = torch.Generator().manual_seed(0)
-    model = SRCNN(KERNELS, CHANNELS, residual=True, generator=generator).eval()
+    model = SRCNN(SCALE, KERNELS, CHANNELS, residual=True, generator=generator).eval()
     paths.WEIGHTS.parent.mkdir()
-    paths.WEIGHTS.write_bytes(SuperResolver(model, SCALE, "full").to_bytes())
+    paths.WEIGHTS.write_bytes(SuperResolver(model, "full").to_bytes())
     snapshots = torch.from_numpy(np.stack([picture(i, 32, 32) for i in range(4)]))[:, None]
     save_file(
         {

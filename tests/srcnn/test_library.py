@@ -12,7 +12,7 @@ from skimage import data
 import srcnn
 from srcnn import imresize, metrics
 from srcnn.inference import SuperResolver
-from srcnn.models import SRCNN
+from srcnn.networks import SRCNN
 from srcnn.upscaling import Upscaler
 from tests.models import resolver
 
@@ -24,15 +24,15 @@ def trained():
     """A network trained for a second, on another photograph than those of the page."""
     torch.set_num_threads(1)
     hr = data.camera()[:256, 100:356]
-    upsampled = imresize.bicubic_upscale(imresize.downscale(hr, 2).astype(float), 2)
-    target, given = (torch.from_numpy(p / 255).float()[None, None] for p in (hr, upsampled))
-    model = SRCNN((5, 1, 3), (12, 6), generator=torch.Generator().manual_seed(0))
+    lr = imresize.downscale(hr, 2)
+    target, given = (torch.from_numpy(p / 255).float()[None, None] for p in (hr, lr))
+    model = SRCNN(2, (5, 1, 3), (12, 6), generator=torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     for _ in range(60):
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(model(given), target).backward()
         optimizer.step()
-    return SuperResolver(model.eval(), 2, "full")
+    return SuperResolver(model.eval(), "full")
 
 
 def test_the_page_tells_the_truth(trained, tmp_path, monkeypatch):

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from srcnn.models import SRCNN
-from srcnn.optim import Muon, build_optimizers, orthogonalise, remove_means, schedule
+from srcnn.networks import SRCNN
+from srcnn.optim import (
+    Muon,
+    Optimization,
+    build_optimizers,
+    center_kernels,
+    orthogonalise,
+    schedule,
+)
 
 
 def normal(*shape, seed=0):
@@ -77,32 +84,32 @@ def test_muon_learns_what_gradients_of_very_different_size_teach():
 def test_means_are_removed_in_place():
     kernels = normal(5, 2, 3, 3) + 4
     expected = torch.stack([kernel - kernel.mean() for kernel in kernels])
-    remove_means(kernels)
+    center_kernels(kernels)
     torch.testing.assert_close(kernels, expected)
 
 
 @pytest.mark.parametrize("name", ["muon", "adam", "adamw", "sgd"])
 def test_every_parameter_has_exactly_one_optimizer(name):
-    model = SRCNN()
-    optimizers = build_optimizers(model, name, lr=1e-3)
+    model = SRCNN(2)
+    optimizers = build_optimizers(model, Optimization(name))
     trained = [p for o in optimizers for group in o.param_groups for p in group["params"]]
     assert sorted(map(id, trained)) == sorted(map(id, model.parameters()))
 
 
 def test_settings_reach_the_optimizers():
-    model = SRCNN()
-    muon, adam = build_optimizers(model, "muon", lr=0.003, muon_lr=0.04, momentum=0.9)
+    model = SRCNN(2)
+    muon, adam = build_optimizers(model, Optimization("muon", 0.003, 0.04, 0.9))
     assert (muon.defaults["lr"], muon.defaults["momentum"]) == (0.04, 0.9)
     assert adam.defaults["lr"] == 0.003
-    (sgd,) = build_optimizers(model, "sgd", lr=0.1, momentum=0.8, weight_decay=0.01)
+    (sgd,) = build_optimizers(model, Optimization("sgd", 0.1, momentum=0.8, weight_decay=0.01))
     assert [sgd.defaults[key] for key in ("lr", "momentum", "weight_decay")] == [0.1, 0.8, 0.01]
-    (adamw,) = build_optimizers(model, "adamw", lr=0.1, weight_decay=0.02)
+    (adamw,) = build_optimizers(model, Optimization("adamw", 0.1, weight_decay=0.02))
     assert adamw.defaults["weight_decay"] == 0.02
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="'lion'; allowed are muon, adam, adamw, sgd"):
-        build_optimizers(SRCNN(), "lion", lr=1e-3)
+        build_optimizers(SRCNN(2), Optimization("lion"))
     with pytest.raises(ValueError, match="'step'; allowed are one-cycle, cosine, constant"):
         schedule("step", 50, 100, warmup=0.1)
 

@@ -4,6 +4,7 @@ import torch
 
 from srcnn import patches
 from srcnn.imresize import bicubic_upscale, downscale
+from srcnn.networks.bicubic import Bicubic
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.patches import PatchSampler
 
@@ -50,7 +51,8 @@ def test_patches_are_crops_of_the_whole_pictures_and_reach_every_position(tmp_pa
     )
     whole = crops(pairs, size)
 
-    upsampled, hr = PatchSampler(pairs, size, augment=False).draw(1000, generator())
+    lr, hr = PatchSampler(pairs, size, 2, augment=False).draw(1000, generator())
+    upsampled = Bicubic(scale)(lr)
 
     reached = set()
     for patch, enlarged in zip(gray(hr), upsampled[:, 0].numpy(), strict=True):
@@ -64,7 +66,7 @@ def test_positions_are_drawn_uniformly(tmp_path):
     pairs = write(tmp_path / "pairs", [(24, 40), (16, 16)], scale=4)
     whole = crops(pairs, 16)
 
-    _, hr = PatchSampler(pairs, 16, augment=False).draw(22 * 400, generator())
+    _, hr = PatchSampler(pairs, 16, 2, augment=False).draw(22 * 400, generator())
 
     counts = dict.fromkeys(whole, 0)
     for patch in gray(hr):
@@ -80,7 +82,8 @@ def test_augmentation_is_the_eight_symmetries_of_both_patches(tmp_path):
     expected = {turn(hr_whole).tobytes(): turn(lr_whole) for turn in SYMMETRIES}
     assert len(expected) == 8
 
-    upsampled, hr = PatchSampler(pairs, 16).draw(200, generator())
+    lr, hr = PatchSampler(pairs, 16, 2).draw(200, generator())
+    upsampled = Bicubic(4)(lr)
 
     seen = set()
     for patch, enlarged in zip(gray(hr), upsampled[:, 0].numpy(), strict=True):
@@ -92,20 +95,21 @@ def test_augmentation_is_the_eight_symmetries_of_both_patches(tmp_path):
 def test_only_the_pictures_of_a_split_are_drawn(tmp_path):
     pairs = write(tmp_path / "pairs", [(16, 16), (20, 16), (16, 24)], scale=4)
     chosen = pairs.select([2])
-    _, hr = PatchSampler(chosen, 16, augment=False).draw(50, generator())
+    _, hr = PatchSampler(chosen, 16, 2, augment=False).draw(50, generator())
     assert {patch.tobytes() for patch in gray(hr)} == set(crops(chosen, 16))
 
 
 def test_shapes_dtype_and_range(tmp_path):
     pairs = write(tmp_path / "pairs", [(32, 32)], scale=4)
-    upsampled, hr = PatchSampler(pairs, 24).draw(5, generator())
-    assert upsampled.shape == hr.shape == (5, 1, 24, 24)
-    assert upsampled.dtype == hr.dtype == torch.float32
+    lr, hr = PatchSampler(pairs, 24, reach=9).draw(5, generator())
+    assert lr.shape == (5, 1, 24, 24)  # 6 and 9 on each side: beyond a picture of 8
+    assert hr.shape == (5, 1, 24, 24)
+    assert lr.dtype == hr.dtype == torch.float32
     assert 0 <= hr.min() < hr.max() <= 1
 
 
 def test_the_generator_decides(tmp_path):
-    sampler = PatchSampler(write(tmp_path / "pairs", [(32, 40)], scale=4), 16)
+    sampler = PatchSampler(write(tmp_path / "pairs", [(32, 40)], scale=4), 16, 2)
     first, again, other = (sampler.draw(8, generator(seed)) for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[1], other[1])
@@ -118,13 +122,13 @@ def test_the_generator_decides(tmp_path):
 def test_patch_size_is_checked(tmp_path, size, problem):
     pairs = write(tmp_path / "pairs", [(48, 32), (40, 48)], scale=4)
     with pytest.raises(ValueError, match=problem):
-        PatchSampler(pairs, size)
+        PatchSampler(pairs, size, 2)
 
 
 def test_a_copy_of_the_split_s_pixels_gives_the_same_patches(tmp_path):
     pairs = write(tmp_path / "pairs", [(32, 40), (24, 24), (40, 32)], 4).select([2, 0])
     mapped, copied = (
-        PatchSampler(some, 16).draw(50, generator()) for some in (pairs, pairs.alone())
+        PatchSampler(some, 16, 2).draw(50, generator()) for some in (pairs, pairs.alone())
     )
     for one, other in zip(mapped, copied, strict=True):
         assert torch.equal(one, other)

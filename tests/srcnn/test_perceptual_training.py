@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from srcnn.imresize import downscale
-from srcnn.losses import ReconstructionLoss
-from srcnn.models import SRCNN
+from srcnn.losses import ReconstructionLoss, Weighted, of_gray
+from srcnn.networks import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.training import Settings, Training
@@ -33,8 +33,8 @@ def new_training(pairs, perceptual=True):
         steps=6, batch_size=2, patch_size=16, log_every=1, validate_every=2, val_pictures=1
     )
     vgg19 = PerceptualLoss({"relu2_1": 1.0}, "random")
-    loss = ReconstructionLoss("mse", vgg19, WEIGHT) if perceptual else ReconstructionLoss("mse")
-    return Training(SRCNN((3, 1, 3), (4, 3), generator=generator), pairs, loss, settings, seed=1)
+    loss = ReconstructionLoss("mse", {"perceptual": Weighted(vgg19, WEIGHT)} if perceptual else {})
+    return Training(SRCNN(2, (3, 1, 3), (4, 3), generator=generator), pairs, loss, settings, seed=1)
 
 
 def weights(training):
@@ -87,8 +87,8 @@ def test_features_see_black_and_white_whatever_the_luma(luma, levels, tmp_path):
             hr = np.where(np.indices((48, 48))[0] < 24, *levels).astype(np.uint8)
             writer.add(split, split, split, hr, downscale(hr, 2))
     settings = Settings(steps=1, batch_size=2, patch_size=48, validate_every=1)
-    loss = ReconstructionLoss("mse", remember, WEIGHT)
-    Training(SRCNN((3, 1, 3), (4, 3)), Pairs.open(tmp_path), loss, settings, seed=1).fit()
+    loss = ReconstructionLoss("mse", {"perceptual": Weighted(of_gray(remember, luma), WEIGHT)})
+    Training(SRCNN(2, (3, 1, 3), (4, 3)), Pairs.open(tmp_path), loss, settings, seed=1).fit()
     assert seen
     assert all(each == [0.0, 1.0] for each in seen)
 

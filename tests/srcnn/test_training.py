@@ -10,10 +10,12 @@ from scipy.ndimage import gaussian_filter
 from srcnn import hardware
 from srcnn.imresize import downscale
 from srcnn.losses import ReconstructionLoss
-from srcnn.models import SRCNN
+from srcnn.networks import NETWORKS, SRCNN
+from srcnn.optim import Optimization
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.team import Team
-from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training, validation_score
+from srcnn.training import DivergedError, Past, Settings, Training, validation_score
+from tests.models import network
 
 SHORT = Settings(
     steps=12, batch_size=4, patch_size=20, log_every=3, validate_every=4, val_pictures=2
@@ -40,12 +42,12 @@ def pairs(tmp_path_factory):
 
 def prepare(pairs, settings=SHORT, seed=0, loss=None):
     generator = torch.Generator().manual_seed(seed)
-    model = SRCNN((5, 1, 3), (8, 4), generator=generator)
+    model = SRCNN(2, (5, 1, 3), (8, 4), generator=generator)
     return Training(model, pairs, loss or ReconstructionLoss("mse"), settings, seed + 1)
 
 
 def test_more_processes_than_patches_are_refused(pairs):
-    model = SRCNN((5, 1, 3), (8, 4))
+    model = SRCNN(2, (5, 1, 3), (8, 4))
     with pytest.raises(ValueError, match="batch_size is 4; 5 processes need at least one patch"):
         Training(model, pairs, ReconstructionLoss("mse"), SHORT, 1, Team(4, 5))
 
@@ -66,7 +68,7 @@ def test_same_seed_same_bits_and_other_seed_other_bits(pairs):
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam", "adamw", "sgd"])
 def test_a_run_continued_from_any_checkpoint_ends_in_the_same_bits(pairs, optimizer, tmp_path):
-    settings = replace(SHORT, optimizer=optimizer)
+    settings = replace(SHORT, optimization=Optimization(optimizer))
     whole, states = prepare(pairs, settings), []
     whole.fit(checkpoint=lambda state: states.append(copy.deepcopy(state)), checkpoint_every=5)
     assert [state["step"] for state in states] == [5, 10]
@@ -92,9 +94,13 @@ class FailsAfter:
     def __init__(self, calls, value):
         self.calls, self.value, self.loss = calls, value, ReconstructionLoss("mse")
 
-    def __call__(self, sr, hr, luma_range):
+    @property
+    def names(self):
+        return self.loss.names
+
+    def __call__(self, sr, hr, in_training=False):
         self.calls -= 1
-        terms = self.loss(sr, hr, luma_range)
+        terms = self.loss(sr, hr, in_training)
         return terms if self.calls >= 0 else {name: t * self.value for name, t in terms.items()}
 
 
@@ -104,11 +110,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_after_the_last_good_checkpoint(
     settings = replace(SHORT, log_every=12, validate_every=12)
     run, states = prepare(pairs, settings, loss=FailsAfter(8, value)), []
 
-    with pytest.raises(DivergedError, match=r"the training loss became (nan|inf) before step 10"):
+    with pytest.raises(
+        DivergedError, match=r"the training loss became (nan|inf) at step 8, in its term pixel"
+    ):
         run.fit(checkpoint=lambda state: states.append(copy.deepcopy(state)), checkpoint_every=5)
 
     assert [state["step"] for state in states] == [5]
-    assert all(torch.isfinite(weight).all() for weight in states[0]["model"].values())
+    assert all(torch.isfinite(weight).all() for weight in states[0]["learner"]["network"].values())
     continued = prepare(pairs, settings)
     continued.load_state_dict(states[0])
     continued.fit()
@@ -124,7 +132,7 @@ def test_the_curve_has_a_row_at_every_log_point_and_validation(pairs):
     assert [row["step"] for row in run.curve if "val_psnr" in row] == [0, 4, 8, 12]
     assert [row["step"] for row in run.curve if "train_loss" in row] == [3, 4, 6, 8, 9, 12]
     for row in run.curve:
-        assert set(row) <= set(CURVE_COLUMNS)
+        assert set(row) <= set(run.columns)
         assert all(math.isfinite(value) for value in row.values())
 
 
@@ -139,10 +147,12 @@ def test_logged_losses_are_means_over_their_steps(pairs):
 
 def test_the_best_weights_are_those_of_the_best_validation(pairs):
     # A rate this high makes the first validations better than the last.
-    settings = replace(SHORT, optimizer="sgd", lr=2.0, schedule="constant", validate_every=1)
+    settings = replace(
+        SHORT, optimization=Optimization("sgd", 2.0, schedule="constant"), validate_every=1
+    )
     run, weights = prepare(pairs, settings), {}
     run.fit(
-        report=lambda row: weights.setdefault(row["step"], run.state_dict()["model"]),
+        report=lambda row: weights.setdefault(row["step"], run.state_dict()["learner"]["network"]),
     )
     best = max(run.curve, key=lambda row: row["val_psnr"])
     assert best["step"] < settings.steps
@@ -161,7 +171,11 @@ def test_snapshots_go_from_the_first_step_to_the_last(pairs):
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
 def test_a_few_steps_beat_bicubic(pairs, optimizer):
     settings = Settings(
-        steps=150, batch_size=8, patch_size=24, optimizer=optimizer, lr=1e-2, validate_every=150
+        steps=150,
+        batch_size=8,
+        patch_size=24,
+        optimization=Optimization(optimizer, 1e-2),
+        validate_every=150,
     )
     run = prepare(pairs, settings)
     run.fit()
@@ -173,7 +187,7 @@ def test_a_few_steps_beat_bicubic(pairs, optimizer):
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
 def test_the_correction_does_not_depend_on_brightness(pairs, optimizer):
-    run = prepare(pairs, replace(SHORT, optimizer=optimizer))
+    run = prepare(pairs, replace(SHORT, optimization=Optimization(optimizer)))
     run.fit()
     model = run.best().model
     x = torch.rand(1, 1, 20, 20, generator=torch.Generator().manual_seed(0))
@@ -207,5 +221,35 @@ def test_bfloat16_repeats_resumes_and_learns_what_float32_learns(pairs):
 def test_the_pixel_loss_keeps_the_highest_psnr_a_perceptual_loss_the_lowest_loss():
     rows = [{"val_loss": 0.4, "val_psnr": 27.0}, {"val_loss": 0.5, "val_psnr": 29.0}]
     assert max(rows, key=validation_score) is rows[1]
-    rows = [row | {"val_perceptual": 0.1} for row in rows]
+    rows = [row | {"val_perceptual_weighted": 0.1} for row in rows]
     assert max(rows, key=validation_score) is rows[0]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_trains_resumes_and_repeats(pairs, name):
+    runs = [
+        Training(network(name, 2), pairs, ReconstructionLoss(), SHORT, seed=1) for _ in range(2)
+    ]
+    states = []
+    runs[0].fit(checkpoint=lambda state: states.append(copy.deepcopy(state)), checkpoint_every=5)
+    runs[1].load_state_dict(states[0])
+    runs[1].fit()
+    assert result(runs[0]) == result(runs[1])
+    assert runs[0].curve[-1]["train_loss"] < runs[0].curve[1]["train_loss"]
+
+
+def test_a_training_may_continue_another(pairs):
+    first = prepare(pairs)
+    first.fit()
+    past = Past(first.curve, dict(zip((0, 12), first.snapshots()["sr"][[0, -1]], strict=True)))
+    second = Training(first.best().model, pairs, ReconstructionLoss("l1"), SHORT, seed=5, past=past)
+    reported = []
+    second.fit(report=reported.append)
+
+    assert [row["step"] for row in reported] == [12, 15, 16, 18, 20, 21, 24]
+    assert second.curve[: len(first.curve) - 1] == first.curve[:-1]
+    joint = second.curve[len(first.curve) - 1]  # the end of one and the start of the other
+    assert joint["train_loss"] == first.curve[-1]["train_loss"]
+    assert joint["val_loss"] == reported[0]["val_loss"] != first.curve[-1]["val_loss"]
+    assert second.snapshots()["steps"].tolist() == [0, 12, 13, 15, 18, 24]
+    assert second.kept["step"] >= 12

@@ -67,7 +67,7 @@ def _upscale(options: argparse.Namespace) -> int:
     from srcnn.hardware import choose_precision
     from srcnn.upscaling import Upscaler
 
-    precision = choose_precision(options.precision, resolver.model.extract.weight.device)
+    precision = choose_precision(options.precision, resolver.device)
     upscaler = Upscaler(resolver, options.self_ensemble, bfloat16=precision == "bfloat16")
     folders = any(source.is_folder for source in sources)  # of which the end tells, in one line
     report = batch.run(plan.jobs, upscaler, None if folders else _tell_done)

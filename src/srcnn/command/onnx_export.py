@@ -1,20 +1,20 @@
-"""The network with its bicubic enlargement as one ONNX graph, from LR luma to SR luma."""
+"""Any network as one ONNX graph, from LR luma to SR luma."""
 
+import copy
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from srcnn.imresize import bicubic_matrix, bicubic_upscale
 from srcnn.inference import SuperResolver
 from srcnn.model_files import TrainedModel
 
 OPSET = 18
 TOLERANCE = 1e-5
 
-_REACH = 2  # LR pixels that bicubic enlargement takes on each side
-_CHECKED_SIZES = ((2, 2), (17, 40), (64, 33))
+_CHECKED_SIZES = ((1, 1), (17, 40), (64, 33))
 
 
 class CannotExport(ValueError):
@@ -24,13 +24,13 @@ class CannotExport(ValueError):
 def export(model: TrainedModel, path: Path, overwrite: bool = False) -> None:
     """Write a model as an ONNX file, after ONNX Runtime gave the same as PyTorch.
 
-    Input `lr`: float32 (batch, 1, height, width), luma in [0, 1] in the model's range, at least 2
-    pixels a side. Output `sr`: the same, `scale` times the sides, not clamped. All four sizes but
-    the 1 are dynamic. The file's metadata hold scale, luma, model and training_run.
+    Input `lr`: float32 (batch, 1, height, width), luma in [0, 1] in the model's range.
+    Output `sr`: the same, `scale` times the sides, not clamped. All four sizes but the 1 are
+    dynamic. The file's metadata hold scale, luma, model and training_run.
 
     Raises:
-        CannotExport: onnx or onnxruntime is not installed, the path exists or is a folder, or the
-            results differ by more than 1e-5.
+        CannotExport: onnx, onnxscript or onnxruntime is not installed, the path exists or is a
+            folder, or the results differ by more than 1e-5.
         OSError: the file cannot be written; its folder is made.
     """
     if path.is_dir():
@@ -42,6 +42,7 @@ def export(model: TrainedModel, path: Path, overwrite: bool = False) -> None:
     try:
         import onnx
         import onnxruntime  # noqa: F401  # for the check after the graph is made
+        import onnxscript  # noqa: F401  # for PyTorch's exporter
     except ImportError as error:
         raise CannotExport(
             f"ONNX export needs {error.name}, which is not installed: pip install 'srcnn[onnx]' "
@@ -62,86 +63,29 @@ def export(model: TrainedModel, path: Path, overwrite: bool = False) -> None:
 
 def build(model: TrainedModel) -> Any:
     """The onnx.ModelProto."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    network = model.resolver.model
-    scale = model.resolver.scale
-    margin = network.margin
-    constants = {
-        "bicubic.weight": _bicubic_kernels(scale),
-        "network.pads": np.array([0, 0, margin, margin, 0, 0, margin, margin], np.int64),
-        **{name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()},
-    }
-    nodes = [
-        *_mirrored(constants, "lr", "lr.high", axis=2),
-        *_mirrored(constants, "lr.high", "lr.wide", axis=3),
-        helper.make_node("Conv", ["lr.wide", "bicubic.weight"], ["phases"]),
-        helper.make_node("DepthToSpace", ["phases"], ["upsampled"], blocksize=scale),
-        helper.make_node("Pad", ["upsampled", "network.pads"], ["padded"], mode="edge"),
-        *_convolution("extract", "padded", "extracted"),
-        helper.make_node("Relu", ["extracted"], ["patches"]),
-        *_convolution("map", "patches", "mapped"),
-        helper.make_node("Relu", ["mapped"], ["features"]),
-        *_convolution("reconstruct", "features", "detail" if network.residual else "sr"),
-    ]
-    if network.residual:
-        nodes.append(helper.make_node("Add", ["upsampled", "detail"], ["sr"]))
-    luma = TensorProto.FLOAT
-    graph = helper.make_graph(
-        nodes,
-        "srcnn",
-        [helper.make_tensor_value_info("lr", luma, ["batch", 1, "height", "width"])],
-        [helper.make_tensor_value_info("sr", luma, ["batch", 1, "sr_height", "sr_width"])],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    opset = helper.make_opsetid("", OPSET)
-    made = helper.make_model(graph, opset_imports=[opset], producer_name="srcnn")
-    made.ir_version = onnx.helper.find_min_ir_version_for([opset])
-    about = {
-        "scale": str(scale),
+    network = copy.deepcopy(model.resolver.model).cpu()
+    sizes = {0: "batch", 2: "height", 3: "width"}
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # what the exporter says of its own inner parts
+        program = torch.onnx.export(
+            network,
+            (torch.rand(2, 1, 17, 40),),
+            input_names=["lr"],
+            output_names=["sr"],
+            dynamic_shapes={"lr": sizes},
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    made = program.model_proto
+    for key, value in {
+        "scale": str(model.resolver.scale),
         "luma": model.resolver.luma,
         "model": model.name,
         "training_run": model.run_id,
-    }
-    helper.set_model_props(made, about)
+    }.items():
+        made.metadata_props.add(key=key, value=value)
     return made
-
-
-def _bicubic_kernels(scale: int) -> np.ndarray:
-    """MATLAB's bicubic enlargement as a convolution: (scale², 1, 5, 5), a kernel for each of the
-    scale by scale pixels that one LR pixel becomes.
-    """
-    taps = 2 * _REACH + 1
-    matrix = bicubic_matrix(3 * taps, 3 * taps * scale)
-    rows = matrix[(taps + _REACH) * scale : (taps + _REACH + 1) * scale, taps : 2 * taps]
-    kernels = np.einsum("iy,jx->ijyx", rows, rows).reshape(scale**2, 1, taps, taps)
-    return kernels.astype(np.float32)
-
-
-def _mirrored(constants: dict[str, np.ndarray], given: str, made: str, axis: int) -> list[Any]:
-    """Two pixels of mirrored border on both sides, the border pixel repeated, as in MATLAB.
-
-    ONNX's own padding has no such mode. The constants that the nodes need are added.
-    """
-    from onnx import helper
-
-    least = np.iinfo(np.int64).min
-    ranges = {"before": (_REACH - 1, least), "after": (-1, -1 - _REACH)}
-    nodes = []
-    for side, (start, end) in ranges.items():
-        names = [f"{made}.{side}.{part}" for part in ("start", "end", "axis", "step")]
-        for name, value in zip(names, (start, end, axis, -1), strict=True):
-            constants[name] = np.array([value], np.int64)
-        nodes.append(helper.make_node("Slice", [given, *names], [f"{made}.{side}"]))
-    parts = [f"{made}.before", given, f"{made}.after"]
-    return [*nodes, helper.make_node("Concat", parts, [made], axis=axis)]
-
-
-def _convolution(layer: str, given: str, made: str) -> list[Any]:
-    from onnx import helper
-
-    return [helper.make_node("Conv", [given, f"{layer}.weight", f"{layer}.bias"], [made])]
 
 
 def _check(content: bytes, resolver: SuperResolver) -> None:
@@ -151,13 +95,10 @@ def _check(content: bytes, resolver: SuperResolver) -> None:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     for size in _CHECKED_SIZES:
-        lr = rng.random(size)
-        (got,) = session.run(["sr"], {"lr": lr.astype(np.float32)[None, None]})
-        weight = resolver.model.extract.weight
-        upsampled = torch.from_numpy(bicubic_upscale(lr.astype(np.float32), resolver.scale))
+        lr = torch.from_numpy(rng.random((1, 1, *size), np.float32))
+        (got,) = session.run(["sr"], {"lr": lr.numpy()})
         with torch.inference_mode():
-            batch = upsampled.to(weight.device, weight.dtype)[None, None]
-            expected = resolver.model(batch).cpu().numpy()
+            expected = resolver.model(lr.to(resolver.device)).cpu().numpy()
         difference = float(np.abs(got - expected).max())
         if got.shape != expected.shape or not difference <= TOLERANCE:
             raise CannotExport(f"ONNX Runtime differs from PyTorch by {difference:.2g} on {size}")

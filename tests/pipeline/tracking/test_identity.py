@@ -75,7 +75,7 @@ def test_parameters_that_are_not_committed_are_named(checkout):
     committed = load_params()
     params = Path("params.yaml").read_text()
     tiny = identity.changed_parameters(committed)
-    assert "model.channels [64, 32] → [4, 3]" in tiny
+    assert "model.srcnn.channels [64, 32] → [4, 3]" in tiny
     assert "seed" not in tiny
     layers = {"loss": committed.loss.model_copy(update={"perceptual_layers": {"relu1_2": 0.5}})}
     changed = identity.changed_parameters(committed.model_copy(update=layers))

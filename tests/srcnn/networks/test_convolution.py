@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from srcnn.convolution import to_one_channel
+from srcnn.networks.convolution import to_one_channel
 
 
 def normal(*shape, seed=0):

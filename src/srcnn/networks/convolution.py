@@ -18,7 +18,7 @@ def to_one_channel(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor
     Returns:
         (B, 1, H - k + 1, W - k + 1), the same as F.conv2d but for float rounding.
     """
-    if features.device.type != "cpu":
+    if features.device.type != "cpu" or torch.compiler.is_exporting():
         return F.conv2d(features, weight)
     if torch.is_grad_enabled():
         return _Scatter.apply(features, weight)

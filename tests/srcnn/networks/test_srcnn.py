@@ -1,9 +1,13 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srcnn.models import SRCNN, crop
+from srcnn.imresize import bicubic_upscale
+from srcnn.networks import SRCNN
+from srcnn.networks.network import crop
+from tests.models import perturbed
 
 
 def generator(seed=0):
@@ -15,12 +19,7 @@ def pictures(*shape, seed=0):
 
 
 def trained(**options):
-    """A network none of whose weights and biases is zero."""
-    model = SRCNN(generator=generator(), **options)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator(1)))
-    return model
+    return perturbed(SRCNN(2, generator=generator(), **options))
 
 
 @pytest.mark.parametrize(
@@ -28,65 +27,51 @@ def trained(**options):
 )
 def test_size_is_that_of_the_paper(kernels, weights):
     # Dong et al., section 4.3.2: 8,032, 24,416 and 57,184 parameters, biases not counted.
-    model = SRCNN(kernels)
+    model = SRCNN(3, kernels)
     assert model.macs_per_pixel == weights
     assert sum(parameter.numel() for parameter in model.parameters()) == weights + 64 + 32 + 1
 
 
 @pytest.mark.parametrize("residual", [True, False])
-def test_forward_is_the_papers_three_convolutions(residual):
+def test_forward_is_the_papers_three_convolutions_on_the_bicubic(residual):
     model = trained(kernels=(5, 3, 3), channels=(6, 4), residual=residual)
-    x = pictures(2, 1, 12, 15)
+    lr = pictures(2, 1, 12, 15)
+    x = torch.from_numpy(np.stack([bicubic_upscale(p[0].numpy(), 2)[None] for p in lr])).float()
     padded = F.pad(x, [4] * 4, mode="replicate")
 
     features = nn.functional.conv2d(padded, model.extract.weight, model.extract.bias).relu()
     features = nn.functional.conv2d(features, model.map.weight, model.map.bias).relu()
     expected = nn.functional.conv2d(features, model.reconstruct.weight, model.reconstruct.bias)
 
-    torch.testing.assert_close(model(x), expected + x if residual else expected)
-
-
-@pytest.mark.parametrize("residual", [True, False])
-def test_valid_is_the_inside_of_forward(residual):
-    model = trained(kernels=(9, 1, 5), residual=residual)
-    x = pictures(2, 1, 30, 21)
-    assert model.margin == 6
-    valid = model.valid(x)
-    assert valid.shape == (2, 1, 18, 9)
-    torch.testing.assert_close(valid, crop(model(x), 6))
+    torch.testing.assert_close(model(lr), expected + x if residual else expected)
 
 
 def test_bfloat16_is_close_and_still_gives_float32():
-    model, x = trained(kernels=(9, 5, 5)), pictures(2, 1, 30, 21)
-    exact, rounded = model.valid(x), model.valid(x, bfloat16=True)
+    model, lr = trained(kernels=(9, 5, 5)), pictures(2, 1, 30, 21)
+    exact, rounded = model.patch(lr), model.patch(lr, bfloat16=True)
     assert rounded.dtype == torch.float32
     error = (rounded - exact).abs().max()
-    assert 0 < error < 0.02 * (exact - crop(x, 8)).abs().max()
-
-
-def test_the_residual_form_starts_as_bicubic():
-    x = pictures(1, 1, 40, 40)
-    assert (SRCNN(generator=generator())(x) - x).abs().mean() < 0.02
+    assert 0 < error < 0.02 * (exact - crop(model.bicubic(lr), 8)).abs().max()
 
 
 def test_gradients_are_those_of_the_plain_convolutions():
     model = trained(kernels=(5, 3, 3), channels=(3, 2)).double()
-    x = pictures(1, 1, 10, 11).double()
+    lr = pictures(1, 1, 9, 10).double()
     assert torch.autograd.gradcheck(
         lambda *parameters: torch.func.functional_call(
-            _Valid(model), dict(zip(_names(model), parameters, strict=True)), (x,)
+            _Patch(model), dict(zip(_names(model), parameters, strict=True)), (lr,)
         ),
         tuple(model.parameters()),
     )
 
 
-class _Valid(nn.Module):
+class _Patch(nn.Module):
     def __init__(self, model):
         super().__init__()
         self.model = model
 
-    def forward(self, x):
-        return self.model.valid(x)
+    def forward(self, lr):
+        return self.model.patch(lr)
 
 
 def _names(model):
@@ -94,7 +79,7 @@ def _names(model):
 
 
 def test_initial_weights_come_from_the_generator():
-    first, again, other = (SRCNN(generator=generator(seed)) for seed in (1, 1, 2))
+    first, again, other = (SRCNN(2, generator=generator(seed)) for seed in (1, 1, 2))
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, again.state_dict()[name])
     assert not torch.equal(first.map.weight, other.map.weight)
@@ -103,10 +88,10 @@ def test_initial_weights_come_from_the_generator():
 @pytest.mark.parametrize("kernels", [(9, 4, 5), (9, 5), (9, 0, 5), (9, 1, 5, 5)])
 def test_kernels_are_checked(kernels):
     with pytest.raises(ValueError, match="three odd sizes"):
-        SRCNN(kernels)
+        SRCNN(2, kernels)
 
 
 @pytest.mark.parametrize("channels", [(64,), (64, 0)])
 def test_channels_are_checked(channels):
-    with pytest.raises(ValueError, match="two positive counts"):
-        SRCNN(channels=channels)
+    with pytest.raises(ValueError, match="channels is"):
+        SRCNN(2, channels=channels)

@@ -1,0 +1,62 @@
+"""MATLAB's bicubic enlargement as a layer: what the networks improve on."""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from srcnn.imresize import bicubic_matrix
+
+REACH = 2  # LR pixels around one that its enlargement takes on each side
+
+
+class Bicubic(nn.Module):
+    """`imresize`'s enlargement by a whole factor: one fixed convolution and a pixel shuffle.
+
+    The same as `srcnn.imresize.bicubic_upscale` but for float32 rounding. Its kernels are no part
+    of the state that model files hold.
+
+    Args:
+        scale: the enlargement.
+    """
+
+    kernels: torch.Tensor
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self._scale = scale
+        self.register_buffer("kernels", _kernels(scale), persistent=False)
+
+    def forward(self, lr: torch.Tensor) -> torch.Tensor:
+        """Enlarge the inner part of (B, 1, h, w): all but REACH pixels on each side.
+
+        Returns:
+            (B, 1, (h - 2 · REACH) · scale, (w - 2 · REACH) · scale).
+        """
+        return F.pixel_shuffle(F.conv2d(lr, self.kernels), self._scale)
+
+
+def mirrored(start: int, stop: int, size: int, device: torch.device) -> torch.Tensor:
+    """The indices start..stop-1 of a side of `size` pixels, continued beyond its ends as imresize
+    does: mirrored, the border pixel repeated.
+
+    Returns:
+        int64 (stop - start,) of 0..size - 1.
+    """
+    period = torch.full((1,), 2 * size, device=device)  # a tensor: ONNX export needs it
+    index = torch.arange(start, stop, device=device) % period
+    return torch.minimum(index, period - 1 - index)
+
+
+def window(pictures: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """The pixels of (B, C, h, w) at these rows and columns: (B, C, rows, columns)."""
+    return pictures.index_select(2, rows).index_select(3, columns)
+
+
+def _kernels(scale: int) -> torch.Tensor:
+    """(scale², 1, 5, 5), a kernel for each of the scale by scale pixels that a pixel becomes."""
+    taps = 2 * REACH + 1
+    matrix = bicubic_matrix(3 * taps, 3 * taps * scale)
+    rows = matrix[(taps + REACH) * scale : (taps + REACH + 1) * scale, taps : 2 * taps]
+    kernels = np.einsum("iy,jx->ijyx", rows, rows).reshape(scale**2, 1, taps, taps)
+    return torch.from_numpy(kernels.astype(np.float32))

@@ -1,0 +1,182 @@
+"""What every network of the project is: LR luma in, SR luma out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from srcnn.networks.bicubic import REACH, Bicubic, mirrored, window
+
+
+class Network(nn.Module, ABC):
+    """A super-resolution network: LR luma (B, 1, h, w) to SR luma (B, 1, h · scale, w · scale).
+
+    Luma is in [0, 1], SR is not clamped. All that training, tiling, export and serving ask of a
+    network stands here; `srcnn.networks.NETWORKS` lists those there are.
+
+    Attributes:
+        name: in NETWORKS, params.yaml and model files.
+        scale: the enlargement.
+        reach: LR pixels beyond a training patch, on each side, that `patch` is given.
+        margin: HR pixels at a patch's border that only serve as context, and do not come out.
+        overlap: LR pixels on each side from which an SR pixel takes its context.
+    """
+
+    name: str
+    scale: int
+    reach: int
+    margin: int
+    overlap: int
+
+    def forward(self, lr: torch.Tensor) -> torch.Tensor:
+        """Super-resolve whole pictures, continued beyond their borders by the network itself."""
+        return self.region(lr, slice(0, lr.shape[2]), slice(0, lr.shape[3]))
+
+    @abstractmethod
+    def patch(self, lr: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
+        """Super-resolve training patches whose context is there; nothing is padded.
+
+        Args:
+            lr: (B, 1, h + 2 · reach, w + 2 · reach).
+            bfloat16: multiply in bfloat16 where it costs no gray levels.
+
+        Returns:
+            (B, 1, h · scale - 2 · margin, w · scale - 2 · margin).
+        """
+
+    @abstractmethod
+    def region(
+        self, lr: torch.Tensor, rows: slice, columns: slice, bfloat16: bool = False
+    ) -> torch.Tensor:
+        """A part of `forward`'s result, computed alone: what tiles are made of.
+
+        Args:
+            lr: whole pictures (B, 1, h, w).
+            rows: start and stop, of the LR pixels whose enlargement is wanted.
+            columns: the same.
+            bfloat16: as for `patch`.
+
+        Returns:
+            (B, 1, rows · scale, columns · scale).
+        """
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What JSON can hold: `NETWORKS[name](scale=scale, **settings)` is this network again."""
+
+    @abstractmethod
+    def hidden_kernels(self) -> list[nn.Parameter]:
+        """The kernels that Muon may train: all but those that make the picture."""
+
+    @abstractmethod
+    def centered_kernels(self) -> list[nn.Parameter]:
+        """Kernels (out, in, k, k) whose means training keeps at zero.
+
+        A correction of the bicubic need not depend on brightness. With first kernels of zero mean
+        it cannot, and their training is not swamped by brightness, most of a picture's energy.
+        """
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Its title and sizes, for people: "SRCNN 9-5-5"."""
+
+    @property
+    @abstractmethod
+    def macs_per_pixel(self) -> float:
+        """Multiply-adds for each HR pixel."""
+
+
+def initialize(
+    layer: nn.Conv2d | nn.ConvTranspose2d, generator: torch.Generator | None, small: bool = False
+) -> None:
+    """Fill a convolution: as He et al. 2015, or small, for a residual network to start as bicubic.
+
+    Args:
+        layer: the convolution; one without memory, on the device "meta", is left so.
+        generator: source of the weights; None: torch's global one.
+        small: a standard deviation of 0.001, as that of SRCNN's last layer.
+    """
+    if layer.weight.is_meta:
+        return  # PyTorch would import its compiler for it
+    if small:
+        nn.init.normal_(layer.weight, std=0.001, generator=generator)
+    else:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+    nn.init.zeros_(layer.bias)
+
+
+class LowResolutionNetwork(Network):
+    """A network that computes at LR size and enlarges at its end, without padding inside.
+
+    Args:
+        scale: the enlargement.
+        reach: LR pixels that its convolutions take away on each side, at least 2.
+        residual: predict what bicubic interpolation misses and add it.
+    """
+
+    margin = 0
+
+    def __init__(self, scale: int, reach: int, residual: bool) -> None:
+        super().__init__()
+        self.scale = scale
+        self.reach = self.overlap = max(reach, REACH)
+        self.residual = residual
+        self.bicubic = Bicubic(scale)
+
+    @abstractmethod
+    def detail(self, lr: torch.Tensor) -> torch.Tensor:
+        """The network without its skip: (B, 1, h + 2 · reach, …) to (B, 1, h · scale, …)."""
+
+    def patch(self, lr: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
+        """See `Network.patch`."""
+        with torch.autocast(lr.device.type, torch.bfloat16, enabled=bfloat16):
+            detail = self.detail(lr)
+        detail = detail.to(lr.dtype)
+        if not self.residual:
+            return detail
+        return detail + self.bicubic(crop(lr, self.reach - REACH))
+
+    def region(
+        self, lr: torch.Tensor, rows: slice, columns: slice, bfloat16: bool = False
+    ) -> torch.Tensor:
+        """See `Network.region`."""
+        parts = [
+            mirrored(part.start - self.reach, part.stop + self.reach, size, lr.device)
+            for part, size in ((rows, lr.shape[2]), (columns, lr.shape[3]))
+        ]
+        return self.patch(window(lr, parts[0], parts[1]), bfloat16)
+
+    @abstractmethod
+    def kernels(self) -> list[nn.Parameter]:
+        """All kernels, from the picture's end to the result's."""
+
+    @property
+    def macs_per_pixel(self) -> float:
+        """Multiply-adds for each HR pixel: every weight is used once for each LR pixel."""
+        return sum(kernel.numel() for kernel in self.kernels()) / self.scale**2
+
+    def hidden_kernels(self) -> list[nn.Parameter]:
+        """See `Network.hidden_kernels`."""
+        return self.kernels()[:-1]
+
+    def centered_kernels(self) -> list[nn.Parameter]:
+        """See `Network.centered_kernels`."""
+        return self.kernels()[:1] if self.residual else []
+
+
+def crop(pictures: torch.Tensor, margin: int) -> torch.Tensor:
+    """Cut `margin` pixels off each side of (..., H, W)."""
+    return pictures[..., margin : pictures.shape[-2] - margin, margin : pictures.shape[-1] - margin]
+
+
+class Convolution(nn.Conv2d):
+    bias: torch.Tensor  # which Conv2d may also lack
+
+
+def check_counts(what: str, values: Sequence[int], least: int = 1) -> None:
+    """Raise a ValueError that names a setting unless all its values are at least `least`."""
+    if any(value < least for value in values):
+        raise ValueError(f"{what} is {list(values)}; each must be at least {least}")

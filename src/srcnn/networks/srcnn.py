@@ -1,0 +1,117 @@
+"""SRCNN, the first of the super-resolution CNNs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from srcnn.networks.bicubic import REACH, Bicubic, mirrored, window
+from srcnn.networks.convolution import to_one_channel
+from srcnn.networks.network import Convolution, Network, check_counts, crop, initialize
+
+
+class SRCNN(Network):
+    """The three-layer network of Dong et al., "Image Super-Resolution Using Deep Convolutional
+    Networks", TPAMI 2016 (arXiv:1501.00092), section 3.
+
+    It computes at HR size, on the LR picture enlarged by bicubic interpolation. Patch extraction,
+    non-linear mapping and reconstruction are one convolution each.
+
+    Args:
+        scale: the enlargement.
+        kernels: the odd sizes of the three convolutions, "9-1-5" being (9, 1, 5).
+        channels: feature maps after the first and the second convolution.
+        residual: predict what bicubic interpolation misses and add it (Kim et al., VDSR, CVPR
+            2016) instead of predicting the picture itself as the paper does.
+        generator: source of the initial weights; None draws from torch's global one.
+
+    Raises:
+        ValueError: not three odd kernel sizes and two channel counts.
+    """
+
+    name = "srcnn"
+    reach = REACH
+
+    def __init__(
+        self,
+        scale: int,
+        kernels: Sequence[int] = (9, 5, 5),
+        channels: Sequence[int] = (64, 32),
+        residual: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if len(kernels) != 3 or any(k < 1 or k % 2 == 0 for k in kernels):
+            raise ValueError(f"kernels is {tuple(kernels)}; SRCNN needs three odd sizes")
+        if len(channels) != 2:
+            raise ValueError(f"channels is {tuple(channels)}; SRCNN needs two positive counts")
+        check_counts("channels", channels)
+        self.scale = scale
+        self.kernels = tuple(kernels)
+        self.channels = tuple(channels)
+        self.residual = residual
+        self.bicubic = Bicubic(scale)
+        self.extract = Convolution(1, channels[0], kernels[0])
+        self.map = Convolution(channels[0], channels[1], kernels[1])
+        self.reconstruct = Convolution(channels[1], 1, kernels[2])
+        self.margin = sum(kernel // 2 for kernel in kernels)
+        self.overlap = -(-self.margin // scale) + REACH
+        # The paper's deviation for the last: a small one lets the residual form start as bicubic.
+        for conv in (self.extract, self.map, self.reconstruct):
+            initialize(conv, generator, small=conv is self.reconstruct)
+
+    @property
+    def macs_per_pixel(self) -> float:
+        """Multiply-adds for each HR pixel: the number of kernel weights."""
+        return float(sum(c.weight.numel() for c in (self.extract, self.map, self.reconstruct)))
+
+    @property
+    def label(self) -> str:
+        """See `Network.label`."""
+        return f"SRCNN {'-'.join(map(str, self.kernels))}"
+
+    def settings(self) -> dict[str, Any]:
+        """See `Network.settings`."""
+        return {"kernels": self.kernels, "channels": self.channels, "residual": self.residual}
+
+    def hidden_kernels(self) -> list[nn.Parameter]:
+        """See `Network.hidden_kernels`."""
+        return [self.extract.weight, self.map.weight]
+
+    def centered_kernels(self) -> list[nn.Parameter]:
+        """See `Network.centered_kernels`."""
+        return [self.extract.weight] if self.residual else []
+
+    def patch(self, lr: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
+        """See `Network.patch`."""
+        return self._valid(self.bicubic(lr), bfloat16)
+
+    def region(
+        self, lr: torch.Tensor, rows: slice, columns: slice, bfloat16: bool = False
+    ) -> torch.Tensor:
+        """See `Network.region`. The enlarged picture's borders are replicated, as in the paper."""
+        around = self.overlap - REACH  # LR pixels that hold the margin
+        sources, targets = [], []
+        for part, size in ((rows, lr.shape[2]), (columns, lr.shape[3])):
+            start, stop = part.start - around, part.stop + around
+            sources.append(mirrored(start - REACH, stop + REACH, size, lr.device))
+            first = part.start * self.scale - self.margin
+            last = part.stop * self.scale + self.margin
+            wanted = torch.arange(first, last, device=lr.device)
+            targets.append(wanted.clamp(0, size * self.scale - 1) - start * self.scale)
+        upsampled = self.bicubic(window(lr, sources[0], sources[1]))
+        return self._valid(window(upsampled, targets[0], targets[1]), bfloat16)
+
+    def _valid(self, upsampled: torch.Tensor, bfloat16: bool) -> torch.Tensor:
+        """The pixels whose whole context is in (B, 1, H, W): `margin` fewer on each side."""
+        upsampled = upsampled.contiguous(memory_format=torch.channels_last)
+        features = F.relu(self.extract(upsampled), inplace=True)
+        # The first convolution sees gray levels, which are finer than bfloat16, and the last makes
+        # them.
+        with torch.autocast(features.device.type, torch.bfloat16, enabled=bfloat16):
+            features = F.relu(self.map(features), inplace=True)
+        features = features.to(upsampled.dtype)
+        picture = to_one_channel(features, self.reconstruct.weight) + self.reconstruct.bias
+        return picture + crop(upsampled, self.margin) if self.residual else picture

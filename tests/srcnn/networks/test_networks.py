@@ -1,0 +1,137 @@
+"""What holds for every network of the table."""
+
+import numpy as np
+import pytest
+import torch
+
+from srcnn.imresize import bicubic_upscale
+from srcnn.inference import SuperResolver, by_tiles
+from srcnn.networks import NETWORKS, build
+from srcnn.networks.bicubic import Bicubic, mirrored, window
+from srcnn.networks.network import crop
+from tests.models import network, perturbed
+
+EVERY = pytest.mark.parametrize("name", NETWORKS)
+SCALES = pytest.mark.parametrize("scale", [2, 3, 4, 8])
+
+
+def pictures(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+@SCALES
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (17, 40)])
+def test_bicubic_is_imresize(scale, size):
+    lr = pictures(1, 1, *size)
+    rows, columns = (mirrored(-2, side + 2, side, lr.device) for side in size)
+    enlarged = Bicubic(scale)(window(lr, rows, columns))
+    expected = bicubic_upscale(lr[0, 0].double().numpy(), scale)
+    np.testing.assert_allclose(enlarged[0, 0], expected, atol=1e-6)
+
+
+@EVERY
+@SCALES
+def test_sr_is_scale_times_as_large_and_starts_as_bicubic(name, scale):
+    lr = pictures(2, 1, 9, 14)
+    sr = network(name, scale)(lr).detach()
+    bicubic = np.stack([bicubic_upscale(p[0].numpy(), scale)[None] for p in lr])
+    assert sr.shape == bicubic.shape
+    assert np.abs(sr.numpy() - bicubic).mean() < 0.02
+
+
+@EVERY
+@SCALES
+def test_patches_and_tiles_give_what_the_whole_picture_gives(name, scale):
+    model, lr = perturbed(network(name, scale)), pictures(2, 1, 37, 29)
+    with torch.inference_mode():
+        whole = model(lr)
+        region = model.region(lr, slice(5, 12), slice(20, 29))
+        r = model.reach
+        size = 2 * model.margin // scale + 3  # LR pixels
+        patch = model.patch(lr[..., 10 - r : 10 + size + r, 10 - r : 10 + size + r])
+        tiles = by_tiles(model, pictures(1, 1, 140 // scale + 3, 300 // scale))
+        untiled = model(pictures(1, 1, 140 // scale + 3, 300 // scale))
+    part = whole[..., 5 * scale : 12 * scale, 20 * scale :]
+    torch.testing.assert_close(region, part, atol=1e-5, rtol=0)
+    inside = whole[..., 10 * scale : (10 + size) * scale, 10 * scale : (10 + size) * scale]
+    torch.testing.assert_close(patch, crop(inside, model.margin), atol=1e-5, rtol=0)
+    torch.testing.assert_close(tiles, untiled, atol=1e-5, rtol=0)
+
+
+@EVERY
+def test_an_sr_pixel_takes_its_context_from_the_overlap_alone(name):
+    model, lr = perturbed(network(name, 4)).double(), pictures(1, 1, 40, 40).double()
+    changed = lr.clone()
+    changed[..., : 20 - model.overlap] += 1
+    with torch.inference_mode():
+        same = model(changed)[..., 80:] - model(lr)[..., 80:]
+        other = model(changed)[..., :80] - model(lr)[..., :80]
+    assert same.abs().max() == 0
+    assert other.abs().max() > 0
+
+
+@EVERY
+def test_a_file_gives_the_same_network_again(name, tmp_path):
+    model = perturbed(network(name, 3))
+    (tmp_path / "model").write_bytes(SuperResolver(model, "studio").to_bytes())
+    again = SuperResolver.load(tmp_path / "model")
+    assert (again.model.name, again.scale, again.luma) == (name, 3, "studio")
+    assert again.model.settings() == model.settings()
+    lr = np.random.default_rng(0).integers(0, 256, (9, 11), np.uint8)
+    np.testing.assert_array_equal(again(lr), SuperResolver(model, "studio")(lr))
+
+
+@EVERY
+def test_muon_and_centering_know_their_kernels(name):
+    model = network(name, 2)
+    weights = [p for p in model.parameters() if p.dim() == 4]
+    assert 1 < len(model.hidden_kernels()) == len(weights) - 1
+    (first,) = model.centered_kernels()
+    assert first is model.hidden_kernels()[0]
+    assert build(name, 2, model.settings() | {"residual": False}).centered_kernels() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "weights"),
+    [
+        ("fsrcnn", 3, 12_464),  # Dong et al. 2016, table 1: FSRCNN (56, 12, 4)
+        ("espcn", 3, 22_624),  # Shi et al. 2016: 5-3-3 with 64 and 32 maps, 9 at the end
+        ("srcnn", 3, 57_184),  # Dong et al. 2016 (TPAMI), section 4.3.2
+    ],
+)
+def test_sizes_are_those_of_the_papers(name, scale, weights):
+    model = build(name, scale, {})
+    kernels = sum(p.numel() for p in model.parameters() if p.dim() == 4)
+    assert kernels == weights
+    assert model.macs_per_pixel == weights / (1 if name == "srcnn" else scale**2)
+
+
+def test_fsrcnn_is_the_papers_layers():
+    model = perturbed(build("fsrcnn", 3, {"d": 6, "s": 4, "m": 2, "residual": False}))
+    lr = pictures(1, 1, 30, 30)
+    x = lr
+    for conv, slope in zip(model.hidden, model.slopes, strict=True):
+        padding = conv.kernel_size[0] // 2
+        x = torch.nn.functional.conv2d(x, conv.weight, conv.bias, padding=padding)
+        x = torch.where(x > 0, x, slope.weight[:, None, None] * x)
+    tail = model.deconvolution
+    x = torch.nn.functional.conv_transpose2d(
+        x, tail.weight, tail.bias, stride=3, padding=4, output_padding=2
+    )
+    inside = 3 * model.reach  # what zero padding reaches is left out
+    torch.testing.assert_close(crop(model(lr), inside), crop(x, inside), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "problem"),
+    [
+        ("fsrcnn", {"d": 0}, "d, s is"),
+        ("fsrcnn", {"m": -1}, "m is"),
+        ("espcn", {"channels": [64]}, "two positive counts"),
+        ("espcn", {"channels": [64, 0]}, "channels is"),
+        ("edsr", {}, "network is 'edsr'; allowed: srcnn, fsrcnn, espcn"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(name, settings, problem):
+    with pytest.raises(ValueError, match=problem):
+        build(name, 2, settings)
