@@ -120,7 +120,9 @@ def _write_pairs(folder: Path, args: argparse.Namespace) -> Pairs:
 def _read(folder: Path | None) -> Iterator[np.ndarray]:
     """The luma of a folder's pictures, or of the sample photographs."""
     if folder is None:
-        pictures = (samples.photograph(name) for name in sorted(samples.PHOTOGRAPHS))
+        pictures = (
+            samples.photograph(name) for name in sorted(p.file for p in samples.PHOTOGRAPHS)
+        )
     else:
         paths = sorted(path for path in folder.iterdir() if path.suffix in (".png", ".bmp"))
         pictures = (images.decode(path.read_bytes()) for path in paths)

@@ -61,7 +61,7 @@ def _plan(params: Params) -> list[Planned]:
         Planned(
             id=entry.id,
             source=entry.source,
-            split=split_of(entry.source, shares, params.data.split_salt),
+            split=entry.split or split_of(entry.source, shares, params.data.split_salt),
             height=entry.height,
             width=entry.width,
         )

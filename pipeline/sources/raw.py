@@ -26,7 +26,14 @@ META = "meta.json"
 SHARD_BYTES = 128 * 2**20  # DVC handles a dozen large files far faster than thousands of small ones
 GROUP_BYTES = 8 * 2**20  # encoded pictures in memory at a time
 
-_SCHEMA = pa.schema([("id", pa.string()), ("source", pa.string()), ("data", pa.large_binary())])
+_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("data", pa.large_binary()),
+        ("split", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -38,11 +45,13 @@ class RawPicture:
         source: names the photograph, or the series of them, that it is from. None: the picture is
             its own source, and its pixels name it.
         data: the file.
+        split: "train", "val" or "test", where that is known; "": `data.split` decides.
     """
 
     id: str
     source: str | None
     data: bytes = field(repr=False)
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,7 @@ class Entry:
 
     id: str
     source: str
+    split: str
     width: int
     height: int
     sha256: str
@@ -127,7 +137,9 @@ def write(
     ids: set[str] = set()
     with ExitStack() as stack:
         shards = stack.enter_context(_Shards(folder))
-        index = _table(stack, folder / INDEX, ["id", "source", "width", "height", "sha256"])
+        index = _table(
+            stack, folder / INDEX, ["id", "source", "split", "width", "height", "sha256"]
+        )
         for picture, seen in in_order(_look_at, pictures, workers):
             if picture.id in ids:
                 raise StageError(f"two pictures have the id {picture.id!r}; ids must be unique")
@@ -143,8 +155,10 @@ def write(
                     f"the same picture as {first!r} of source {source!r}: remove one of them, or "
                     "choose a data.group_by that puts both into one source"
                 )
-            shards.add(RawPicture(picture.id, source, picture.data))
-            index.writerow([picture.id, source, seen.width, seen.height, seen.sha256])
+            shards.add(RawPicture(picture.id, source, picture.data, picture.split))
+            index.writerow(
+                [picture.id, source, picture.split, seen.width, seen.height, seen.sha256]
+            )
         _table(stack, folder / SKIPPED, ["file", "reason"]).writerows(sorted(unreadable.skipped))
     return len(ids)
 
@@ -189,7 +203,14 @@ def index(folder: Path) -> list[Entry]:
         (folder / INDEX).open(newline="", encoding="utf-8") as file,
     ):
         entries = [
-            Entry(row["id"], row["source"], int(row["width"]), int(row["height"]), row["sha256"])
+            Entry(
+                row["id"],
+                row["source"],
+                row["split"],
+                int(row["width"]),
+                int(row["height"]),
+                row["sha256"],
+            )
             for row in csv.DictReader(file, strict=True)
         ]
         if held != len(entries):

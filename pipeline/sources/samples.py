@@ -1,7 +1,7 @@
-"""The photographs inside scikit-image and Matplotlib, cut to tiles: nothing to download."""
+"""The photographs inside scikit-image, scikit-learn and Matplotlib, cut to tiles."""
 
 import io
-from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
@@ -11,35 +11,66 @@ from pipeline.base.params import Data
 from pipeline.sources.raw import RawPicture, Unreadable
 from pipeline.sources.source import Source
 from srcnn.pictures import images
+from srcnn.splits import evenly_spaced
 
 TILE = 256
 DARK = 8  # a tile whose median gray level is below is plain background, as around the retina
+MOST = 4  # tiles of one photograph: none is to make up the training data
 
-# File -> source. Drawings, text pages, masks and test patterns of the packages are left out; the
-# two halves of a stereo pair are near-duplicates, so they count as one photograph. Who made them,
-# and their licences: docs/data.md.
-PHOTOGRAPHS = {
-    "astronaut.png": "astronaut",
-    "brick.png": "brick",
-    "camera.png": "camera",
-    "cell.png": "cell",
-    "chelsea.png": "chelsea",
-    "clock_motion.png": "clock_motion",
-    "coffee.png": "coffee",
-    "coins.png": "coins",
-    "grace_hopper.jpg": "grace_hopper",
-    "grass.png": "grass",
-    "gravel.png": "gravel",
-    "hubble_deep_field.jpg": "hubble_deep_field",
-    "ihc.png": "ihc",
-    "moon.png": "moon",
-    "motorcycle_left.png": "motorcycle",
-    "motorcycle_right.png": "motorcycle",
-    "retina.jpg": "retina",
-    "rocket.jpg": "rocket",
-}
 _SCIKIT_IMAGE = ("skimage", "data")
-_ELSEWHERE = {"grace_hopper.jpg": ("matplotlib", "mpl-data/sample_data")}
+_SCIKIT_LEARN = ("sklearn", "datasets/images")
+_MATPLOTLIB = ("matplotlib", "mpl-data/sample_data")
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph of the packages.
+
+    Attributes:
+        file: its name there.
+        split: what it serves for.
+        source: names it; the two halves of a stereo pair, near-duplicates, count as one.
+        origin: row and column of the first tile, so that a face lies in one.
+        place: its package and folder.
+    """
+
+    file: str
+    split: str
+    source: str = ""
+    origin: tuple[int, int] = (0, 0)
+    place: tuple[str, str] = _SCIKIT_IMAGE
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its suffix."""
+        return self.file.rpartition(".")[0]
+
+
+# One person to learn from, two to be tested on; each split has things, textures and what is alive.
+# Drawings, text pages, masks and test patterns of the packages are left out. Who made the
+# photographs, and their licences: docs/data.md.
+PHOTOGRAPHS = (
+    Photograph("camera.png", "train", origin=(0, 112)),
+    Photograph("cell.png", "train"),
+    Photograph("china.jpg", "train", place=_SCIKIT_LEARN),
+    Photograph("grass.png", "train"),
+    Photograph("hubble_deep_field.jpg", "train"),
+    Photograph("moon.png", "train"),
+    Photograph("motorcycle_left.png", "train", "motorcycle"),
+    Photograph("motorcycle_right.png", "train", "motorcycle"),
+    Photograph("retina.jpg", "train"),
+    Photograph("chelsea.png", "val"),
+    Photograph("gravel.png", "val"),
+    Photograph("ihc.png", "val"),
+    Photograph("astronaut.png", "test", origin=(0, 96)),
+    Photograph("brick.png", "test"),
+    Photograph("clock_motion.png", "test"),
+    Photograph("coffee.png", "test"),
+    Photograph("coins.png", "test"),
+    Photograph("flower.jpg", "test", place=_SCIKIT_LEARN),
+    Photograph("grace_hopper.jpg", "test", origin=(88, 128), place=_MATPLOTLIB),
+    Photograph("rocket.jpg", "test"),
+)
 
 
 def open_source(data: Data, unreadable: Unreadable) -> Source:
@@ -48,27 +79,30 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
     Every photograph's first tile comes before any second one, so that few tiles are of many
     photographs.
     """
-    found = [(rank, tile) for name in PHOTOGRAPHS for rank, tile in enumerate(_tiles(name))]
+    found = [(rank, tile) for each in PHOTOGRAPHS for rank, tile in enumerate(_tiles(each))]
     found.sort(key=lambda entry: entry[0])
     tiles = [tile for _, tile in found[: data.limit]]
     return Source(iter(tiles), len(tiles))
 
 
 def photograph(name: str) -> np.ndarray:
-    """One of PHOTOGRAPHS: uint8 (H, W) or (H, W, 3)."""
-    package, folder = _ELSEWHERE.get(name, _SCIKIT_IMAGE)
+    """One of PHOTOGRAPHS, by its file: uint8 (H, W) or (H, W, 3)."""
+    package, folder = next(each.place for each in PHOTOGRAPHS if each.file == name)
     return images.decode((files(package) / folder / name).read_bytes())
 
 
-def _tiles(name: str) -> Iterator[RawPicture]:
-    picture = photograph(name)
+def _tiles(each: Photograph) -> list[RawPicture]:
+    picture = photograph(each.file)
     height, width = picture.shape[:2]
-    for y in range(0, height - TILE + 1, TILE):
-        for x in range(0, width - TILE + 1, TILE):
+    top, left = each.origin
+    tiles = []
+    for y in range(top, height - TILE + 1, TILE):
+        for x in range(left, width - TILE + 1, TILE):
             tile = picture[y : y + TILE, x : x + TILE]
             if np.median(np.asarray(Image.fromarray(tile).convert("L"))) >= DARK:
-                stem = name.rpartition(".")[0]
-                yield RawPicture(f"{stem}/{y}-{x}", PHOTOGRAPHS[name], _png(tile))
+                source = each.source or each.stem
+                tiles.append(RawPicture(f"{each.stem}/{y}-{x}", source, _png(tile), each.split))
+    return [tiles[i] for i in evenly_spaced(len(tiles), MOST)]
 
 
 def _png(tile: np.ndarray) -> bytes:

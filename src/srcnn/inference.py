@@ -155,25 +155,31 @@ def _described(told: Mapping[str, Any]) -> dict[str, Any]:
     if "network" not in about:  # version 0.2: SRCNN, its settings beside the rest
         settings = {name: about.get(name) for name in ("kernels", "channels", "residual")}
         about |= {"network": "srcnn", "settings": settings}
-    if not isinstance(about["settings"], dict):
-        raise ValueError(f"settings is {about['settings']!r:.60}; it must be a mapping")
-    for name, value in about["settings"].items():
-        sizes = value if isinstance(value, list) else [value]
-        if not all(type(size) is bool or _is_size(size) for size in sizes):
-            raise ValueError(
-                f"{name} is {value!r:.60}; it must be true, false or whole numbers of at most "
-                f"{_LARGEST}"
-            )
     for name, allowed in _ALLOWED.items():
         # As JSON, where 1 is not true and 2.0 is not 2.
         if json.dumps(about.get(name)) not in map(json.dumps, allowed):
             these = " | ".join(map(json.dumps, allowed))
             raise ValueError(f"{name} is {about.get(name)!r:.60}; allowed: {these}")
+    _check_settings(about["network"], about.get("settings"))
     return about
 
 
-def _is_size(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= _LARGEST
+def _check_settings(network: str, settings: Any) -> None:
+    """Raise a ValueError unless they are of the kinds, as JSON has them, of the network's own."""
+    with torch.device("meta"):
+        own = build(network, SCALES[0], {}).settings()
+    if not isinstance(settings, dict) or settings.keys() != own.keys():
+        raise ValueError(f"settings is {settings!r:.60}; it must hold {', '.join(own)}")
+    for name, value in settings.items():
+        listed = isinstance(value, list)
+        sizes = value if listed else [value]
+        wanted = own[name][0] if isinstance(own[name], tuple) else own[name]
+        same = listed == isinstance(own[name], tuple)
+        if not same or not all(type(size) is type(wanted) for size in sizes):
+            kind = "true or false" if isinstance(wanted, bool) else "whole numbers"
+            raise ValueError(f"{name} is {value!r:.60}; it must be {kind}")
+        if any(size > _LARGEST for size in sizes):
+            raise ValueError(f"{name} is {value!r:.60}; at most {_LARGEST} is allowed")
 
 
 def _check_tensors(file: safe_open, model: Network) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 from collections import Counter
@@ -14,11 +15,9 @@ from pipeline.base.record import Degraded
 from pipeline.base.stage import StageError
 from pipeline.grayscale_and_degrade import main
 from pipeline.sources import raw
-from pipeline.sources.samples import PHOTOGRAPHS
 from srcnn.imresize import downscale
 from srcnn.pairs import Pairs
 from srcnn.splits import split_of
-from srcnn.statistics import FEWEST_SOURCES
 from tests.pictures import declare_stages
 
 PROJECT = Path(__file__).parents[2]
@@ -184,14 +183,16 @@ def test_data_metrics_count_what_there_is():
     assert sum(report["sources"].values()) == len(SOURCES)
 
 
-def test_default_split_of_the_samples_can_tell_networks_apart():
-    data = params.load(PROJECT / "params.yaml").data
-    sources = set(PHOTOGRAPHS.values())
-    splits = {s: split_of(s, data.split.model_dump(), data.split_salt) for s in sources}
-    assert splits["astronaut"] == splits["grace_hopper"] == splits["camera"] == "test"
-    counts = Counter(splits.values())
-    assert counts["test"] >= FEWEST_SOURCES
-    assert counts["val"] >= 2
+def test_a_split_that_the_source_knows_is_kept():
+    pictures = [
+        dataclasses.replace(raw_picture(source), split=("train", "val", "test")[i % 3])
+        for i, source in enumerate(SOURCES)
+    ]
+    write_raw(pictures)
+    main(load())
+    pairs = Pairs.open(paths.PAIRS)
+    known = {picture.id: picture.split for picture in pictures}
+    assert dict(zip(pairs.ids, pairs.splits, strict=True)) == known
 
 
 class TestBadInput:

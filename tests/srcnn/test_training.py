@@ -235,7 +235,7 @@ def test_every_network_trains_resumes_and_repeats(pairs, name):
     runs[1].load_state_dict(states[0])
     runs[1].fit()
     assert result(runs[0]) == result(runs[1])
-    assert runs[0].curve[-1]["train_loss"] < runs[0].curve[1]["train_loss"]
+    assert runs[0].curve[-1]["val_loss"] < runs[0].curve[0]["val_loss"]
 
 
 def test_a_training_may_continue_another(pairs):

@@ -6,8 +6,8 @@ import torch
 
 from srcnn.command import onnx_export
 from srcnn.command.cli import main
-from srcnn.imresize import bicubic_upscale
 from srcnn.model_files import TrainedModel
+from srcnn.networks import NETWORKS
 from tests import optional
 from tests.models import model_file, resolver
 
@@ -25,18 +25,19 @@ def load(onnxruntime):
     return lambda path: onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("residual", [True, False])
-def test_onnx_runtime_gives_what_pytorch_gives(load, tmp_path, scale, residual):
-    network = resolver(scale, "studio", residual)
+@pytest.mark.parametrize(
+    ("name", "scale", "residual"),
+    [("srcnn", 3, False), *((name, scale, True) for name in NETWORKS for scale in (2, 4))],
+)
+def test_onnx_runtime_gives_what_pytorch_gives(load, tmp_path, name, scale, residual):
+    network = resolver(scale, "studio", residual, name)
     onnx_export.export(TrainedModel(network, "a model", "run 7"), tmp_path / "a.onnx")
     session = load(tmp_path / "a.onnx")
-    for shape in ((1, 1, 2, 3), (3, 1, 20, 11), (1, 1, 65, 130)):
+    for shape in ((1, 1, 1, 3), (3, 1, 20, 11), (1, 1, 65, 130)):
         lr = np.random.default_rng(1).random(shape).astype(np.float32)
         (got,) = session.run(None, {"lr": lr})
-        upsampled = np.stack([bicubic_upscale(picture[0], scale)[None] for picture in lr])
         with torch.inference_mode():
-            expected = network.model(torch.from_numpy(upsampled).float()).numpy()
+            expected = network.model(torch.from_numpy(lr)).numpy()
         np.testing.assert_allclose(got, expected, atol=1e-5)
     about = session.get_modelmeta().custom_metadata_map
     assert about == {
@@ -69,8 +70,8 @@ def test_without_a_model_the_package_s_network_is_exported_into_a_new_folder(
 
 @pytest.mark.usefixtures("onnxruntime")
 def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
-    kernels = onnx_export._bicubic_kernels(2) + 1e-4
-    monkeypatch.setattr(onnx_export, "_bicubic_kernels", lambda scale: kernels)
+    other = onnx_export.build(TrainedModel(resolver(name="espcn"), "another model"))
+    monkeypatch.setattr(onnx_export, "build", lambda model: other)
     with pytest.raises(onnx_export.CannotExport, match="differs from PyTorch"):
         onnx_export.export(TrainedModel(resolver(), "a model"), tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
