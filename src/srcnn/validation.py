@@ -1,6 +1,7 @@
 """How good the network is while it trains: scores on whole pictures, and snapshots of some."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ class Validation:
     """Scores a network on some training and validation pictures, always the same ones.
 
     Training pictures are scored by the same protocol, so that overfitting shows as a gap.
-    Snapshots are of the validation pictures that bicubic reconstructs worst: there is most to see.
+    Snapshots are of one training picture, the first, and of the validation pictures that bicubic
+    reconstructs worst: there is most to see.
 
     Args:
         pairs: LR/HR pairs with a "train" and a "val" split.
@@ -27,12 +29,12 @@ class Validation:
     """
 
     def __init__(self, pairs: Pairs, pictures: int) -> None:
+        self._scale = pairs.scale
         self._train = _evenly_spaced(pairs.split("train"), pictures)
         self._val = _evenly_spaced(pairs.split("val"), pictures)
-        self._shown = _hardest(self._val, SNAPSHOT_PICTURES)
-        self._size = min(
-            SNAPSHOT_SIZE, int(self._shown.heights.min()), int(self._shown.widths.min())
-        )
+        self._shown = (self._train.select([0]), _hardest(self._val, SNAPSHOT_PICTURES - 1))
+        sides = [side for pairs in self._shown for side in (*pairs.heights, *pairs.widths)]
+        self._size = min(SNAPSHOT_SIZE, *map(int, sides))
         train = _mean(_scores(_bicubics(self._train), self._train))
         val = _mean(_scores(_bicubics(self._val), self._val))
         self._baseline = {
@@ -59,22 +61,27 @@ class Validation:
         }
 
     def snapshot(self, resolver: SuperResolver) -> torch.Tensor:
-        """The centres of N validation pictures as the network makes them now, uint8 (N, h, w)."""
-        return self._centres(resolver(lr) for lr, _ in _items(self._shown))
+        """The centres of N pictures as the network makes them now, uint8 (N, h, w)."""
+        return self._centres(resolver(lr) for lr, _ in self._shown_items())
 
     def snapshots(self, by_step: dict[int, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Snapshots by step, with what they are to be compared with.
 
         Returns:
-            "steps" int64 (S,); "sr" uint8 (S, N, h, w); "bicubic" and "hr" uint8 (N, h, w).
+            "steps" int64 (S,); "sr" uint8 (S, N, h, w); "bicubic" and "hr" uint8 (N, h, w);
+            "in_training" bool (N,), whether the network learns from the picture.
         """
         steps = sorted(by_step)
         return {
             "steps": torch.tensor(steps),
             "sr": torch.stack([by_step[step] for step in steps]),
-            "bicubic": self._centres(_bicubics(self._shown)),
-            "hr": self._centres(hr for _, hr in _items(self._shown)),
+            "bicubic": self._centres(bicubic(lr, self._scale) for lr, _ in self._shown_items()),
+            "hr": self._centres(hr for _, hr in self._shown_items()),
+            "in_training": torch.arange(sum(map(len, self._shown))) < len(self._shown[0]),
         }
+
+    def _shown_items(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return chain.from_iterable(map(_items, self._shown))
 
     def _centres(self, pictures: Iterator[np.ndarray]) -> torch.Tensor:
         size = self._size

@@ -69,6 +69,7 @@ def write_experiment(test_pictures: int = 5, params: Params | None = None) -> No
             "sr": snapshots[:2].contiguous(),
             "bicubic": snapshots[2].contiguous(),
             "hr": snapshots[3].contiguous(),
+            "in_training": torch.tensor([True]),
         },
         paths.SNAPSHOTS,
     )

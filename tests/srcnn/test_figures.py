@@ -153,7 +153,8 @@ def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
     sr, baseline, hr = noise(0, (3, 2, 96, 96)), noise(1, (2, 96, 96)), noise(2, (2, 96, 96))
     sr[2, 0] = hr[0]
 
-    figure = figures.snapshots(np.array([0, 50, 1500]), sr, baseline, hr, 4, "full")
+    learned = np.array([True, False])
+    figure = figures.snapshots(np.array([0, 50, 1500]), sr, baseline, hr, learned, 4, "full")
 
     top, left, height, width = figures.hardest_window(baseline[0], hr[0], 64, 1)
     shown = [baseline[0], *sr[:, 0], hr[0]]
@@ -168,13 +169,16 @@ def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
         "step 1,500",
     ]
     assert sum(text.endswith(" dB") for text in written) == 2 * 4
+    assert {"training picture", "validation picture"} < set(written)
     assert "84.25 dB" in written  # the perfect picture, 64x64: finite, see finite_psnr
 
 
 @pytest.mark.parametrize("loss", ["mse", "charbonnier + 0.01 random (untrained) VGG19 mse " * 4])
 def test_all_words_are_inside_their_figure(loss):
     picture = noise(0, (1, 96, 96))
-    few = figures.snapshots(np.array([0]), picture[None], picture, picture, 4, "studio", loss)
+    few = figures.snapshots(
+        np.array([0]), picture[None], picture, picture, [True], 4, "studio", loss
+    )
     for figure in (
         few,
         figures.reconstructions([example()], 4, "studio", loss),

@@ -165,7 +165,7 @@ def test_snapshots_go_from_the_first_step_to_the_last(pairs):
     run.fit()
     snapshots = run.snapshots()
     assert snapshots["steps"].tolist() == [0, 1, 3, 6, 12]
-    assert snapshots["sr"].shape == (5, 2, 48, 48)
+    assert snapshots["sr"].shape == (5, 3, 48, 48)
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])

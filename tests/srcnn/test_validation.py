@@ -73,27 +73,28 @@ def test_snapshots_are_the_centres_of_the_pictures(tmp_path):
     snapshots = validation.snapshots(by_step)
 
     assert snapshots["steps"].tolist() == [0, 5]
-    assert snapshots["sr"].shape == (2, 2, 128, 128)
-    val, centre = pairs.split("val"), (slice(6, 134), slice(16, 144))
-    for i in range(2):
-        np.testing.assert_array_equal(snapshots["hr"][i], val.hr(i)[centre])
-        np.testing.assert_array_equal(snapshots["bicubic"][i], bicubic(val.lr(i), SCALE)[centre])
+    assert snapshots["sr"].shape == (2, 3, 128, 128)
+    assert snapshots["in_training"].tolist() == [True, False, False]
+    centre = (slice(6, 134), slice(16, 144))
+    for i in range(3):
+        np.testing.assert_array_equal(snapshots["hr"][i], pairs.hr(i)[centre])
+        np.testing.assert_array_equal(snapshots["bicubic"][i], bicubic(pairs.lr(i), SCALE)[centre])
         np.testing.assert_array_equal(snapshots["sr"][0, i], snapshots["bicubic"][i])
-        np.testing.assert_array_equal(snapshots["sr"][1, i], repeat(val.lr(i))[centre])
+        np.testing.assert_array_equal(snapshots["sr"][1, i], repeat(pairs.lr(i))[centre])
 
 
 def test_snapshots_of_small_pictures_are_as_large_as_they_are(pairs):
     validation = Validation(pairs, pictures=2)
-    assert validation.snapshot(repeat).shape == (2, 64, 64)
+    assert validation.snapshot(repeat).shape == (3, 64, 64)
 
 
 def test_snapshots_are_of_the_pictures_that_bicubic_reconstructs_worst(tmp_path):
     pairs = write(tmp_path / "many", {"train": 1, "val": 6}, shape=(64, 64))
     val = pairs.split("val")
     errors = [psnr(bicubic(val.lr(i), SCALE), val.hr(i)) for i in range(6)]
-    hardest = sorted(np.argsort(errors)[:4])
+    hardest = sorted(np.argsort(errors)[:3])
     snapshots = Validation(pairs, pictures=6).snapshots(
         {0: torch.zeros(4, 64, 64, dtype=torch.uint8)}
     )
-    for shown, i in enumerate(hardest):
+    for shown, i in enumerate(hardest, 1):
         np.testing.assert_array_equal(snapshots["hr"][shown], val.hr(i))

@@ -175,17 +175,19 @@ def snapshots(
     sr: np.ndarray,
     bicubic: np.ndarray,
     hr: np.ndarray,
+    in_training: np.ndarray,
     scale: int,
     luma: str,
     loss: str = "",
 ) -> Figure:
-    """The same windows of validation pictures as the network saw them along its training.
+    """The same windows of pictures as the network saw them along its training.
 
     Args:
         steps: int (S,), rising.
         sr: uint8 (S, N, h, w).
         bicubic: the bicubic enlargements, uint8 (N, h, w), as is hr.
         hr: the originals.
+        in_training: bool (N,), whether the network learns from the picture; else it is validated.
         scale: enlargement.
         luma: the range of the pictures' luma.
         loss: what the network was trained with, in words.
@@ -202,7 +204,7 @@ def snapshots(
     columns[-1] += gap
     width = columns[-1] + cell + margin
     note = lines(
-        f"Validation pictures during the training, ×{scale}: the windows in which bicubic errs "
+        f"Pictures in the course of the training, ×{scale}: the windows in which bicubic errs "
         f"most, and the PSNR of what is shown ({luma} luma)." + _of_loss(loss),
         width - 2 * margin,
         _NOTE,
@@ -219,8 +221,10 @@ def snapshots(
                 crop = _cut(pictures[n], window)
                 sheet.picture(x, y, cell, cell, crop)
                 if pictures is not hr:
-                    psnr = PSNR.text(finite_psnr(crop, _cut(original, window)))
-                    sheet.text(x + cell / 2, y + cell + 26, psnr, ha="center", size=_CAPTION)
+                    below = PSNR.text(finite_psnr(crop, _cut(original, window)))
+                else:
+                    below = f"{'training' if in_training[n] else 'validation'} picture"
+                sheet.text(x + cell / 2, y + cell + 26, below, ha="center", size=_CAPTION)
         sheet.note(margin, bottom, note)
         return sheet.figure
 
