@@ -99,7 +99,7 @@ def test_an_override_changes_no_line_but_its_own(tmp_path):
 def test_dvc_takes_the_values_that_the_docs_give_it():
     pages = [ROOT / "README.md", ROOT / "params.yaml", *(ROOT / "docs").glob("*.md")]
     given = {
-        re.sub(r"\$\w+", "/x", setting.strip("'"))
+        re.sub(r"\$\w+", "/x", setting.strip("',"))
         for page in pages
         for setting in re.findall(r"-S ('[^']*'|[^\s`\"]+)", page.read_text(encoding="utf-8"))
         if "…" not in setting
