@@ -1,11 +1,12 @@
 """dvc.yaml declares for each stage the code that its result depends on, and no other."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 import yaml
-from dvc.utils.hydra import apply_overrides
+from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 
 from pipeline.tracking.imports import closure
 
@@ -93,6 +94,19 @@ def test_an_override_changes_no_line_but_its_own(tmp_path):
         for line in text.splitlines()
         if "  perceptual_weight:" in line
     }
+
+
+def test_dvc_takes_the_values_that_the_docs_give_it():
+    pages = [ROOT / "README.md", ROOT / "params.yaml", *(ROOT / "docs").glob("*.md")]
+    given = {
+        re.sub(r"\$\w+", "/x", setting.strip("',"))
+        for page in pages
+        for setting in re.findall(r"-S ('[^']*'|[^\s`\"]+)", page.read_text(encoding="utf-8"))
+        if "…" not in setting
+    }
+    assert len(given) > 50
+    for setting in given:
+        assert to_hydra_overrides([setting])
 
 
 def is_empty(file: Path) -> bool:

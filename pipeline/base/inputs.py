@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
 from pipeline.base import params, paths
 from pipeline.base.params import Params
 from pipeline.base.project import StageError, resolve
@@ -31,7 +29,8 @@ class Inputs:
     @classmethod
     def of(cls, stage: str, given: Params) -> Self:
         """The inputs of a stage now."""
-        declared = yaml.safe_load(paths.DVC_YAML.read_text(encoding="utf-8"))["stages"][stage]
+        stages = params.parse(paths.DVC_YAML.read_text(encoding="utf-8"), paths.DVC_YAML)["stages"]
+        declared = stages[stage]
         values = {
             name: value
             for wanted in declared["params"]
@@ -55,7 +54,7 @@ class Inputs:
         """
         try:
             now = type(self).of(self.stage, params.load())
-        except (params.ParamsError, OSError, yaml.YAMLError) as error:
+        except (params.ParamsError, OSError) as error:
             raise StageError(f"changed while {self.stage} ran: {error}") from None
         changed = [
             f"{name} was {self.params.get(name)!r} and is {now.params.get(name)!r}"

@@ -4,10 +4,12 @@ import re
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from types import NoneType
+from typing import Annotated, Any, Literal, Self, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
 
 from pipeline.base import paths
 
@@ -31,15 +33,6 @@ _MOVED = {f"model.{key}": f"model.srcnn.{key}" for key in ("kernels", "channels"
 
 class ParamsError(ValueError):
     """params.yaml asks for the impossible; the message names key, value and what is allowed."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's floats: DVC writes 1e-05, which YAML 1.1 takes for a string."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
 
 
 class Section(BaseModel):
@@ -286,15 +279,30 @@ def load(path: Path = paths.PARAMS) -> Params:
             of values is impossible. All problems are in the one message.
     """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # a SafeLoader
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; stages run in the project's root") from None
     except OSError as error:
         raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
-    except Exception as error:  # PyYAML lets out what Python raises for values that cannot be
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path} is not valid YAML: {error}") from None
+    return validated(parse(text, path), path)
+
+
+def parse(text: str, path: Path = paths.PARAMS) -> Any:
+    """YAML as DVC reads it: version 1.2, where 010 is ten, yes a word, and a key comes once.
+
+    Raises:
+        ParamsError: it is not YAML.
+    """
+    try:
+        return YAML(typ="safe").load(text)
+    except MarkedYAMLError as error:  # in full it shows lines, and how to switch its checks off
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        reason = f"{line}{error.problem}"
+    except Exception as error:  # it lets out what Python raises for values that cannot be
         reason = str(error) or type(error).__name__
-        raise ParamsError(f"{path} is not valid YAML: {reason}") from None
-    return validated(tree, path)
+    raise ParamsError(f"{path} is not valid YAML: {reason}")
 
 
 def validated(tree: Any, path: Path = paths.PARAMS) -> Params:
@@ -323,7 +331,18 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key}: missing"
     allowed = problem["msg"].replace("Input should", "it should")
-    return f"{key} is {_shown(problem['input'])}; {allowed}"
+    null = ", or null" if _may_be_null(problem["loc"]) else ""
+    return f"{key} is {_shown(problem['input'])}; {allowed}{null}"
+
+
+def _may_be_null(name: tuple[int | str, ...]) -> bool:
+    kind: Any = Params
+    for part in name:
+        fields = getattr(kind, "model_fields", {})
+        if part not in fields:
+            return False
+        kind = fields[part].annotation
+    return NoneType in get_args(kind)
 
 
 def _shown(value: Any) -> str:

@@ -34,5 +34,8 @@ def _out_of_copy(root: Path) -> Path:
 
 
 def resolve(path: str) -> Path:
-    """A path given by the user: absolute, or relative to the original repository's root."""
-    return project_root() / Path(path).expanduser()
+    """A path given by the user: absolute, from a home (~), or from the original repository's root.
+
+    Of a user who is not there, `~name` stays a name like others: Path.expanduser would fail.
+    """
+    return project_root() / os.path.expanduser(path)  # noqa: PTH111

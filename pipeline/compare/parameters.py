@@ -11,7 +11,7 @@ _FOLDER = ("data.source", ("folder",))
 _MATTERS_WITH: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "data.revision": ("data.source", ("celeba-hq",)),
     "data.path": _FOLDER,
-    "data.skip_unreadable": _FOLDER,
+    "data.skip_unreadable": ("data.source", ("folder", "celeba-hq")),
     "data.group_by": _FOLDER,
     "train.muon_lr": ("train.optimizer", ("muon",)),
     "train.momentum": ("train.optimizer", ("muon", "sgd")),

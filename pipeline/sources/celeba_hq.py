@@ -1,7 +1,7 @@
 """CelebA-HQ at 256 x 256 from the Hugging Face hub, through its own clients."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,14 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
         huggingface_hub.utils.disable_progress_bars()
     if huggingface_hub.constants.HF_HUB_OFFLINE:
         folder = _cached(data.revision)
-        return Source(_rows(str(folder), None, data.limit), data.limit or PICTURES, folder.name)
+        rows = _rows(str(folder), None, data.limit)
+        return Source(_pictures(rows, unreadable), data.limit or PICTURES, folder.name)
     commit = _resolve(data.revision)
     if data.limit is not None:
-        return Source(_rows(REPO, commit, data.limit), data.limit, commit)
+        rows = _rows(REPO, commit, data.limit)
+        return Source(_pictures(rows, unreadable), data.limit, commit)
     folder = _download(data.revision)
-    return Source(_rows(str(folder), None, None), PICTURES, folder.name)
+    return Source(_pictures(_rows(str(folder), None, None), unreadable), PICTURES, folder.name)
 
 
 def _resolve(revision: str) -> str:
@@ -93,7 +95,19 @@ def _cached(revision: str) -> Path:
         ) from error
 
 
-def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[RawPicture]:
+def _pictures(
+    rows: Iterator[Mapping[str, Any] | None], unreadable: Unreadable
+) -> Iterator[RawPicture]:
+    for number, row in enumerate(rows):
+        name = f"celeba-hq/{number:05d}"
+        if data := row and row["bytes"]:
+            yield RawPicture(name, name, data)
+        else:
+            unreadable.add(name, f"row {number} of {REPO} holds no picture")
+
+
+def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[Mapping[str, Any] | None]:
+    """What the column `image` holds: a file under "bytes", or nothing there, or nothing at all."""
     import datasets
 
     # Each of these is a series of retries of the layer below, about 25 s: its default of 20 would
@@ -102,9 +116,8 @@ def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[RawPictu
     try:
         rows: Any = datasets.load_dataset(path, revision=commit, split="train", streaming=True)
         rows = rows.select_columns("image").cast_column("image", datasets.Image(decode=False))
-        for number, row in enumerate(islice(rows, limit)):
-            name = f"celeba-hq/{number:05d}"
-            yield RawPicture(name, name, row["image"]["bytes"])
+        for row in islice(rows, limit):
+            yield row["image"]
     except Exception as error:
         raise StageError(f"{REPO}: reading broke off: {_brief(error)}. {WAYS_ON}") from error
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from pipeline.base import stage
 from pipeline.base.params import Data
-from pipeline.sources.picture_files import SUFFIXES, name_problem
+from pipeline.sources.picture_files import SUFFIXES, name_problem, originals
 from pipeline.sources.raw import RawPicture, Unreadable
 from pipeline.sources.source import Source
 
 
 def open_source(data: Data, unreadable: Unreadable) -> Source:
-    """Files with a picture's suffix, hidden ones left out; ids are paths below the folder.
+    """The originals among the folder's pictures; ids are paths below the folder.
 
     Links to folders are followed. With a limit, every source's first picture comes before any
     second one, so that few pictures are of many sources.
@@ -50,7 +50,7 @@ def find_root(data: Data) -> Path:
 
 
 def _names(root: Path) -> list[str]:
-    """Paths of the pictures below root, sorted; each real folder counts once, so links may loop."""
+    """Paths of the originals below root; each real folder counts once, so links may loop."""
     real_root = root.resolve()
     seen = {real_root}
 
@@ -64,17 +64,13 @@ def _names(root: Path) -> list[str]:
         seen.add(real)
         return True
 
-    found = []
+    found: list[str] = []
     for folder, folders, files in os.walk(root, onerror=stop, followlinks=True):
         folders[:] = [
             name for name in sorted(folders) if name[0] != "." and is_new(Path(folder, name))
         ]
-        found += [
-            Path(folder, name).relative_to(root).as_posix()
-            for name in files
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
-    return sorted(found)
+        found += [Path(folder, name).relative_to(root).as_posix() for name in files]
+    return originals(found, "data.path")
 
 
 def _source(name: str, group_by: str | None) -> str | None:

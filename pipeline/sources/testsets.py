@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.base import stage
 from pipeline.base.params import Params
 from pipeline.base.paths import HELD_OUT
-from pipeline.sources.picture_files import SUFFIXES, name_problem
+from pipeline.sources.picture_files import SUFFIXES, name_problem, originals
 from srcnn.metrics import smallest_side
 from srcnn.pictures import images
 from srcnn.pictures.deep import UnreadableImage
@@ -31,11 +31,7 @@ def _find_pictures(name: str, folder: str, scale: int) -> list[Path]:
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
         raise stage.StageError(f"{key} is {folder!r}, but {root} {what}")
-    files = sorted(
-        file
-        for file in root.iterdir()
-        if file.name.lower().endswith(SUFFIXES) and not file.name.startswith(".")
-    )
+    files = [root / file for file in originals([file.name for file in root.iterdir()], key)]
     if not files:
         raise stage.StageError(
             f"{key} is {folder!r}, but {root} holds no picture ({' '.join(SUFFIXES)})"

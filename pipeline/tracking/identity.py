@@ -7,10 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
-from pipeline.base.params import Params
+from pipeline.base.params import Params, ParamsError, parse, validated
 
 # What the pipeline writes itself; what else differs from the commit makes another experiment.
 _WRITTEN = (":!metrics", ":!dvc.lock")
@@ -61,8 +58,8 @@ def changed_parameters(params: Params) -> str:
     Nothing is known outside git, or where the committed file is not one of this code.
     """
     try:
-        committed = Params.model_validate(yaml.safe_load(_git("show", "HEAD:./params.yaml")))
-    except (yaml.YAMLError, ValidationError):
+        committed = validated(parse(_git("show", "HEAD:./params.yaml")))
+    except ParamsError:
         return ""
     old, new = committed.flat(), params.flat()
     changes = [

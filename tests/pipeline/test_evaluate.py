@@ -153,6 +153,16 @@ def test_test_sets_are_scored_in_studio_luma_beside_the_test_split():
     assert evaluation()["psnr"] == figures["psnr"]
 
 
+def test_of_pictures_beside_their_lr_the_hr_alone_is_scored(capsys):
+    for seed, version in enumerate(("HR", "LR", "bicubic", "nearest")):
+        write_picture(Path(f"set/img_001_SRF_4_{version}.png"), picture(seed))
+
+    main(load_params(test_sets={"S": "set"}))
+
+    assert [row["id"] for row in per_image() if row["set"] == "S"] == ["img_001_SRF_4_HR.png"]
+    assert "evaluate.test_sets.S: left out 3 of 4 pictures" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("folder", "message"),
     [

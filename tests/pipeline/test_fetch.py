@@ -154,6 +154,14 @@ def test_folder_is_read_whole_and_as_it_is(album):
     assert {row["width"] + "x" + row["height"] for row in index()} == {"30x40", "24x16"}
 
 
+def test_of_pictures_beside_their_lr_the_hr_alone_is_taken(album, capsys):
+    for seed, name in enumerate(("sub/0_HR.png", "sub/0_LR.png", "sub/0_bicubic.png")):
+        (album / name).write_bytes(png(30 + seed))
+    fetch.main(params(source="folder", path="album", limit=4))
+    assert [row["id"] for row in index()] == [*NAMES[:2], "sub/0_HR.png", "sub/c.JPG"]
+    assert "data.path: left out 2 of 11 pictures" in capsys.readouterr().out
+
+
 def test_folder_by_absolute_path_and_with_limit(album, tmp_path):
     elsewhere = album.rename(tmp_path / "elsewhere")
     fetch.main(params(source="folder", path=str(elsewhere), limit=3))

@@ -3,6 +3,7 @@ from unittest.mock import Mock
 
 import pytest
 import yaml
+from dvc.utils.serialize import parse_yaml
 
 from pipeline.base import params
 from srcnn.perceptual.loss import LAYERS
@@ -100,6 +101,23 @@ def test_impossible_values_are_named_with_what_is_allowed(tmp_path, changes, mes
     assert str(tmp_path / "params.yaml") in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("data.limit", "valid integer, or null"),
+        ("data.group_by", "at least 1 character, or null"),
+        ("data.workers", "valid integer, or null"),
+        ("degrade.jpeg_quality", "valid integer, or null"),
+        ("evaluate.perceptual_pictures", "valid integer, or null"),
+        ("train.steps", "valid integer"),
+        ("evaluate.lpips", "'auto', True or False"),
+    ],
+)
+def test_null_is_named_where_it_is_allowed_for_what_was_left_empty(tmp_path, name, allowed):
+    with pytest.raises(params.ParamsError, match=rf"{name} is ''; .*{allowed}$"):
+        load(tmp_path, **{name.replace(".", "__"): ""})
+
+
 def test_every_layer_of_vgg19_and_no_other_may_be_named(tmp_path):
     weighted = dict.fromkeys(LAYERS, 1.0)
     assert load(tmp_path, loss__perceptual_layers=weighted).loss.perceptual_layers == weighted
@@ -139,7 +157,7 @@ def test_file_that_is_no_mapping(tmp_path, content, message):
 
 
 def test_a_failure_without_a_message_is_named(monkeypatch):
-    monkeypatch.setattr(yaml, "load", Mock(side_effect=MemoryError))
+    monkeypatch.setattr(params.YAML, "load", Mock(side_effect=MemoryError))
     with pytest.raises(params.ParamsError, match="is not valid YAML: MemoryError"):
         params.load(ROOT / "params.yaml")
 
@@ -149,10 +167,23 @@ def test_missing_file(tmp_path):
         params.load(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize(("text", "value"), [("1e-05", 1e-5), ("1E3", 1e3), ("2.5e-4", 2.5e-4)])
-def test_floats_as_dvc_writes_them(tmp_path, text, value):
-    """YAML 1.1 reads 1e-05 as a string; DVC writes it after -S train.lr=1e-5."""
-    content = (ROOT / "params.yaml").read_text(encoding="utf-8")
+# -S train.lr=1e-5 makes DVC write the first; of the next three YAML 1.1 makes 8, True and 90.
+VALUES = ["1e-05", "010", "yes", "1:30", "0o10", "0x10", "1_000", "~", "", "''", "Off", ".5", "="]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_is_what_dvc_takes_it_for(value):
+    def read(parse):
+        try:
+            return repr(parse(f"key: {value}", "params.yaml"))
+        except Exception:
+            return "refused"
+
+    assert read(params.parse) == read(parse_yaml)
+
+
+def test_a_key_that_comes_twice_is_refused_as_dvc_does(tmp_path):
     path = tmp_path / "params.yaml"
-    path.write_text(content.replace("lr: 0.001 ", f"lr: {text} ", 1), encoding="utf-8")
-    assert params.load(path).train.lr == value
+    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8") + "seed: 1\n")
+    with pytest.raises(params.ParamsError, match=r'is not valid YAML: line \d+: .* key "seed"'):
+        params.load(path)

@@ -52,6 +52,9 @@ def test_relative_paths_are_the_original_projects(project, monkeypatch):
     monkeypatch.chdir(project / ".dvc/tmp/exps/tmpabc123")
     assert stage.resolve("photos") == project / "photos"
     assert str(stage.resolve("/photos")) == "/photos"
+    monkeypatch.setenv("HOME", "/home/anna")
+    assert str(stage.resolve("~/photos")) == "/home/anna/photos"
+    assert stage.resolve("~no-one/photos") == project / "~no-one/photos"
 
 
 def test_bad_input_is_one_message_without_a_traceback(tmp_path, monkeypatch, capsys):

@@ -151,6 +151,7 @@ def test_parameters_that_differ_are_listed_but_not_where_it_is_tracked():
 
 
 MUON = {"train.optimizer": "muon", "train.muon_lr": "0.02", "train.momentum": "0.9"}
+HUB = {"data.source": "celeba-hq", "data.skip_unreadable": "False"}
 ADAM = {"train.optimizer": "adam", "train.muon_lr": "0.05", "train.momentum": "0.5"}
 IMAGENET = {"loss.vgg19_weights": "imagenet", "loss.perceptual_layers.conv5_4": "1.0"}
 EMBEDDED = {"loss.vgg19_weights": "embedded", "loss.perceptual_layers.relu2_2": "1.0"}
@@ -165,6 +166,7 @@ EMBEDDED = {"loss.vgg19_weights": "embedded", "loss.perceptual_layers.relu2_2": 
         (("0.0", IMAGENET), ("0.0", EMBEDDED), []),
         (("0.0", IMAGENET), ("0.01", EMBEDDED), ["loss.perceptual_weight"]),
         (("0.01", IMAGENET), ("0.01", EMBEDDED), [*sorted(IMAGENET | EMBEDDED)]),
+        (("0.0", HUB), ("0.0", HUB | {"data.skip_unreadable": "True"}), ["data.skip_unreadable"]),
         (("0.0", {"data.source": "samples", "data.revision": "a"}), ("0.0", {}), ["data.source"]),
     ],
 )

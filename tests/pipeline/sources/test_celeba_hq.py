@@ -38,16 +38,22 @@ def portraits() -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def files(portraits) -> dict[str, bytes]:
-    features = {"info": {"features": {"image": {"_type": "Image"}}}}
     shards = {"README.md": b"---\nlicense: other\n---\n"}
     for shard in range(SHARDS):
         rows = portraits[shard * ROWS // SHARDS : (shard + 1) * ROWS // SHARDS]
-        table = pa.table({"image": [{"bytes": data, "path": None} for data in rows]})
-        table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
-        buffer = io.BytesIO()
-        pq.write_table(table, buffer, row_group_size=10)
-        shards[f"data/train-{shard:05d}-of-{SHARDS:05d}.parquet"] = buffer.getvalue()
+        name = f"data/train-{shard:05d}-of-{SHARDS:05d}.parquet"
+        shards[name] = parquet([{"bytes": data, "path": None} for data in rows])
     return shards
+
+
+def parquet(images: list[dict[str, object] | None]) -> bytes:
+    features = {"info": {"features": {"image": {"_type": "Image"}}}}
+    column = pa.array(images, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    table = pa.table({"image": column})
+    table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, row_group_size=10)
+    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -100,6 +106,32 @@ def test_limit_downloads_about_that_much(checkout, hub, files, portraits):
     meta = raw.meta(RAW)
     assert (meta.source, meta.revision, meta.pictures) == ("celeba-hq", hub.commit, 15)
     assert 0 < hub.served < sum(map(len, files.values())) / 4
+
+
+@pytest.fixture
+def odd_hub(portraits):
+    """Row 1 is null; rows 2 to 5 have no file, an empty one, half a one, and no picture."""
+    files = (None, b"", portraits[0][:500], b"text")
+    rows = [{"bytes": file, "path": "a.png"} for file in (portraits[0], *files, portraits[1])]
+    content = parquet([rows[0], None, *rows[1:]])
+    with Hub(REPO, {"data/train-00000-of-00001.parquet": content}) as server:
+        yield server
+
+
+def test_a_row_without_a_picture_is_an_error_that_names_it(checkout, odd_hub):
+    code, errors, _ = run(checkout, odd_hub.url, limit=6)
+    assert code == 1
+    assert f"ERROR: celeba-hq/00001 cannot be read: row 1 of {REPO} holds no picture" in errors
+    assert (errors.count("ERROR"), "Traceback" in errors) == (1, False)
+    assert not RAW.exists()
+
+
+@pytest.mark.parametrize("limit", [None, 7])
+def test_rows_without_a_picture_are_skipped_and_listed(checkout, odd_hub, portraits, limit):
+    code, errors, _ = run(checkout, odd_hub.url, limit=limit, skip_unreadable=True)
+    assert code == 0, errors
+    assert [picture.data for picture in raw.read(RAW)] == portraits[:2]
+    assert [file for file, _ in raw.skipped(RAW)] == [f"celeba-hq/{n:05d}" for n in range(1, 6)]
 
 
 def test_interrupted_stream_continues(checkout, hub, portraits):

@@ -84,6 +84,13 @@ def test_parameters_that_are_not_committed_are_named(checkout):
     assert Path("params.yaml").read_text() == params
 
 
+def test_committed_parameters_are_read_as_dvc_writes_them(checkout):
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("lr: 0.001 ", "lr: 1e-05 ", 1))
+    subprocess.run(["git", "-c", "user.name=T", "-c", "user.email=t@e", "commit", "-qam", "x"])
+    assert "train.lr 1e-05 → 0.001" in identity.changed_parameters(load_params())
+
+
 def test_nothing_is_named_without_a_committed_file_that_can_be_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert identity.changed_parameters(load_params()) == ""
