@@ -19,7 +19,8 @@ from pipeline.base.params import Params
 from pipeline.tracking import identity, registry, view
 from pipeline.tracking.claims import beating, claim, is_ours, settle
 from pipeline.tracking.experiment import Experiment
-from pipeline.tracking.store import STATE, TROUBLE, Store, brief
+from pipeline.tracking.store import STATE, TROUBLE, Store
+from srcnn.masking import brief
 from srcnn.registry import (
     EXPERIMENT_TAG,
     LOSS_TAG,

@@ -19,6 +19,7 @@ CARRIERS = {
     "pipeline/__init__.py": "puts src/ on the path",
     "src/srcnn/__init__.py": "loads the library's functions for its users",
     "pipeline/perceptual/weights.py": "finds a file",
+    "src/srcnn/masking.py": "turns errors into messages without passwords",
     **{
         file.relative_to(ROOT).as_posix(): "carries parameters, paths and files; turns errors into"
         " messages"
@@ -26,9 +27,6 @@ CARRIERS = {
     },
 }
 OF_STAGE = {
-    "fetch": {
-        "src/srcnn/masking.py": "hides passwords in messages",
-    },
     "train": {
         "pipeline/tracking/checkpoints.py": "a continued training ends in the same bits",
         "pipeline/tracking/identity.py": "says which parameters were changed",

@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 
 from pipeline.base.project import StageError
+from srcnn.masking import brief
 from srcnn.team import Team, TeamLostError
 
 _MEETING = "SRCNN_MEETING"  # the file over which processes that were started here find each other
@@ -71,7 +72,7 @@ def together(count: int | Literal["auto"], device: torch.device, module: str) ->
             except (RuntimeError, ValueError) as error:  # ValueError: no MASTER_ADDR, for example
                 raise StageError(
                     f"the {size} training processes do not find each other: "
-                    f"{str(error).splitlines()[0]}. {backend.upper()}_SOCKET_IFNAME names the "
+                    f"{brief(error)}. {backend.upper()}_SOCKET_IFNAME names the "
                     "network interface to use"
                 ) from None
             yield Team(rank, size)
