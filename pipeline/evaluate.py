@@ -48,9 +48,9 @@ def main(params: Params) -> None:
     found = testsets.find(params)
     try:
         device = choose_device(params.train.device)
+        make_deterministic(params.train.threads)
     except ValueError as error:
         raise stage.StageError(f"train.{error}") from None
-    make_deterministic(params.train.threads)
     trained = Trained.read(paths.TRAINED)
     check_weights(trained)
     loss = Loss.model_validate(nested(trained.params)["loss"])

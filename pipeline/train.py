@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save
 
 from pipeline.base import artifacts, paths, processes, stage
+from pipeline.base.environment import Environment
 from pipeline.base.inputs import Inputs, digest
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
@@ -34,18 +35,19 @@ def main(params: Params) -> None:
     given = Inputs.of("train", params)
     try:
         device = choose_device(params.train.device)
+        make_deterministic(params.train.threads)
     except ValueError as error:
         raise stage.StageError(f"train.{error}") from None
     precision = choose_precision(params.train.precision, device)
-    make_deterministic(params.train.threads)
     keep_freed_memory()
     testsets.find(params)  # a wrong folder is not to show only after the training
     loss = build_loss(params.loss, device, precision)
     pairs = _open_pairs()
     with processes.together(params.train.processes, device, "pipeline.train") as team:
         training = _prepare(params, device, precision, loss, pairs, team)
+        environment = Environment.in_force(device, precision, team.size, training.first_step())
         if team.leads:
-            _lead(params, given, training, pairs, device, precision)
+            _lead(params, given, training, pairs, environment)
         else:
             training.resume(None)
             with suppress(DivergedError):  # which the first process tells of
@@ -57,24 +59,13 @@ def _lead(
     given: Inputs,
     training: Training,
     pairs: Pairs,
-    device: torch.device,
-    precision: str,
+    environment: Environment,
 ) -> None:
     """Train, report and write, as the only process or as the first of several."""
-    surroundings = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "precision": precision,
-        "torch": torch.__version__,
-    }
-    key = given.key(*surroundings.values())
-    made_from = {"params": given.params, "key": key, **surroundings}
+    key = given.key(environment)
+    made_from = {"params": given.params, "key": key, "environment": environment}
     shown = Degraded.read(paths.DEGRADED).params | given.params
-    print(
-        f"Training {params.train.steps} steps on {surroundings['device']} "
-        f"({surroundings['instructions']}, {params.train.threads} threads) in {precision}",
-        flush=True,
-    )
+    print(f"Training {params.train.steps} steps on {environment}", flush=True)
     if changes := identity.changed_parameters(params):
         print(f"Not as committed in params.yaml: {changes}", flush=True)
     with checkpoints.of(key) as checkpoint:

@@ -1,5 +1,7 @@
 """Training an SRCNN: everything one run needs, step by step, to the same bits each time."""
 
+import copy
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -143,6 +145,21 @@ class Training:
             "best": self._best,
             "snapshots": self._snapshots,
         }
+
+    def first_step(self) -> str:
+        """A digest of the network after one step from where it is; the run stays as it was.
+
+        Whatever decides the bits has a part in it: the processor, libraries, their settings in the
+        environment, threads, processes. All processes of the team have to call it.
+
+        Raises:
+            TeamLostError: another process has ended.
+        """
+        before = copy.deepcopy(self.state_dict())
+        self._train_step()
+        weights = b"".join(tensor.numpy().tobytes() for tensor in _copy(self._model).values())
+        self.load_state_dict(before)
+        return hashlib.sha256(weights).hexdigest()
 
     def resume(self, state: dict[str, Any] | None) -> None:
         """Take up the run that rank 0 gives the state of, in all processes; None: begin.

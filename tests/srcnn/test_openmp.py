@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from srcnn.openmp import spin_briefly
+from srcnn.openmp import prepare_threads
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,12 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
     ("given", "spins"),
     [({}, "10000"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
 )
-def test_threads_spin_briefly_unless_the_user_decided(given, spins, monkeypatch):
+def test_threads_prepare_threads_unless_the_user_decided(given, spins, monkeypatch):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    spin_briefly()
+    prepare_threads()
     assert os.environ.get("GOMP_SPINCOUNT") == spins
 
 
