@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
@@ -32,6 +31,7 @@ from srcnn.inference import SuperResolver
 from srcnn.measures import JUDGES, MEASURES, measures_among
 from srcnn.pairs import Pairs
 from srcnn.pictures import images
+from srcnn.progress import progress
 from srcnn.splits import evenly_spaced
 
 _DECIMALS = 6
@@ -100,7 +100,7 @@ def _read(files: Sequence[Path]) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _all(scores: Iterator[Score], name: str, count: int) -> list[Score]:
-    return list(tqdm(scores, f"evaluate {name}", count, unit="picture", disable=None))
+    return list(progress(scores, f"evaluate {name}", count, "picture"))
 
 
 def _evaluation(

@@ -1,7 +1,5 @@
 """Stage train: from the LR/HR pairs to the network's weights, the training curve and snapshots."""
 
-import sys
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -74,8 +72,7 @@ def _lead(
             print(f"Continuing at step {training.step} of {params.train.steps}.", flush=True)
         with live.reporting(params.tracking.experiment, shown, key) as report:
             try:
-                log = _logged(report, params.train.steps, training.step)
-                training.fit(log, checkpoint.save, params.train.checkpoint_every)
+                training.fit(report, checkpoint.save, params.train.checkpoint_every)
             except DivergedError as error:
                 raise stage.StageError(f"{error} (train.lr, train.muon_lr)") from None
             try:
@@ -92,29 +89,6 @@ def _open_pairs() -> Pairs:
         return Pairs.open(paths.PAIRS, verify=True)
     except ValueError as error:
         raise stage.StageError(f"{error}. {artifacts.way_back(paths.PAIRS)}") from None
-
-
-def _logged(report: live.Report, steps: int, done: int) -> live.Report:
-    """The report, and where no progress bar can be seen a line at each validation."""
-    started = time.monotonic()
-
-    def log(row: dict[str, Any]) -> None:
-        report(row)
-        if "val_psnr" in row and not sys.stderr.isatty():
-            step = row["step"]
-            left = (steps - step) * (time.monotonic() - started) / max(step - done, 1)
-            print(
-                f"step {step} of {steps}: validation {row['val_psnr']:.2f} dB "
-                f"(bicubic {row['val_psnr_bicubic']:.2f})"
-                + (f", about {_duration(left)} left" if done < step < steps else ""),
-                flush=True,
-            )
-
-    return log
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def _prepare(
