@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from srcnn.imresize import bicubic_upscale
+from srcnn.masking import brief
 from srcnn.networks import NETWORKS, build
 from srcnn.networks.network import Network
 
@@ -121,9 +122,8 @@ class SuperResolver:
             if damaged:
                 raise ValueError(f"{damaged[0]} is not all finite")
         except (SafetensorError, OSError, *_IMPOSSIBLE) as error:
-            reason = str(error).partition("\n")[0]
             raise UnusableModel(
-                f"{path} is not a trained network of this project: {reason}"
+                f"{path} is not a trained network of this project: {brief(error)}"
             ) from None
         model.load_state_dict(tensors, assign=True)
         model.eval().to(device)

@@ -1,5 +1,6 @@
 """Training an SRCNN: everything one run needs, step by step, to the same bits each time."""
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -7,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from srcnn.inference import SuperResolver
 from srcnn.learner import Learner, Terms, weights_of
@@ -16,6 +16,7 @@ from srcnn.networks.network import Network, crop
 from srcnn.optim import Optimization
 from srcnn.pairs import Pairs
 from srcnn.patches import PatchSampler
+from srcnn.progress import Progress
 from srcnn.team import Team
 from srcnn.validation import Validation
 
@@ -148,6 +149,24 @@ class Training:
             "snapshots": self._snapshots,
         }
 
+    def first_step(self) -> str:
+        """A digest of the network after one step from where it is; the run stays as it was.
+
+        Whatever decides the bits has a part in it: the processor, libraries, their settings in the
+        environment, threads, processes. All processes of the team have to call it.
+
+        Raises:
+            TeamLostError: another process has ended.
+        """
+        before = deepcopy(self.state_dict())
+        if self._settings.steps:
+            self._train_step()
+        weights = b"".join(
+            tensor.numpy().tobytes() for tensor in weights_of(self._network).values()
+        )
+        self.load_state_dict(before)
+        return hashlib.sha256(weights).hexdigest()
+
     def resume(self, state: dict[str, Any] | None) -> None:
         """Take up the run that rank 0 gives the state of, in all processes; None: begin.
 
@@ -188,16 +207,15 @@ class Training:
             TeamLostError: another process has ended.
         """
         settings = self._settings
-        total = settings.steps
-        hidden = None if self._team.leads else True  # None: where there is no terminal
-        with tqdm(total=total, initial=self.step, desc="train", unit="step", disable=hidden) as bar:
+        hidden = not self._team.leads
+        with Progress("train", settings.steps, "step", self.step, hidden) as shown:
             if self.step == 0:
-                self._record(bar, report)
+                self._record(shown, report)
             while self.step < settings.steps:
                 self._train_step()
-                bar.update()
+                shown.update()
                 if self._is_due(settings.log_every) or self._is_due(settings.validate_every):
-                    self._record(bar, report)
+                    self._record(shown, report)
                 if self.step % checkpoint_every == 0:
                     self._check_finite()
                     if self._team.leads:
@@ -242,7 +260,7 @@ class Training:
             step = self._past.step + self.step
             self._snapshots[step] = self._validation.snapshot(self._resolver)
 
-    def _record(self, bar: tqdm, report: Callable[[Row], None]) -> None:
+    def _record(self, shown: Progress, report: Callable[[Row], None]) -> None:
         row: Row = {"step": self._past.step + self.step}
         if self.step > 0:
             self._check_finite()
@@ -257,8 +275,10 @@ class Training:
             row |= self._validate()
         self._rows.append(row)
         report(row)
-        shown = {name: row[name] for name in ("train_loss", "val_psnr") if name in row}
-        bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)
+        if "val_psnr" in row:
+            shown.tell(
+                f"validation {row['val_psnr']:.2f} dB (bicubic {row['val_psnr_bicubic']:.2f})"
+            )
 
     def _check_finite(self) -> None:
         """Name the first term that is no number, with its step."""
