@@ -45,7 +45,7 @@ def main(params: Params, measure: str | None, output: Path) -> None:
             for each in (PSNR, SSIM, judge)
         )
         print(f"{experiment.name:24}  {wording.loss(experiment):48}  {scores}")
-    print(f"Means over pictures. {_measured_on(sweep[0], (PSNR, SSIM, judge))}")
+    print("Means over pictures.", *_measured_on(sweep[0], (PSNR, SSIM, judge)), sep="\n  ")
     if left_out:
         print(
             f"Left out: {', '.join(left_out)}; trained with an untrained VGG19, and "
@@ -86,8 +86,6 @@ def newest_sweep(found: Sequence[Experiment]) -> list[Experiment]:
 def usable_judge(sweep: Sequence[Experiment], wanted: Measure | None) -> Measure:
     """The measure asked for, or the most trusted judge, that all have, taken in the same way.
 
-    That is, of the same pictures with the same weights.
-
     Experiments with an untrained VGG19 have no say beside others: it may teach but not judge, so
     their VGG19 distance may be measured with other weights.
 
@@ -106,7 +104,10 @@ def usable_judge(sweep: Sequence[Experiment], wanted: Measure | None) -> Measure
 
 
 def _judged_alike(sweep: Sequence[Experiment], judge: Measure) -> list[Experiment]:
-    """The experiments that have a measure, taken as it was of the first that has a say."""
+    """The experiments that have a measure, of the pictures and with the weights of the first.
+
+    That is, of the first that has a say.
+    """
     ways = {e.run_id: (_weights(e, judge), set(_taken(e, judge).index)) for e in sweep}
     standard = ways[_deciding(sweep)[0].run_id]
     return [e for e in sweep if f"test/{judge.name}" in e.metrics and ways[e.run_id] == standard]
@@ -122,8 +123,8 @@ def _taken(experiment: Experiment, measure: Measure) -> pd.DataFrame:
     return scores.reindex(columns=["source", measure.name]).dropna()
 
 
-def _measured_on(experiment: Experiment, measures: Sequence[Measure]) -> str:
-    """How many sources and pictures the measures were taken of."""
+def _measured_on(experiment: Experiment, measures: Sequence[Measure]) -> list[str]:
+    """How many sources and pictures the measures were taken of, a line for each number."""
     titles: dict[str, list[str]] = {}
     for measure in measures:
         taken = _taken(experiment, measure)
@@ -132,7 +133,7 @@ def _measured_on(experiment: Experiment, measures: Sequence[Measure]) -> str:
         if sources < FEWEST_SOURCES:
             on += f" (differences {wording.undecidable(sources)})"
         titles.setdefault(on, []).append(measure.title)
-    return "; ".join(f"{wording.listed(of)}: {on}" for on, of in titles.items())
+    return [f"{wording.listed(of)}: {on}" for on, of in titles.items()]
 
 
 def _deciding(sweep: Sequence[Experiment]) -> Sequence[Experiment]:
@@ -162,11 +163,11 @@ def _figure(sweep: Sequence[Experiment], judge: Measure) -> Figure:
     bicubic = figures.Point(
         "bicubic", metrics["test/psnr_bicubic"], metrics[f"test/{judge.name}_bicubic"]
     )
-    subtitle = (
-        f"{_measured_on(sweep[0], (PSNR, judge))};\n×{evaluation['scale']}, "
-        f"{evaluation['luma']} luma; beside the points: {_WEIGHT}"
-    )
-    return figures.tradeoff(series, bicubic, judge.title, subtitle)
+    subtitle = [
+        *_measured_on(sweep[0], (PSNR, judge)),
+        f"×{evaluation['scale']}, {evaluation['luma']} luma; beside the points: {_WEIGHT}",
+    ]
+    return figures.tradeoff(series, bicubic, judge.title, "\n".join(subtitle))
 
 
 def _point(experiment: Experiment, judge: Measure) -> figures.Point:

@@ -95,8 +95,9 @@ def test_it_says_how_many_pictures_a_measure_is_of(tmp_path, monkeypatch, capsys
     monkeypatch.setattr(experiments, "published", lambda _: found)
     tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
     assert (
-        "Means over pictures. PSNR and SSIM: 24 sources, 24 pictures; VGG19 distance: 3 sources, "
-        "3 pictures (differences cannot be decided with 3 sources)\n"
+        "Means over pictures.\n"
+        "  PSNR and SSIM: 24 sources, 24 pictures\n"
+        "  VGG19 distance: 3 sources, 3 pictures (differences cannot be decided with 3 sources)\n"
     ) in capsys.readouterr().out
 
 
