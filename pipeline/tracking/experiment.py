@@ -129,9 +129,10 @@ class Experiment:
         interval = evaluation["psnr_source_gain_ci95"]
         certain = f" (95 % interval {interval[0]:+.2f} to {interval[1]:+.2f})" if interval else ""
         return (
-            f"{evaluation['network']} {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}, means "
-            f"over {evaluation['pictures']} test pictures; mean gain over {evaluation['sources']} "
-            f"sources {evaluation['psnr_source_gain']:+.2f} dB{certain}"
+            f"{evaluation['network']} {evaluation['psnr']:.2f} dB, "
+            f"bicubic {evaluation['psnr_bicubic']:.2f}, means over {evaluation['pictures']} test "
+            f"pictures; mean gain over {evaluation['sources']} sources "
+            f"{evaluation['psnr_source_gain']:+.2f} dB{certain}"
         )
 
 
