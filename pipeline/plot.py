@@ -44,7 +44,7 @@ def main(params: Params) -> None:
     with artifacts.reading(paths.EVALUATION):
         evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
         loss = evaluation["loss"]
-        interval = evaluation["psnr_gain_ci95"]
+        gain = evaluation["psnr_source_gain"], evaluation["psnr_source_gain_ci95"]
     trained = Trained.read(paths.TRAINED)
     with artifacts.reading(paths.TRAINING_CURVE):
         curve = _read_curve(trained)
@@ -58,7 +58,7 @@ def main(params: Params) -> None:
         "curves": figures.curves(curve, int(trained.kept["step"]), luma, loss),
         "reconstructions": figures.reconstructions(examples, scale, luma, loss),
         "snapshots": figures.snapshots(**snapshots, scale=scale, luma=luma, loss=loss),
-        "gain_histogram": figures.gain_histogram(gains, interval, luma, scale, loss),
+        "gain_histogram": figures.gain_histogram(gains, *gain, luma, scale, loss),
     }
     with artifacts.whole_folder(paths.FIGURES) as folder:
         for name, figure in drawn.items():

@@ -7,20 +7,24 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.base import artifacts, stage
 from pipeline.base.params import Params
+from pipeline.base.paths import HELD_OUT
 from pipeline.base.stage import StageError
 from pipeline.compare import experiments, wording
 from pipeline.compare.experiments import Experiment
 from srcnn import figures
 from srcnn.measures import GMSD, JUDGES, MEASURES, PSNR, SSIM, Measure
+from srcnn.statistics import FEWEST_SOURCES
 
 _FREE = ("loss.", "evaluate.", "tracking.")
 _LAYERS = "loss.perceptual_layers."
 _WEIGHT = "loss.perceptual_weight"
 _PIXEL = "loss.pixel"
+_ALIKE = "measured of the same pictures with the same weights"
 
 
 def main(params: Params, measure: str | None, output: Path) -> None:
@@ -41,13 +45,14 @@ def main(params: Params, measure: str | None, output: Path) -> None:
             for each in (PSNR, SSIM, judge)
         )
         print(f"{experiment.name:24}  {wording.loss(experiment):48}  {scores}")
+    print("Means over pictures.", *_measured_on(sweep[0], (PSNR, SSIM, judge)), sep="\n  ")
     if left_out:
         print(
             f"Left out: {', '.join(left_out)}; trained with an untrained VGG19, and "
             f"{judge.title} was not measured as for the others"
         )
     if judge == GMSD and not measure:
-        print("GMSD is drawn: not all have LPIPS or VGG19 distance, measured with the same weights")
+        print(f"GMSD is drawn: not all have LPIPS or VGG19 distance, {_ALIKE}")
     artifacts.write_bytes(output, figures.png(_figure(sweep, judge)))
     print(f"\nAs a figure: {output}")
 
@@ -93,16 +98,42 @@ def usable_judge(sweep: Sequence[Experiment], wanted: Measure | None) -> Measure
             return judge
     judge = wanted or JUDGES[-1]
     raise StageError(
-        f"not all {len(sweep)} experiments have {judge.title}, measured with the same "
-        f"weights: {', '.join(_measured(experiment, judge) for experiment in sweep)}"
+        f"not all {len(sweep)} experiments have {judge.title}, {_ALIKE}: "
+        f"{', '.join(_measured(experiment, judge) for experiment in sweep)}"
     )
 
 
 def _judged_alike(sweep: Sequence[Experiment], judge: Measure) -> list[Experiment]:
-    """The experiments that have a measure, taken as it was of the first that has a say."""
-    weights = {e.run_id: e.results.evaluation.get(f"{judge.name}_weights") for e in sweep}
-    standard = weights[_deciding(sweep)[0].run_id]
-    return [e for e in sweep if f"test/{judge.name}" in e.metrics and weights[e.run_id] == standard]
+    """The experiments that have a measure, of the pictures and with the weights of the first.
+
+    That is, of the first that has a say.
+    """
+    ways = {e.run_id: (_weights(e, judge), set(_taken(e, judge).index)) for e in sweep}
+    standard = ways[_deciding(sweep)[0].run_id]
+    return [e for e in sweep if f"test/{judge.name}" in e.metrics and ways[e.run_id] == standard]
+
+
+def _weights(experiment: Experiment, judge: Measure) -> str | None:
+    return experiment.results.evaluation.get(f"{judge.name}_weights")
+
+
+def _taken(experiment: Experiment, measure: Measure) -> pd.DataFrame:
+    """The held-out pictures that a measure was taken of, by their ids."""
+    scores = experiment.results.of_set(HELD_OUT)
+    return scores.reindex(columns=["source", measure.name]).dropna()
+
+
+def _measured_on(experiment: Experiment, measures: Sequence[Measure]) -> list[str]:
+    """How many sources and pictures the measures were taken of, a line for each number."""
+    titles: dict[str, list[str]] = {}
+    for measure in measures:
+        taken = _taken(experiment, measure)
+        sources = taken["source"].nunique()
+        on = wording.measured_on(sources, len(taken))
+        if sources < FEWEST_SOURCES:
+            on += f" (differences {wording.undecidable(sources)})"
+        titles.setdefault(on, []).append(measure.title)
+    return [f"{wording.listed(of)}: {on}" for on, of in titles.items()]
 
 
 def _deciding(sweep: Sequence[Experiment]) -> Sequence[Experiment]:
@@ -113,8 +144,9 @@ def _deciding(sweep: Sequence[Experiment]) -> Sequence[Experiment]:
 def _measured(experiment: Experiment, judge: Measure) -> str:
     if f"test/{judge.name}" not in experiment.metrics:
         return f"{experiment.label} without"
-    weights = experiment.results.evaluation.get(f"{judge.name}_weights")
-    return experiment.label + (f" with {weights}" if weights else "")
+    weights = _weights(experiment, judge)
+    count = len(_taken(experiment, judge))
+    return f"{experiment.label}{f' with {weights}' if weights else ''} of {count} pictures"
 
 
 def _figure(sweep: Sequence[Experiment], judge: Measure) -> Figure:
@@ -131,11 +163,11 @@ def _figure(sweep: Sequence[Experiment], judge: Measure) -> Figure:
     bicubic = figures.Point(
         "bicubic", metrics["test/psnr_bicubic"], metrics[f"test/{judge.name}_bicubic"]
     )
-    subtitle = (
-        f"{evaluation['pictures']} test pictures, ×{evaluation['scale']}, "
-        f"{evaluation['luma']} luma;\nbeside the points: {_WEIGHT}"
-    )
-    return figures.tradeoff(series, bicubic, judge.title, subtitle)
+    subtitle = [
+        *_measured_on(sweep[0], (PSNR, judge)),
+        f"×{evaluation['scale']}, {evaluation['luma']} luma; beside the points: {_WEIGHT}",
+    ]
+    return figures.tradeoff(series, bicubic, judge.title, "\n".join(subtitle))
 
 
 def _point(experiment: Experiment, judge: Measure) -> figures.Point:

@@ -10,22 +10,35 @@ from srcnn.statistics import FEWEST_SOURCES, Difference
 
 
 def interval(difference: Difference) -> str:
-    """The 95 % interval of a difference; empty of a single source."""
+    """The 95 % interval of a difference; empty of too few sources."""
     if difference.interval is None:
         return ""
     low, high = (difference.measure.number(end, signed=True) for end in difference.interval)
     return f"{low} to {high}"
 
 
+def measured_on(sources: int, pictures: int) -> str:
+    """How many sources and pictures a measure was taken of."""
+    return f"{_count(sources, 'source')}, {_count(pictures, 'picture')}"
+
+
+def undecidable(sources: int) -> str:
+    """What is said of differences over fewer than FEWEST_SOURCES."""
+    return f"cannot be decided with {_count(sources, 'source')}"
+
+
 def significance(difference: Difference) -> str:
-    """Who is better at a measure, and in how many pictures."""
+    """Who is better at a measure, and of how many sources."""
+    if not difference.is_decidable:
+        return undecidable(difference.sources)
     p = difference.p_value
     shown = "p < 0.001" if p < 0.001 else f"p {p:.3f}"
     if not difference.better:
-        return f"no significant difference, {shown}"
-    won = difference.wins["ab".index(difference.better)]
+        why = "; interval and test disagree" if difference.is_contradictory else ""
+        return f"no significant difference, {shown}{why}"
     letter = difference.better.upper()
-    return f"{letter} is better in {won} of {difference.pictures} pictures, {shown}"
+    won = difference.wins["AB".index(letter)]
+    return f"{letter} is better in {won} of {difference.sources} sources, {shown}"
 
 
 def loss(experiment: Experiment) -> str:
@@ -36,24 +49,22 @@ def loss(experiment: Experiment) -> str:
 
 def verdict(differences: Sequence[Difference]) -> str:
     """What is significant about the measures of one test set, in a plain sentence or two."""
-    sources = max(difference.sources for difference in differences)
-    if sources < FEWEST_SOURCES:
-        counted = "one source picture" if sources == 1 else f"{sources} source pictures"
-        return (
-            f"The test pictures come from {counted}: too few to call any difference significant "
-            f"({FEWEST_SOURCES} are needed)."
-        )
     parts = []
     for letter in "AB":
         won = [d for d in differences if d.better == letter.lower()]
         if won:
-            parts.append(
-                f"{letter} is significantly better in {_listed([_amount(d) for d in won])}"
-            )
-    open_ = [d.measure.title for d in differences if not d.better]
-    if open_:
-        parts.append(f"{'n' if parts else 'N'}o significant difference in {_listed(open_)}")
-    return f"{'; '.join(parts)}."
+            parts.append(f"{letter} is significantly better in {listed([_amount(d) for d in won])}")
+    equal = [d.measure.title for d in differences if d.is_decidable and not d.better]
+    if equal:
+        parts.append(f"no significant difference in {listed(equal)}")
+    undecided: dict[int, list[str]] = {}
+    for d in differences:
+        if not d.is_decidable:
+            undecided.setdefault(d.sources, []).append(d.measure.title)
+    for sources, titles in undecided.items():
+        parts.append(f"{listed(titles)} {undecidable(sources)}, {FEWEST_SOURCES} are needed")
+    sentence = "; ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def _amount(difference: Difference) -> str:
@@ -61,13 +72,24 @@ def _amount(difference: Difference) -> str:
     return f"{measure.title} (by {measure.text(abs(difference.mean))})"
 
 
-def _listed(parts: Sequence[str]) -> str:
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """As in a sentence: "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def remarks(comparison: Comparison) -> list[str]:
     """What one must know to read the differences rightly."""
     found = []
+    differences = [d for of_set in comparison.differences.values() for d in of_set]
+    if any(d.sources < d.pictures for d in differences):
+        found.append(
+            "Bicubic, A and B are means over pictures; B − A, its interval and its test are over "
+            "sources, each of which counts once, as the mean of its pictures."
+        )
     perceptual = [
         letter
         for letter, experiment in (("A", comparison.a), ("B", comparison.b))
@@ -79,7 +101,7 @@ def remarks(comparison: Comparison) -> list[str]:
             "SSIM, which reward blur where detail is uncertain, often GMSD too, and to gain in "
             "VGG19 distance and LPIPS."
         )
-    measures = {d.measure for of_set in comparison.differences.values() for d in of_set}
+    measures = {d.measure for d in differences}
     if perceptual and VGG19 in measures:
         found.append(
             f"{' and '.join(perceptual)} learned from VGG19 features, so the VGG19 distance is "
@@ -107,11 +129,11 @@ def as_text(comparison: Comparison) -> str:
     rows = [(name, *values) for name, values in comparison.parameters.items()]
     lines += _table(["", "A", "B"], rows, "<<<") if rows else ["  none"]
     for name, differences in comparison.differences.items():
-        lines += ["", f"{set_title(name)}: {differences[0].pictures} pictures"]
+        lines += ["", set_title(name)]
         lines += _table(
-            ["", "bicubic", "A", "B", "B − A", "95 % interval", "significant"],
+            ["", "measured on", "bicubic", "A", "B", "B − A", "95 % interval", "significant"],
             [_row(difference) for difference in differences],
-            "<>>>>><",
+            "<<>>>>><",
         )
         lines += ["", verdict(differences)]
     notes = remarks(comparison)
@@ -129,6 +151,7 @@ def _row(difference: Difference) -> list[str]:
     values = (difference.bicubic, difference.a, difference.b)
     return [
         f"{measure.heading} {measure.arrow}",
+        measured_on(difference.sources, difference.pictures),
         *(measure.number(value) for value in values),
         measure.number(difference.mean, signed=True),
         interval(difference),

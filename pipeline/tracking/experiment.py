@@ -127,12 +127,12 @@ class Experiment:
     def result(self) -> str:
         """The result in one line, for whoever waited for it."""
         evaluation = self.evaluation
-        interval = evaluation["psnr_gain_ci95"]
+        interval = evaluation["psnr_source_gain_ci95"]
         certain = f" (95 % interval {interval[0]:+.2f} to {interval[1]:+.2f})" if interval else ""
         return (
-            f"SRCNN {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}: "
-            f"gain {evaluation['psnr_gain']:+.2f} dB{certain} "
-            f"on {evaluation['pictures']} test pictures of {evaluation['sources']} sources"
+            f"SRCNN {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}, means "
+            f"over {evaluation['pictures']} test pictures; mean gain over {evaluation['sources']} "
+            f"sources {evaluation['psnr_source_gain']:+.2f} dB{certain}"
         )
 
 

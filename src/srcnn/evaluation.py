@@ -21,7 +21,7 @@ from srcnn.inference import SuperResolver, bicubic
 from srcnn.measures import MEASURES
 from srcnn.metrics import finite_psnr, gmsd, shave, ssim
 from srcnn.pairs import Pairs
-from srcnn.statistics import bootstrap_interval
+from srcnn.statistics import bootstrap_interval, source_means
 
 _TEST_SET_LUMA = "studio"
 
@@ -177,33 +177,41 @@ def score_test_set(
 
 
 def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
-    """Means over pictures, ready for JSON.
+    """Means over pictures, and of gains over sources, ready for JSON.
 
-    For each measure `m`: `m`, `m_std`, `m_bicubic`, `m_gain`, `m_gain_std` and `m_gain_ci95` =
-    [low, high], and the numbers of `pictures` and `sources`. For learned measures the same over
-    the `m_pictures` that they were taken of; only `m` = None if there are none.
-    A gain is positive where SR is better than bicubic, for every measure. Standard deviations are
-    over pictures (divided by n - 1). What one picture cannot tell is None.
+    For each measure `m`, over the pictures: the means `m`, `m_bicubic` and `m_gain`, as the
+    literature gives them, and the standard deviations `m_std` and `m_gain_std` (divided by n - 1).
+    Over the sources, see `srcnn.statistics`: the mean `m_source_gain` and its 95 % interval
+    `m_source_gain_ci95` = [low, high]. Beside them the numbers of `pictures` and `sources`; for
+    learned measures those that they were taken of, `m_pictures` and `m_sources`, and only
+    `m` = None if there are none.
+    A gain is positive where SR is better than bicubic, for every measure. What one picture, or too
+    few sources, cannot tell is None.
 
     Raises:
         ValueError: there are no scores.
     """
     if not scores:
         raise ValueError("there are no scores to summarise")
-    sources = {score.source for score in scores}
-    summary: dict[str, Any] = {"pictures": len(scores), "sources": len(sources)}
+    summary: dict[str, Any] = _counts("", scores)
     summary |= _summarise(scores, [m.name for m in MEASURES.values() if not m.learned], seed)
     for name in (m.name for m in MEASURES.values() if m.learned):
         taken = [score for score in scores if getattr(score, name) is not None]
-        summary[f"{name}_pictures"] = len(taken)
+        summary |= _counts(f"{name}_", taken)
         summary |= _summarise(taken, [name], seed) if taken else {name: None}
     return summary
+
+
+def _counts(prefix: str, scores: Sequence[Score]) -> dict[str, int]:
+    sources = {score.source for score in scores}
+    return {f"{prefix}pictures": len(scores), f"{prefix}sources": len(sources)}
 
 
 def _summarise(scores: Sequence[Score], measures: Sequence[str], seed: int) -> dict[str, Any]:
     summary: dict[str, Any] = {}
     gains = np.array([[score.gain(measure) for measure in measures] for score in scores])
-    intervals = bootstrap_interval(gains, [score.source for score in scores], seed)
+    means = source_means(gains, [score.source for score in scores])
+    intervals = bootstrap_interval(means, seed)
     for k, measure in enumerate(measures):
         values = [getattr(score, measure) for score in scores]
         summary |= {
@@ -214,7 +222,8 @@ def _summarise(scores: Sequence[Score], measures: Sequence[str], seed: int) -> d
             ),
             f"{measure}_gain": statistics.fmean(gains[:, k]),
             f"{measure}_gain_std": _deviation(gains[:, k]),
-            f"{measure}_gain_ci95": None if intervals is None else intervals[:, k].tolist(),
+            f"{measure}_source_gain": float(means[:, k].mean()),
+            f"{measure}_source_gain_ci95": None if intervals is None else intervals[:, k].tolist(),
         }
     return summary
 

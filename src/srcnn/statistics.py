@@ -1,11 +1,15 @@
-"""How sure a mean over pictures is, and which differences between two networks are significant.
+"""How sure a mean difference is, and which differences between two networks are significant.
 
-Two networks are compared on the same pictures, in pairs. The bootstrap is our own, because
-`scipy.stats.bootstrap` draws single values, not whole source pictures.
+Pictures of one source (tiles of a photograph, pictures of a person) resemble each other, so a
+source counts as one observation however many pictures it has (Davison and Hinkley, "Bootstrap
+Methods and their Application", 1997, section 3.8). All that is said here is of one number, the
+mean over sources: differences on the same picture are averaged within each source, then over the
+sources. It equals the mean over pictures where all sources have as many.
 
-A difference counts as significant if its 95 % bootstrap interval excludes 0 and a Wilcoxon
-signed-rank test agrees (p < 0.05). The interval says how large the difference is but is too narrow
-for few pictures; the test is exact there. No correction is made for looking at several measures.
+A network counts as significantly better if that mean, its 95 % bootstrap interval and a two-sided
+Wilcoxon signed-rank test (p < 0.05) all say that it is. The interval says how large the difference
+is but is too narrow for few sources; the test is exact there. No correction is made for looking at
+several measures.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +19,7 @@ import numpy as np
 
 from srcnn.measures import Measure
 
-FEWEST_SOURCES = 6  # of five that all agree the Wilcoxon test still gives p = 0.06
+FEWEST_SOURCES = 6  # the least p of n sources is 2 to the 1 - n: 0.06 of five that all agree
 
 _SIGNIFICANCE = 0.05
 _CONFIDENCE = 0.95
@@ -27,35 +31,40 @@ _FEWEST_DRAWS = 1_000
 _DRAWN_AT_ONCE = 2**16
 
 
-def bootstrap_interval(
-    values: np.ndarray, sources: Sequence[str], seed: int, draws: int | None = None
-) -> np.ndarray | None:
-    """95 % percentile bootstrap interval of the mean over pictures (Efron, 1979).
-
-    Whole source pictures are drawn, each with all pictures cut from it: tiles of one photograph
-    resemble each other, and drawing them one by one would make the interval too narrow (Davison
-    and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8).
+def source_means(values: np.ndarray, sources: Sequence[str]) -> np.ndarray:
+    """Mean of each source's pictures.
 
     Args:
-        values: (pictures, K), K columns that get one interval each.
+        values: (pictures, K).
         sources: the source of each picture.
+
+    Returns:
+        (sources, K), by the sources' sorted names.
+    """
+    _, owner = np.unique(np.asarray(sources), return_inverse=True)
+    sums = np.column_stack([np.bincount(owner, column) for column in values.T])
+    return sums / np.bincount(owner)[:, None]
+
+
+def bootstrap_interval(means: np.ndarray, seed: int, draws: int | None = None) -> np.ndarray | None:
+    """95 % percentile bootstrap interval of the mean over sources (Efron, 1979).
+
+    Args:
+        means: of the sources, (sources, K), K columns that get one interval each.
         seed: of the draws.
         draws: bootstrap samples; None: 10,000, of more than 10,000 sources fewer, as few as 1,000
             of 100,000.
 
     Returns:
-        (2, K), the lower and the upper ends; None if there is only one source.
+        (2, K), the lower and the upper ends; None of fewer than FEWEST_SOURCES.
     """
-    names, owner = np.unique(np.asarray(sources), return_inverse=True)
-    if len(names) < 2:
+    if len(means) < FEWEST_SOURCES:
         return None
     if draws is None:
-        draws = min(_DRAWS, max(_FEWEST_DRAWS, _DRAWN // len(names)))
-    sums = [np.bincount(owner, column) for column in values.T]
-    rows = np.column_stack([*sums, np.bincount(owner)])
-    totals = np.concatenate(list(_resample(rows, draws, seed)))
+        draws = min(_DRAWS, max(_FEWEST_DRAWS, _DRAWN // len(means)))
+    sums = np.concatenate(list(_resample(means, draws, seed)))
     tail = (1 - _CONFIDENCE) / 2
-    return np.quantile(totals[:, :-1] / totals[:, -1:], [tail, 1 - tail], axis=0)
+    return np.quantile(sums / len(means), [tail, 1 - tail], axis=0)
 
 
 @dataclass(frozen=True)
@@ -66,12 +75,13 @@ class Difference:
         a: mean over the pictures, of A's.
         b: mean over the pictures, of B's.
         bicubic: mean over the pictures, of bicubic interpolation.
-        mean: of B less A.
-        interval: 95 % bootstrap interval of that mean, whole sources drawn; None of one source.
-        p_value: of the two-sided Wilcoxon signed-rank test over the sources' mean differences.
-        wins: the pictures on which A is better, and on which B is.
+        mean: mean over the sources, of B less A.
+        interval: 95 % bootstrap interval of that mean; None of fewer than FEWEST_SOURCES.
+        p_value: of the two-sided Wilcoxon signed-rank test over the sources' differences.
+        signed_ranks: its sum, positive where the differences tend to be.
+        wins: the sources on which A is better, and on which B is.
         pictures: how many there are.
-        sources: from how many source pictures.
+        sources: from how many sources.
     """
 
     measure: Measure
@@ -81,24 +91,38 @@ class Difference:
     mean: float
     interval: tuple[float, float] | None
     p_value: float
+    signed_ranks: float
     wins: tuple[int, int]
     pictures: int
     sources: int
 
     @property
-    def is_significant(self) -> bool:
-        """Whether interval and test agree that there is a difference."""
-        if self.interval is None:
-            return False
-        low, high = self.interval
-        return (low > 0 or high < 0) and self.p_value < _SIGNIFICANCE
+    def is_decidable(self) -> bool:
+        """Whether so many sources could be significant at all."""
+        return self.sources >= FEWEST_SOURCES
 
     @property
     def better(self) -> str | None:
         """The network that is significantly better, "a" or "b"; None if neither is."""
-        if not self.is_significant:
+        by_interval, by_test = self._signs()
+        if not by_test or by_interval != by_test:
             return None
-        return "b" if (self.mean > 0) == self.measure.higher_is_better else "a"
+        return "b" if (by_test > 0) == self.measure.higher_is_better else "a"
+
+    @property
+    def is_contradictory(self) -> bool:
+        """Whether interval and test would each decide otherwise."""
+        by_interval, by_test = self._signs()
+        return by_interval != by_test
+
+    def _signs(self) -> tuple[float, float]:
+        """The sign of the difference by mean and interval, and by the test; 0 where not sure."""
+        low, high = self.interval or (0.0, 0.0)
+        excludes_zero = low > 0 or high < 0
+        return (
+            float(np.sign(self.mean)) if excludes_zero else 0.0,
+            float(np.sign(self.signed_ranks)) if self.p_value < _SIGNIFICANCE else 0.0,
+        )
 
 
 def compare(
@@ -109,46 +133,44 @@ def compare(
     sources: Sequence[str],
     seed: int = 0,
 ) -> Difference:
-    """Compare one measure of two networks picture by picture.
+    """Compare one measure of two networks on the same pictures.
 
     Args:
         measure: what was measured.
         a: the measure of A's pictures, finite floats (N,), N at least 1.
         b: of B's, of the same pictures in the same order.
         bicubic: of bicubic interpolation.
-        sources: the source picture that each was cut from; pictures of one source are not
-            independent, so both interval and test take whole sources.
+        sources: the source of each picture.
         seed: of the bootstrap.
     """
-    differences = b - a
-    interval = bootstrap_interval(differences[:, None], sources, seed)
-    better = differences if measure.higher_is_better else -differences
-    per_source = _means(differences, sources)
+    means = source_means((b - a)[:, None], sources)
+    interval = bootstrap_interval(means, seed)
+    better = means if measure.higher_is_better else -means
+    signed_ranks, p_value = _signed_rank_test(means[:, 0])
     return Difference(
         measure=measure,
         a=float(a.mean()),
         b=float(b.mean()),
         bicubic=float(bicubic.mean()),
-        mean=float(differences.mean()),
+        mean=float(means.mean()),
         interval=None if interval is None else (float(interval[0, 0]), float(interval[1, 0])),
-        p_value=_signed_rank_p(per_source),
+        p_value=p_value,
+        signed_ranks=signed_ranks,
         wins=(int((better < 0).sum()), int((better > 0).sum())),
-        pictures=len(differences),
-        sources=len(per_source),
+        pictures=len(a),
+        sources=len(means),
     )
 
 
-def _means(values: np.ndarray, sources: Sequence[str]) -> np.ndarray:
-    _, owner = np.unique(np.asarray(sources), return_inverse=True)
-    return np.bincount(owner, values) / np.bincount(owner)
-
-
-def _signed_rank_p(differences: np.ndarray) -> float:
-    """Two-sided p value of Wilcoxon's signed-rank test (1945); differences of 0 do not count."""
-    from scipy.stats import wilcoxon  # half a second, for which `register` need not wait
+def _signed_rank_test(differences: np.ndarray) -> tuple[float, float]:
+    """Sum and two-sided p value of Wilcoxon's test (1945); differences of 0 do not count."""
+    from scipy.stats import rankdata, wilcoxon  # half a second, for which `register` need not wait
 
     nonzero = differences[differences != 0]
-    return float(wilcoxon(nonzero).pvalue) if len(nonzero) else 1.0
+    if not len(nonzero):
+        return 0.0, 1.0
+    signed_ranks = rankdata(np.abs(nonzero)) @ np.sign(nonzero)
+    return float(signed_ranks), float(wilcoxon(nonzero).pvalue)
 
 
 def _resample(rows: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:

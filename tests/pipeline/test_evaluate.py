@@ -57,8 +57,16 @@ def test_the_summary_is_that_of_the_table():
     assert figures["psnr_std"] == pytest.approx(psnr.std(ddof=1), abs=2e-6)
     assert figures["psnr_bicubic"] == pytest.approx(baseline.mean(), abs=2e-6)
     assert figures["psnr_gain"] == pytest.approx((psnr - baseline).mean(), abs=2e-6)
-    low, high = figures["psnr_gain_ci95"]
-    assert low < figures["psnr_gain"] < high
+    assert [row["source"] for row in rows] == [
+        "source1",
+        "source1",
+        "source2",
+        "source2",
+        "source3",
+    ]
+    gain = psnr - baseline
+    by_source = np.mean([gain[:2].mean(), gain[2:4].mean(), gain[4]])
+    assert figures["psnr_source_gain"] == pytest.approx(by_source, abs=2e-6)
     assert (figures["pictures"], figures["sources"]) == (5, 3)
 
 
@@ -146,7 +154,7 @@ def test_test_sets_are_scored_in_studio_luma_beside_the_test_split():
     assert (one["luma"], one["model_luma"], one["pictures"]) == ("studio", "full", 2)
     assert one["luma_note"] == "1 of 2 pictures are gray and scored as they are, in full luma"
     assert (two["luma"], "luma_note" in two) == ("full", False)
-    assert two["psnr_gain_ci95"] is None
+    assert two["psnr_source_gain_ci95"] is None
     assert set(two) < set(figures)
     # The test split's own figures do not change with the sets scored beside it.
     main(load_params())

@@ -35,14 +35,16 @@ def test_published_once_whole(experiment, capsys):
 
 
 def test_it_ends_with_the_result_and_what_to_do_next(experiment, capsys):
+    evaluation = json.loads(paths.EVALUATION.read_text())
+    evaluation["psnr_source_gain_ci95"] = [-0.25, 0.75]
+    paths.EVALUATION.write_text(json.dumps(evaluation))
     register.main(load_params())
     said = capsys.readouterr().out.splitlines()
-    evaluation = json.loads(paths.EVALUATION.read_text())
-    assert said[0].startswith(
-        f"SRCNN {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}: gain "
-        f"{evaluation['psnr_gain']:+.2f} dB (95 % interval "
+    assert said[0] == (
+        f"SRCNN {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}, means over "
+        f"5 test pictures; mean gain over 3 sources {evaluation['psnr_source_gain']:+.2f} dB "
+        "(95 % interval -0.25 to +0.75)"
     )
-    assert said[0].endswith("on 5 test pictures of 3 sources")
     assert said[-1].startswith("Next: `python -m pipeline.compare`")
     experiment_id = experiment.experiment_id
     assert f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs?view" in said[-1]

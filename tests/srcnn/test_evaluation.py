@@ -87,16 +87,31 @@ def test_summary_of_three_pictures():
     assert summary["psnr_gain"] == pytest.approx(4)
     assert summary["ssim_gain"] == pytest.approx(0.1)
     assert summary["ssim_gain_std"] == pytest.approx(0)
-    assert summary["gmsd_gain_ci95"] == pytest.approx([0.04, 0.04])
-    # Of two sources both, or twice the same, are drawn: the ends are the means of x and of y.
-    assert summary["psnr_gain_ci95"] == pytest.approx([2.5, 7])
+    assert summary["psnr_source_gain"] == pytest.approx((2.5 + 7) / 2)
+    assert summary["psnr_source_gain_ci95"] is None
+
+
+def test_the_interval_of_a_gain_is_over_sources_of_which_each_counts_once():
+    gains = {f"s{i}": 2.0 + i / 8 for i in range(8)}
+    of_one = [score(s, s, 28 + gain) for s, gain in gains.items()]
+    more = [score(f"{i}", "s7", 28 + gains["s7"], lpips=0.1, lpips_bicubic=0.2) for i in range(20)]
+
+    once, often = (summarise(scores, seed=0) for scores in (of_one, of_one + more))
+
+    low, high = once["psnr_source_gain_ci95"]
+    assert 2 < low < once["psnr_source_gain"] < high < 2.875
+    assert often["psnr_gain"] > high
+    for name in ("psnr_source_gain", "psnr_source_gain_ci95"):
+        assert often[name] == pytest.approx(once[name])
+    assert (often["lpips_pictures"], often["lpips_sources"]) == (20, 1)
 
 
 def test_one_picture_has_no_deviation_and_no_interval():
     summary = summarise([score()], seed=0)
 
     assert summary["psnr"] == 30
-    assert summary["psnr_std"] is summary["psnr_gain_std"] is summary["psnr_gain_ci95"] is None
+    assert summary["psnr_std"] is summary["psnr_gain_std"] is None
+    assert summary["psnr_source_gain_ci95"] is None
 
 
 def test_perfect_pictures_give_strict_json():

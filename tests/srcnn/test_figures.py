@@ -179,7 +179,7 @@ def test_all_words_are_inside_their_figure(loss):
         few,
         figures.reconstructions([example()], 4, "studio", loss),
         figures.curves(curve(), 300, "studio", loss),
-        figures.gain_histogram(np.array([0.1, 0.2]), None, "studio", 4, loss),
+        figures.gain_histogram(np.array([0.1, 0.2]), 0.15, None, "studio", 4, loss),
     ):
         figures.png(figure)
         assert loss.strip() in " ".join(" ".join(texts(figure)).split())
@@ -255,7 +255,7 @@ def test_curves_of_a_training_of_two_rows():
 
 def test_the_histogram_counts_every_picture_and_parts_gains_from_losses():
     gains = np.array([-0.31, -0.02, 0.01, 0.4, 0.5, 0.55, 1.3])
-    figure = figures.gain_histogram(gains, [0.1, 0.7], "full", 4)
+    figure = figures.gain_histogram(gains, 0.42, [0.1, 0.7], "full", 4)
 
     assert not figure.axes[0].texts  # so nothing stands on a bar or a line
     bars = figure.axes[0].patches[:-1]  # the last is the interval
@@ -264,11 +264,12 @@ def test_the_histogram_counts_every_picture_and_parts_gains_from_losses():
     assert sum(b.get_height() for b in bars if to_hex(b.get_facecolor()) == BLUE.lower()) == 5
     assert "better on 5 of 7 pictures" in figure.axes[0].get_xlabel()
     assert any("+0.10 to +0.70" in text for text in texts(figure))
+    assert any("mean over sources +0.42 dB" in text for text in texts(figure))
 
 
 @pytest.mark.parametrize("gains", [[0.7], [0.7, 0.7], [0.0], [-0.2, -0.2]])
 def test_the_histogram_of_few_or_equal_gains(gains):
-    figure = figures.gain_histogram(np.array(gains), None, "full", 2)
+    figure = figures.gain_histogram(np.array(gains), 0.0, None, "full", 2)
 
     assert sum(bar.get_height() for bar in figure.axes[0].patches) == len(gains)
     assert not any("interval" in text for text in texts(figure))

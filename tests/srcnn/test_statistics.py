@@ -2,13 +2,14 @@
 
 import itertools
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from srcnn.measures import GMSD, LPIPS, PSNR, SSIM, measures_among
-from srcnn.statistics import FEWEST_SOURCES, bootstrap_interval, compare
+from srcnn.statistics import FEWEST_SOURCES, bootstrap_interval, compare, source_means
 
 
 def names(count):
@@ -19,28 +20,29 @@ def drawn_one_by_one(values, sources, seed, draws):
     """The definition, source by source."""
     rng = np.random.default_rng(seed)
     kept = sorted(set(sources))
-    tiles = {name: [i for i, source in enumerate(sources) if source == name] for name in kept}
+    of = {k: [i for i, source in enumerate(sources) if source == kept[k]] for k in range(len(kept))}
     means = []
     for _ in range(draws):
-        pictures = [i for k in rng.integers(len(kept), size=len(kept)) for i in tiles[kept[k]]]
-        means.append(values[pictures].mean(axis=0))
+        drawn = rng.integers(len(kept), size=len(kept))
+        means.append(np.mean([values[of[k]].mean(axis=0) for k in drawn], axis=0))
     return np.percentile(means, [2.5, 97.5], axis=0)
 
 
-@pytest.mark.parametrize(("sources", "tiles"), [(2, 2), (3, 5), (47, 2)])
+@pytest.mark.parametrize(("sources", "tiles"), [(6, 2), (7, 5), (47, 2)])
 def test_interval_is_its_definition(sources, tiles):
     rng = np.random.default_rng(sources)
     names = [f"s{k}" for k in rng.permutation(np.repeat(np.arange(sources), tiles))][1:]
     values = rng.normal(size=(len(names), 3))
     expected = drawn_one_by_one(values, names, seed=4, draws=300)
-    np.testing.assert_allclose(bootstrap_interval(values, names, 4, 300), expected, rtol=1e-12)
+    means = source_means(values, names)
+    np.testing.assert_allclose(bootstrap_interval(means, 4, 300), expected, rtol=1e-12)
 
 
 def test_many_sources_have_the_interval_of_the_central_limit_in_little_memory():
     count = 30_000
-    values, sources = np.random.default_rng(0).gamma(2.0, size=(count, 1)), names(count)
+    values = np.random.default_rng(0).gamma(2.0, size=(count, 1))
     tracemalloc.start()
-    low, high = bootstrap_interval(values, sources, seed=0)[:, 0]
+    low, high = bootstrap_interval(values, seed=0)[:, 0]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     error = values.std() / count**0.5
@@ -55,18 +57,17 @@ def test_fewer_samples_are_drawn_of_very_many_sources(count, draws, monkeypatch)
     monkeypatch.setattr(
         "srcnn.statistics._resample", lambda rows, n, seed: asked.append(n) or [np.ones((2, 2))]
     )
-    bootstrap_interval(np.zeros((count, 1)), np.arange(count), seed=0)
+    bootstrap_interval(np.zeros((count, 1)), seed=0)
     assert asked == [draws]
 
 
 def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    names = [str(i) for i in range(40)]
 
     covered = 0
     for trial in range(200):
         values = rng.normal(1.0, 0.5, (40, 1))
-        (low,), (high,) = bootstrap_interval(values, names, seed=trial, draws=400)
+        (low,), (high,) = bootstrap_interval(values, seed=trial, draws=400)
         covered += low <= 1.0 <= high
 
     assert 0.88 <= covered / 200 <= 0.99
@@ -74,23 +75,12 @@ def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
 
 def test_the_interval_depends_on_nothing_but_values_and_seed():
     values = np.random.default_rng(1).normal(size=(20, 2))
-    names = [str(i) for i in range(20)]
 
-    first = bootstrap_interval(values, names, seed=5)
+    first = bootstrap_interval(values, seed=5)
 
-    assert np.array_equal(first, bootstrap_interval(values, names, seed=5))
-    assert not np.array_equal(first, bootstrap_interval(values, names, seed=6))
+    assert np.array_equal(first, bootstrap_interval(values, seed=5))
+    assert not np.array_equal(first, bootstrap_interval(values, seed=6))
     assert first.shape == (2, 2)
-
-
-def test_more_tiles_of_the_same_photographs_do_not_narrow_the_interval():
-    values = np.random.default_rng(1).normal(size=(12, 1))
-    names = [str(i) for i in range(12)]
-
-    once = bootstrap_interval(values, names, seed=0)
-    tiled = bootstrap_interval(np.tile(values, (9, 1)), names * 9, seed=0)
-
-    assert tiled == pytest.approx(once)
 
 
 def pairs(count, shift, noise=0.3, seed=0):
@@ -99,13 +89,15 @@ def pairs(count, shift, noise=0.3, seed=0):
     return a, a + rng.normal(shift, noise, count), a - 1
 
 
-def test_means_and_wins_are_those_of_the_pictures():
-    a, b, bicubic = np.array([30.0, 20.0, 25.0]), np.array([31.0, 22.0, 24.5]), np.zeros(3)
-    psnr = compare(PSNR, a, b, bicubic, names(3))
-    assert (psnr.a, psnr.bicubic, psnr.pictures) == (25.0, 0.0, 3)
-    assert psnr.mean == pytest.approx(2.5 / 3)
+def test_means_are_of_the_pictures_but_difference_and_wins_of_the_sources():
+    a, bicubic = np.array([30.0, 20.0, 25.0, 25.0]), np.zeros(4)
+    b = a + np.array([1.0, 3.0, -0.5, 0.1])
+    psnr = compare(PSNR, a, b, bicubic, ["x", "x", "y", "z"])
+    assert (psnr.a, psnr.bicubic, psnr.pictures, psnr.sources) == (25.0, 0.0, 4, 3)
+    assert psnr.b == pytest.approx(25.9)
+    assert psnr.mean == pytest.approx((2 - 0.5 + 0.1) / 3)
     assert psnr.wins == (1, 2)
-    assert compare(LPIPS, a, b, bicubic, names(3)).wins == (2, 1)
+    assert compare(LPIPS, a, b, bicubic, ["x", "x", "y", "z"]).wins == (2, 1)
 
 
 @pytest.mark.parametrize("count", [12, 60])
@@ -143,20 +135,54 @@ def test_p_value_of_many_pictures_is_scipys():
     assert compare(PSNR, a, b, bicubic, names(70)).p_value == pytest.approx(expected)
 
 
-def test_tiles_of_one_source_count_as_one_observation():
-    a, b, bicubic = pairs(24, 0.1)
-    tiles = [f"photo{i // 8}" for i in range(24)]
-    found = compare(PSNR, a, b, bicubic, tiles)
-    assert (found.pictures, found.sources) == (24, 3)
-    means = (b - a).reshape(3, 8).mean(axis=1)
-    assert found.p_value == pytest.approx(stats.wilcoxon(means).pvalue)
-    assert means.min() - 1e-12 <= found.interval[0] <= found.interval[1] <= means.max() + 1e-12
+def differ(differences, pictures=None, measure=PSNR):
+    """Two networks that differ so much on each of some sources, with so many pictures."""
+    pictures = pictures or [1] * len(differences)
+    b = np.repeat(np.asarray(differences, float), pictures)
+    return compare(measure, 0 * b, b, 0 * b, np.repeat(names(len(differences)), pictures))
+
+
+def spread(count, value):
+    """So many differences about a value, no two alike."""
+    return [value * (1 + k / 1000) for k in range(count)]
+
+
+def test_a_source_counts_once_however_many_pictures_it_has():
+    differences = np.arange(-3, 9) / 8
+    many, one = differ(differences, [1] * 6 + [20] * 6), differ(differences)
+    assert (many.pictures, many.b) != (one.pictures, one.b)
+    assert replace(many, b=one.b, pictures=one.pictures) == one
+
+
+def test_many_pictures_of_few_sources_do_not_turn_the_verdict():
+    found = differ(spread(40, -0.5) + spread(20, 0.4), [1] * 40 + [20] * 20)
+    assert (found.sources, found.pictures) == (60, 440)
+    assert found.b - found.a > 0.3
+    assert found.interval[1] < 0
+    assert (found.mean, found.wins) == (pytest.approx(-0.2, abs=0.01), (40, 20))
+    assert found.better == "a"
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        spread(30, 0.1) + spread(2, -1),  # the test is sure, the interval not
+        [1, 1.1, 1.2, 1.3, 1.4, -0.01],  # the interval is, the test not
+        spread(52, -0.1) + spread(8, 10),  # both are, of opposite directions
+    ],
+)
+@pytest.mark.parametrize("measure", [PSNR, GMSD])
+def test_a_verdict_needs_interval_and_test_to_agree(differences, measure):
+    found = differ(differences, measure=measure)
+    assert found.is_contradictory
+    assert found.better is None
 
 
 def test_few_sources_are_never_significant_but_six_that_agree_are():
     for count in (1, 3, FEWEST_SOURCES - 1):
         a, b, bicubic = pairs(count, 5)
-        assert compare(PSNR, a, b, bicubic, names(count)).better is None
+        found = compare(PSNR, a, b, bicubic, names(count))
+        assert (found.better, found.interval, found.is_decidable) == (None, None, False)
     a, b, bicubic = pairs(FEWEST_SOURCES, 5)
     assert compare(PSNR, a, b, bicubic, names(FEWEST_SOURCES)).better == "b"
 

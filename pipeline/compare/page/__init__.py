@@ -100,6 +100,7 @@ def _row(difference: Difference) -> dict[str, Any]:
     better = (difference.better or "").upper()
     return {
         "title": measure.heading,
+        "measured_on": wording.measured_on(difference.sources, difference.pictures),
         "arrow": measure.arrow,
         "direction": "higher is better" if measure.higher_is_better else "lower is better",
         "bicubic": measure.number(difference.bicubic),

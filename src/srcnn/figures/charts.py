@@ -98,18 +98,23 @@ def _legend_below(axes: Axes) -> None:
 
 
 def gain_histogram(
-    gains: np.ndarray, interval: Sequence[float] | None, luma: str, scale: int, loss: str = ""
+    gains: np.ndarray,
+    mean: float,
+    interval: Sequence[float] | None,
+    luma: str,
+    scale: int,
+    loss: str = "",
 ) -> Figure:
-    """How the PSNR gain over bicubic is spread over the test pictures, with its mean.
+    """How the PSNR gain over bicubic is spread over the test pictures, with its mean over sources.
 
     Args:
         gains: PSNR of SR less PSNR of bicubic, dB, (pictures,).
-        interval: 95 % confidence interval of the mean; None if there is none.
+        mean: over the sources, see `srcnn.statistics`.
+        interval: 95 % confidence interval of that mean; None if there is none.
         luma: the range that PSNR is measured in.
         scale: enlargement.
         loss: what the network was trained with, in words.
     """
-    mean = float(gains.mean())
     better = int((gains > 0).sum())
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 3.1), layout="constrained")
@@ -126,7 +131,12 @@ def gain_histogram(
             edgecolor="white",
             linewidth=0.8,
         )
-        axes.axvline(mean, color=INK, linewidth=1.2, label=f"mean {PSNR.text(mean, signed=True)}")
+        axes.axvline(
+            mean,
+            color=INK,
+            linewidth=1.2,
+            label=f"mean over sources {PSNR.text(mean, signed=True)}",
+        )
         if interval is not None:
             low, high = interval
             ends = " to ".join(PSNR.number(end, signed=True) for end in interval)

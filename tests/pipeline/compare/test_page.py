@@ -122,7 +122,7 @@ def test_pictures_measures_and_curves_are_shown(shown):
         "GMSD",
     ]
     assert re.fullmatch(
-        r"A is better in \d+ of 24 pictures, p < 0\.001",
+        r"A is better in \d+ of 24 sources, p < 0\.001",
         " ".join(rows[0].find_element(By.CLASS_NAME, "verdict").text.split()),
     )
     scored = shown.find_elements(By.CSS_SELECTOR, "#scores th")
@@ -302,12 +302,15 @@ def test_phone_has_no_sideways_scrolling(shown, scheme):
 
 
 def test_runs_without_pictures_or_intervals_still_have_a_page(browser, tmp_path):
-    settings = {"count": 3, "pictures": 0}
+    settings = {"count": 6, "tiles": 2, "pictures": 0}
     a, b = experiment("pixel", **settings), experiment("other", shift=0.5, **settings)
     path = tmp_path / "comparison.html"
     path.write_text(page.render(compare_experiments(a, b)), encoding="utf-8")
     browser.get(path.as_uri())
-    assert "too few to call any difference significant" in browser.page_source
+    (row, *_) = browser.find_elements(By.CSS_SELECTOR, ".measures tbody tr")
+    assert row.find_element(By.TAG_NAME, "th").text.endswith("3 sources, 6 pictures")
+    assert row.find_element(By.CLASS_NAME, "forest").text == "too few sources for an interval"
+    assert row.find_element(By.CLASS_NAME, "verdict").text == "cannot be decided with 3 sources"
     assert "no reconstructions" in browser.page_source
     assert browser.get_log("browser") == []
 

@@ -62,7 +62,7 @@ def test_measure_taken_of_some_pictures_is_compared_on_those():
     a.results.scores.loc[4:, ["lpips", "lpips_bicubic"]] = np.nan
     b.results.scores.loc[:1, "lpips"] = np.nan
     psnr, lpips = compare_experiments(a, b).differences["test"]
-    assert (psnr.pictures, lpips.pictures) == (24, 2)
+    assert (psnr.pictures, lpips.pictures, lpips.sources) == (24, 2, 2)
 
 
 def test_measure_that_one_lacks_is_said_to_be_missing_and_why():
@@ -127,7 +127,7 @@ def test_test_sets_of_other_pictures_under_the_same_name_are_left_out(change, wh
     b = with_test_sets(experiment("other", shift=0.5), "Set5", change=change)
     text = wording.as_text(compare_experiments(a, b))
     assert re.search(f"Test set Set5 is not compared: .*{why}", text)
-    assert "Set5: 5 pictures" not in text
+    assert "Test set Set5\n" not in text
 
 
 def test_features_of_studio_luma_are_not_compared_with_what_older_code_saw():

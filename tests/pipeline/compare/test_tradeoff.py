@@ -1,6 +1,7 @@
 import io
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -21,7 +22,7 @@ def swept(weight, psnr, vgg19, name=None, **settings):
         weight,
         params=LAYERS | settings.pop("params", {}),
         metrics=results | baseline,
-        evaluation={"pictures": 24} | settings.pop("evaluation", {}),
+        measures=("psnr", "ssim", "gmsd", "vgg19", "lpips"),
         **settings,
     )
 
@@ -76,6 +77,28 @@ def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
 def random(name, **settings):
     params = {"loss.vgg19_weights": "random"}
     return swept("0.02", 26, 0.2, name=name, params=params, **settings)
+
+
+def test_a_measure_of_other_pictures_is_not_taken_in_the_same_way():
+    found = sweep()
+    found[0].results.scores.loc[3:, "vgg19"] = np.nan
+    assert tradeoff.usable_judge(found, None) == GMSD
+    with pytest.raises(StageError, match=r"w0\.01 \(run .*\) of 3 pictures, .* of 24 pictures"):
+        tradeoff.usable_judge(found, VGG19)
+
+
+def test_it_says_how_many_pictures_a_measure_is_of(tmp_path, monkeypatch, capsys):
+    found = sweep()
+    for each in found:
+        each.results.scores.loc[3:, "vgg19"] = np.nan
+    monkeypatch.setattr(experiments, "open_store", lambda _: None)
+    monkeypatch.setattr(experiments, "published", lambda _: found)
+    tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
+    assert (
+        "Means over pictures.\n"
+        "  PSNR and SSIM: 24 sources, 24 pictures\n"
+        "  VGG19 distance: 3 sources, 3 pictures (differences cannot be decided with 3 sources)\n"
+    ) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("judged", ["embedded", "mine"])

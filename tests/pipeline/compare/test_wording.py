@@ -1,5 +1,6 @@
 import re
 
+import numpy as np
 import pytest
 
 from pipeline.compare import wording
@@ -15,8 +16,8 @@ def test_text_says_what_is_significant_and_what_is_to_be_expected():
         r"B is significantly better in GMSD \(by 0\.\d{4}\)\.",
         text,
     )
-    assert re.search(r"PSNR, dB ↑ .* A is better in \d+ of 24 pictures, p < 0\.001\n", text)
-    assert re.search(r"GMSD ↓ .* B is better in \d+ of 24 pictures, p < 0\.001\n", text)
+    assert re.search(r"PSNR, dB ↑ .* A is better in \d+ of 24 sources, p < 0\.001\n", text)
+    assert re.search(r"GMSD ↓ .* B is better in \d+ of 24 sources, p < 0\.001\n", text)
     assert "B was trained with a perceptual loss. It is expected to lose PSNR" in text
     other_way = wording.as_text(compare_experiments(b, a))
     assert "A was trained with a perceptual loss" in other_way
@@ -30,11 +31,65 @@ def test_equal_experiments_do_not_differ_significantly():
     assert "expected to lose" not in text
 
 
+def differing(differences, pictures=None):
+    """Text on B, which differs from A by so many dB on sources of so many pictures (default 1)."""
+    sources = np.repeat(range(len(differences)), pictures or [1] * len(differences))
+    a, b = (experiment(name, count=len(sources), measures=["psnr"]) for name in ("a", "b"))
+    for each in (a, b):
+        each.results.scores["source"] = [f"source{i}" for i in sources]
+    b.results.scores["psnr"] = a.results.scores["psnr"] + np.take(differences, sources)
+    return wording.as_text(compare_experiments(a, b))
+
+
+def test_many_pictures_of_few_sources_do_not_turn_the_verdict():
+    differences = np.linspace(-0.51, -0.49, 40), np.linspace(0.39, 0.41, 20)
+    text = differing(np.concatenate(differences), [1] * 40 + [20] * 20)
+    assert re.search(
+        r"60 sources, 440 pictures .* −0\.20 +−0\.\d\d to −0\.\d\d  "
+        r"A is better in 40 of 60 sources, p < 0\.001\n",
+        text,
+    )
+    assert "A is significantly better in PSNR (by 0.20 dB)." in text
+    assert "Bicubic, A and B are means over pictures; B − A" in text
+
+
 @pytest.mark.parametrize(
-    ("tiles", "counted"), [(8, "3 source pictures"), (24, "one source picture")]
+    "differences", [[1, 1.1, 1.2, 1.3, 1.4, -0.01], [*np.linspace(0.1, 0.2, 30), -2, -2.1]]
 )
+def test_an_interval_that_the_test_contradicts_is_explained(differences):
+    text = differing(differences)
+    assert re.search(r"no significant difference, p .*; interval and test disagree\n", text)
+    assert "\nNo significant difference in PSNR.\n" in f"{text}\n"
+
+
+@pytest.mark.parametrize(("tiles", "counted"), [(8, "3 sources"), (24, "1 source")])
 def test_few_sources_decide_nothing(tiles, counted):
     a, b = (experiment(n, shift=s, tiles=tiles) for n, s in (("pixel", 0), ("other", 0.5)))
     text = wording.as_text(compare_experiments(a, b))
-    assert f"come from {counted}: too few" in text
+    assert f"PSNR, SSIM and GMSD cannot be decided with {counted}, 6 are needed." in text
+    assert re.search(
+        rf"PSNR, dB ↑  {counted}, 24 pictures .*cannot be decided with {counted}\n", text
+    )
+    assert " to " not in text  # no interval
     assert "significantly" not in text
+
+
+def test_a_measure_of_few_pictures_says_so_on_its_row():
+    measures = ("psnr", "lpips")
+    a, b = (
+        experiment(name, shift=shift, tiles=2, measures=measures)
+        for name, shift in (("pixel", 0), ("other", 0.5))
+    )
+    b.results.scores.loc[6:, "lpips"] = np.nan
+    text = wording.as_text(compare_experiments(a, b))
+    assert re.search(
+        r"PSNR, dB ↑  12 sources, 24 pictures .* A is better in 12 of 12 sources", text
+    )
+    assert re.search(
+        r"LPIPS ↓     3 sources, 6 pictures .*  cannot be decided with 3 sources\n", text
+    )
+    assert re.search(
+        r"A is significantly better in PSNR \(by .* dB\); "
+        r"LPIPS cannot be decided with 3 sources, 6 are needed\.\n",
+        text,
+    )
