@@ -9,9 +9,9 @@ from types import TracebackType
 # original's code, so each checkout puts its own library first.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from srcnn.openmp import spin_briefly  # found there
+from srcnn.openmp import prepare_threads  # found there
 
-spin_briefly()
+prepare_threads()
 
 # Telemetry is a network look-up that a machine without network waits for.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
@@ -32,6 +31,7 @@ from srcnn.inference import SuperResolver
 from srcnn.measures import JUDGES, MEASURES, measures_among
 from srcnn.pairs import Pairs
 from srcnn.pictures import images
+from srcnn.progress import progress
 from srcnn.splits import evenly_spaced
 
 _DECIMALS = 6
@@ -48,9 +48,9 @@ def main(params: Params) -> None:
     found = testsets.find(params)
     try:
         device = choose_device(params.train.device)
+        make_deterministic(params.train.threads)
     except ValueError as error:
         raise stage.StageError(f"train.{error}") from None
-    make_deterministic(params.train.threads)
     trained = Trained.read(paths.TRAINED)
     check_weights(trained)
     loss = Loss.model_validate(nested(trained.params)["loss"])
@@ -100,7 +100,7 @@ def _read(files: Sequence[Path]) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _all(scores: Iterator[Score], name: str, count: int) -> list[Score]:
-    return list(tqdm(scores, f"evaluate {name}", count, unit="picture", disable=None))
+    return list(progress(scores, f"evaluate {name}", count, "picture"))
 
 
 def _evaluation(

@@ -2,12 +2,11 @@
 
 from dataclasses import asdict
 
-from tqdm import tqdm
-
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
 from pipeline.base.params import Params
 from pipeline.sources import celeba_hq, folder, raw, samples
+from srcnn.progress import progress
 
 # A new source is one function and one line here.
 SOURCES = {
@@ -23,11 +22,9 @@ def main(params: Params) -> None:
     unreadable = raw.Unreadable(skip=data.skip_unreadable)
     with artifacts.whole_folder(paths.RAW) as out:
         source = SOURCES[data.source](data, unreadable)
-        progress = tqdm(
-            source.pictures, "fetch", total=source.total, unit=" pictures", disable=None
-        )
+        pictures = progress(source.pictures, "fetch", source.total, "picture")
         grouped = data.source == "folder" and data.group_by is not None
-        count = raw.write(progress, out, unreadable, grouped, data.workers)
+        count = raw.write(pictures, out, unreadable, grouped, data.workers)
         if count == 0:
             raise stage.StageError(
                 f"data.source {data.source!r} gave no picture that can be read "

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
@@ -17,6 +16,7 @@ from srcnn.degradation import Degradation, picture_rng
 from srcnn.imresize import crop_to_multiple
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.pictures import images
+from srcnn.progress import progress
 from srcnn.splits import SPLITS, split_of
 
 # Below this the mirrored borders make up most of the picture; and at every scale what is left
@@ -120,7 +120,7 @@ def _write_pairs(planned: Sequence[Planned], params: Params) -> None:
         hr = crop_to_multiple(hr, degrade.scale)
         return hr, degradation(hr, picture_rng(params.seed, picture.id))
 
-    pictures = tqdm(raw.read(paths.RAW), "degrade", len(planned), unit="picture", disable=None)
+    pictures = progress(raw.read(paths.RAW), "degrade", len(planned), "picture")
     with (
         artifacts.whole_folder(paths.PAIRS) as folder,
         PairsWriter(folder, degrade.scale, degrade.luma) as writer,

@@ -34,7 +34,10 @@ def main(params: Params) -> None:
     Raises:
         StageError: the results of an earlier stage are not there.
     """
-    make_deterministic(params.train.threads)
+    try:
+        make_deterministic(params.train.threads)
+    except ValueError as error:
+        raise stage.StageError(f"train.{error}") from None
     with artifacts.reading(paths.PAIRS):
         test = Pairs.open(paths.PAIRS, verify=True).split(paths.HELD_OUT)
     with artifacts.reading(paths.WEIGHTS):

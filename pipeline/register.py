@@ -19,7 +19,8 @@ from pipeline.base.params import Params
 from pipeline.tracking import identity, registry, view
 from pipeline.tracking.claims import beating, claim, is_ours, settle
 from pipeline.tracking.experiment import Experiment
-from pipeline.tracking.store import STATE, TROUBLE, Store, brief
+from pipeline.tracking.store import STATE, TROUBLE, Store
+from srcnn.masking import brief
 from srcnn.registry import (
     EXPERIMENT_TAG,
     LOSS_TAG,
@@ -164,8 +165,8 @@ def _describe(store: Store, run_id: str, experiment: Experiment, version: str) -
         "data.pairs": experiment.pairs.digest[:32],
         "model.version": version,
         "loss": evaluation["loss"],
-        "trained_in": trained.precision,
-        "trained_on": f"{trained.device}, {trained.instructions}, PyTorch {trained.torch}",
+        "trained_in": trained.environment.precision,
+        "trained_on": str(trained.environment),
         "vgg19_weights": evaluation["vgg19_weights"] or "none",
         "mlflow.note.content": f"{experiment.summary()}, model version {version}.\n\n"
         f"Figures: {_links(store, run_id)}.",

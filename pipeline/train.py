@@ -1,7 +1,5 @@
 """Stage train: from the LR/HR pairs to the network's weights, the training curve and snapshots."""
 
-import sys
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +8,7 @@ import torch
 from safetensors.torch import save
 
 from pipeline.base import artifacts, paths, processes, stage
+from pipeline.base.environment import Environment
 from pipeline.base.inputs import Inputs, digest
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
@@ -34,18 +33,19 @@ def main(params: Params) -> None:
     given = Inputs.of("train", params)
     try:
         device = choose_device(params.train.device)
+        make_deterministic(params.train.threads)
     except ValueError as error:
         raise stage.StageError(f"train.{error}") from None
     precision = choose_precision(params.train.precision, device)
-    make_deterministic(params.train.threads)
     keep_freed_memory()
     testsets.find(params)  # a wrong folder is not to show only after the training
     loss = build_loss(params.loss, device, precision)
     pairs = _open_pairs()
     with processes.together(params.train.processes, device, "pipeline.train") as team:
         training = _prepare(params, device, precision, loss, pairs, team)
+        environment = Environment.in_force(device, precision, team.size, training.first_step())
         if team.leads:
-            _lead(params, given, training, pairs, device, precision)
+            _lead(params, given, training, pairs, environment)
         else:
             training.resume(None)
             with suppress(DivergedError):  # which the first process tells of
@@ -57,24 +57,13 @@ def _lead(
     given: Inputs,
     training: Training,
     pairs: Pairs,
-    device: torch.device,
-    precision: str,
+    environment: Environment,
 ) -> None:
     """Train, report and write, as the only process or as the first of several."""
-    surroundings = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "precision": precision,
-        "torch": torch.__version__,
-    }
-    key = given.key(*surroundings.values())
-    made_from = {"params": given.params, "key": key, **surroundings}
+    key = given.key(environment)
+    made_from = {"params": given.params, "key": key, "environment": environment}
     shown = Degraded.read(paths.DEGRADED).params | given.params
-    print(
-        f"Training {params.train.steps} steps on {surroundings['device']} "
-        f"({surroundings['instructions']}, {params.train.threads} threads) in {precision}",
-        flush=True,
-    )
+    print(f"Training {params.train.steps} steps on {environment}", flush=True)
     if changes := identity.changed_parameters(params):
         print(f"Not as committed in params.yaml: {changes}", flush=True)
     with checkpoints.of(key) as checkpoint:
@@ -83,8 +72,7 @@ def _lead(
             print(f"Continuing at step {training.step} of {params.train.steps}.", flush=True)
         with live.reporting(params.tracking.experiment, shown, key) as report:
             try:
-                log = _logged(report, params.train.steps, training.step)
-                training.fit(log, checkpoint.save, params.train.checkpoint_every)
+                training.fit(report, checkpoint.save, params.train.checkpoint_every)
             except DivergedError as error:
                 raise stage.StageError(f"{error} (train.lr, train.muon_lr)") from None
             try:
@@ -101,29 +89,6 @@ def _open_pairs() -> Pairs:
         return Pairs.open(paths.PAIRS, verify=True)
     except ValueError as error:
         raise stage.StageError(f"{error}. {artifacts.way_back(paths.PAIRS)}") from None
-
-
-def _logged(report: live.Report, steps: int, done: int) -> live.Report:
-    """The report, and where no progress bar can be seen a line at each validation."""
-    started = time.monotonic()
-
-    def log(row: dict[str, Any]) -> None:
-        report(row)
-        if "val_psnr" in row and not sys.stderr.isatty():
-            step = row["step"]
-            left = (steps - step) * (time.monotonic() - started) / max(step - done, 1)
-            print(
-                f"step {step} of {steps}: validation {row['val_psnr']:.2f} dB "
-                f"(bicubic {row['val_psnr_bicubic']:.2f})"
-                + (f", about {_duration(left)} left" if done < step < steps else ""),
-                flush=True,
-            )
-
-    return log
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def _prepare(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from srcnn.openmp import spin_briefly
+from srcnn.openmp import prepare_threads
 
-spin_briefly()  # as stages and commands do, before PyTorch is loaded
+prepare_threads()  # as stages and commands do, before PyTorch is loaded
 
 import torch  # noqa: E402
 

@@ -20,6 +20,9 @@ CARRIERS = {
     "pipeline/__init__.py": "puts src/ on the path",
     "src/srcnn/__init__.py": "loads the library's functions for its users",
     "pipeline/perceptual/weights.py": "finds a file",
+    "src/srcnn/progress.py": "shows how far a stage is",
+    "src/srcnn/openmp.py": "makes sure that there are the threads that are asked for",
+    "src/srcnn/masking.py": "turns errors into messages without passwords",
     **{
         file.relative_to(ROOT).as_posix(): "carries parameters, paths and files; turns errors into"
         " messages"
@@ -27,9 +30,6 @@ CARRIERS = {
     },
 }
 OF_STAGE = {
-    "fetch": {
-        "src/srcnn/masking.py": "hides passwords in messages",
-    },
     "train": {
         "pipeline/tracking/checkpoints.py": "a continued training ends in the same bits",
         "pipeline/tracking/identity.py": "says which parameters were changed",

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from pipeline.base import params, paths
+from pipeline.base.environment import Environment
 from pipeline.base.params import Params
 from pipeline.base.project import StageError, resolve
 
@@ -42,9 +43,9 @@ class Inputs:
             files.append(resolve(given.loss.vgg19_file))
         return cls(stage, values, {str(path): digest(path) for path in files})
 
-    def key(self, *surroundings: str) -> str:
-        """A hash of the inputs and of what else decides a result, such as the precision."""
-        return hash_of([self.params, self.files, surroundings])
+    def key(self, environment: Environment) -> str:
+        """A hash of the inputs and of what else decides a result."""
+        return hash_of([self.params, self.files, asdict(environment)])
 
     def check_unchanged(self) -> None:
         """Raise a StageError if an input was changed since, while the stage ran.

@@ -147,7 +147,7 @@ class Loss(Section):
 class Train(Section):
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["auto", "float32", "bfloat16"]
-    processes: Positive | Literal["auto"]
+    processes: Positive
     threads: Annotated[int, Field(ge=1, le=1024)]
     steps: Positive
     batch_size: Positive

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.distributed as dist
 
 from pipeline.base.project import StageError
+from srcnn.masking import brief
 from srcnn.team import Team, TeamLostError
 
 _MEETING = "SRCNN_MEETING"  # the file over which processes that were started here find each other
@@ -22,14 +22,14 @@ _PATIENCE = timedelta(days=7)  # a process that ends is noticed at once; one tha
 
 
 @contextmanager
-def together(count: int | Literal["auto"], device: torch.device, module: str) -> Iterator[Team]:
+def together(count: int, device: torch.device, module: str) -> Iterator[Team]:
     """This process's place among those that train together, while the block runs.
 
     Under a launcher, which sets RANK and WORLD_SIZE, it started them all. Else this process is the
     first, and starts the others with the same module on this machine; they end with the block.
 
     Args:
-        count: train.processes; "auto" is one for each GPU, and 1 without.
+        count: train.processes.
         device: where each trains; on CUDA each on its own GPU.
         module: that each of them runs.
 
@@ -40,14 +40,14 @@ def together(count: int | Literal["auto"], device: torch.device, module: str) ->
     gpus = torch.cuda.device_count() if device.type == "cuda" else None
     if "RANK" in os.environ:
         rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-        if count not in ("auto", size):  # which is recorded as what decided the bits
+        if size != count:  # which is recorded as what decided the bits
             raise StageError(
                 f"train.processes is {count}, but the launcher started {size} processes. "
                 "Both must be the same number"
             )
         others: list[subprocess.Popen[bytes]] = []
     else:
-        rank, size = 0, (gpus or 1) if count == "auto" else count
+        rank, size = 0, count
     if gpus is not None and size > 1:
         local = int(os.environ.get("LOCAL_RANK", rank))
         if max(local + 1, size if "RANK" not in os.environ else 0) > gpus:
@@ -71,7 +71,7 @@ def together(count: int | Literal["auto"], device: torch.device, module: str) ->
             except (RuntimeError, ValueError) as error:  # ValueError: no MASTER_ADDR, for example
                 raise StageError(
                     f"the {size} training processes do not find each other: "
-                    f"{str(error).splitlines()[0]}. {backend.upper()}_SOCKET_IFNAME names the "
+                    f"{brief(error)}. {backend.upper()}_SOCKET_IFNAME names the "
                     "network interface to use"
                 ) from None
             yield Team(rank, size)

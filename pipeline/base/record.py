@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.base import artifacts, paths
+from pipeline.base.environment import Environment
 from pipeline.base.inputs import digest, hash_of
 from pipeline.base.project import StageError
 
@@ -57,11 +58,8 @@ class Trained(_Record):
 
     Attributes:
         params: those of the stage, by dotted names.
-        key: hash of what decides the bits: parameters, data, code and the four below.
-        device: "cpu", or the name of the GPU.
-        instructions: of the CPU that PyTorch uses, such as "AVX512".
-        precision: "float32" or "bfloat16".
-        torch: PyTorch's version.
+        key: hash of what decides the bits: parameters, data, code and the environment.
+        environment: what it was trained on.
         pairs: digest of the LR/HR pairs.
         weights: sha256 of the model file.
         curve: sha256 of the training curve.
@@ -70,14 +68,15 @@ class Trained(_Record):
 
     params: dict[str, Any]
     key: str
-    device: str
-    instructions: str
-    precision: str
-    torch: str
+    environment: Environment
     pairs: str
     weights: str
     curve: str
     kept: dict[str, float]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.environment, dict):  # as JSON holds it
+            object.__setattr__(self, "environment", Environment(**self.environment))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pipeline.base import params
 from pipeline.base.inputs import Inputs
 from pipeline.base.project import StageError, project_root, resolve
+from srcnn.masking import brief
 
 __all__ = ["StageError", "project_root", "resolve", "run"]
 
@@ -37,7 +38,7 @@ def run(main: Callable[[params.Params], None], stage: str | None = None) -> None
         if not _lacks_memory(error):
             raise
         print(
-            f"ERROR: there is not enough memory: {str(error).splitlines()[0]}. Smaller "
+            f"ERROR: there is not enough memory: {brief(error)}. Smaller "
             "train.batch_size, train.patch_size, model.channels or pictures need less",
             file=sys.stderr,
         )

@@ -16,8 +16,8 @@ from mlflow.exceptions import MlflowException
 from pipeline.base import paths
 from pipeline.base.stage import StageError
 from pipeline.tracking import database
-from pipeline.tracking.store import EXPERIMENTS, STATE, TROUBLE, Store, brief
-from srcnn.masking import masked
+from pipeline.tracking.store import EXPERIMENTS, STATE, TROUBLE, Store
+from srcnn.masking import brief, masked
 
 KINDS = ("lr", "bicubic", "sr", "hr")
 

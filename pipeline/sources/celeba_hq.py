@@ -10,7 +10,7 @@ from pipeline.base.params import Data
 from pipeline.base.stage import StageError
 from pipeline.sources.raw import RawPicture, Unreadable
 from pipeline.sources.source import Source
-from srcnn.masking import masked
+from srcnn.masking import brief, masked
 
 REPO = "eurecom-ds/celeba-hq-256"
 PICTURES = 30_000
@@ -63,7 +63,7 @@ def _resolve(revision: str) -> str:
         ) from None
     except Exception as error:  # every layer below (hub, HTTP, TLS, DNS) has its own
         raise StageError(
-            f"{REPO} cannot be reached at {masked(constants.ENDPOINT)}: {_brief(error)}. {WAYS_ON}"
+            f"{REPO} cannot be reached at {masked(constants.ENDPOINT)}: {_named(error)}. {WAYS_ON}"
         ) from error
     return str(commit)
 
@@ -75,7 +75,7 @@ def _download(revision: str) -> Path:
         return Path(snapshot_download(REPO, repo_type="dataset", revision=revision))
     except Exception as error:
         raise StageError(
-            f"{REPO}: the download broke off: {_brief(error)}; complete files are kept. {WAYS_ON}"
+            f"{REPO}: the download broke off: {_named(error)}; complete files are kept. {WAYS_ON}"
         ) from error
 
 
@@ -119,8 +119,8 @@ def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[Mapping[
         for row in islice(rows, limit):
             yield row["image"]
     except Exception as error:
-        raise StageError(f"{REPO}: reading broke off: {_brief(error)}. {WAYS_ON}") from error
+        raise StageError(f"{REPO}: reading broke off: {_named(error)}. {WAYS_ON}") from error
 
 
-def _brief(error: Exception) -> str:
-    return masked(f"{type(error).__name__}: {error}".splitlines()[0]).rstrip(".")
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {brief(error)}"

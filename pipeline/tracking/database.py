@@ -44,10 +44,11 @@ def lock_file(database: Path | None) -> Path:
 
 _MAKE_TABLES = """
 import sys, mlflow
+from srcnn.masking import brief
 try:
     mlflow.MlflowClient(sys.argv[1]).search_experiments()
 except Exception as error:
-    sys.exit(str(error).splitlines()[0])  # SQLAlchemy's last lines are the statement and a link
+    sys.exit(brief(error))
 """
 
 
@@ -65,7 +66,11 @@ def create(database: Path) -> None:
     partial = database.with_name(f".{database.name}.{uuid.uuid4().hex[:8]}.partial")
     making = [sys.executable, "-c", _MAKE_TABLES, _SQLITE + str(partial)]
     made = subprocess.run(  # noqa: S603  # this Python, and code that stands here
-        making, capture_output=True, text=True, check=False
+        making,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if made.returncode:
         raise OSError(f"it cannot be created: {(made.stderr.strip() or 'killed').splitlines()[-1]}")

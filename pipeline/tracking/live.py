@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from pipeline.tracking.store import BEAT, LEASE, STATE, TRAINING_KEY, Store, agrees, brief
+from pipeline.tracking.store import BEAT, LEASE, STATE, TRAINING_KEY, Store, agrees
+from srcnn.masking import brief
 
 Report = Callable[[dict[str, Any]], None]
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.base.project import StageError, project_root
 from pipeline.tracking import database, identity, owner
-from srcnn.masking import masked
+from srcnn.masking import brief, masked
 from srcnn.registry import EXPERIMENTS_TAG, STATE_TAG
 
 STATE, OWNER, HEARTBEAT = STATE_TAG, "pipeline.owner", "pipeline.heartbeat"
@@ -249,14 +249,6 @@ def curve_name(column: str) -> str:
     """A column of training.csv as a metric, grouped: train_loss -> train/loss."""
     group, _, name = column.partition("_")
     return f"{group}/{name}" if name else f"train/{column}"
-
-
-def brief(error: Exception) -> str:
-    """The first line of an error that tells something, without passwords."""
-    lines = (str(error) or type(error).__name__).splitlines()
-    # SQLAlchemy begins with what it was about to do.
-    telling = (line for line in lines if not line.startswith("(raised as a result of"))
-    return masked(next(telling, lines[0])).rstrip(".")
 
 
 def _check_active(experiment: Experiment) -> None:

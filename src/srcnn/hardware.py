@@ -6,6 +6,8 @@ import os
 
 import torch
 
+from srcnn.openmp import check_threads
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
@@ -61,7 +63,11 @@ def make_deterministic(threads: int) -> None:
 
     Args:
         threads: CPU threads of PyTorch; a sum's last bits depend on it.
+
+    Raises:
+        ValueError: OpenMP does not give as many threads.
     """
+    check_threads(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = False

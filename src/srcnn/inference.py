@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch.nn import functional as F
 
 from srcnn.imresize import bicubic_upscale
+from srcnn.masking import brief
 from srcnn.models import SRCNN
 
 SCALES = (2, 3, 4, 8)  # for which networks are trained
@@ -115,9 +116,8 @@ class SuperResolver:
             if damaged:
                 raise ValueError(f"{damaged[0]} is not all finite")
         except (SafetensorError, OSError, *_IMPOSSIBLE) as error:
-            reason = str(error).partition("\n")[0]
             raise UnusableModel(
-                f"{path} is not a trained SRCNN of this project: {reason}"
+                f"{path} is not a trained SRCNN of this project: {brief(error)}"
             ) from None
         model.load_state_dict(tensors, assign=True)
         model.eval().to(device).to(memory_format=torch.channels_last)

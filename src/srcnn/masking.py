@@ -17,3 +17,11 @@ def masked(text: str) -> str:
     for pattern in _USER_PARTS:
         text = re.sub(pattern, r"\1***@", text)
     return re.sub(_PARAMETERS, r"\1***", text)
+
+
+def brief(error: BaseException) -> str:
+    """The first line of an error that tells something, without passwords; else its class."""
+    lines = (line.strip() for line in str(error).splitlines())
+    # SQLAlchemy begins with what it was about to do.
+    telling = (line for line in lines if line and not line.startswith("(raised as a result of"))
+    return masked(next(telling, type(error).__name__)).rstrip(".")

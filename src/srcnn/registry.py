@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from srcnn.masking import masked
+from srcnn.masking import brief, masked
 
 MODEL_NAME = "srcnn"
 CHAMPION = "champion"  # the alias of the best version
@@ -230,8 +230,7 @@ def reading(what: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-        raise NoModel(masked(f"{what} cannot be read: {reason}; {HOW_TO_TRAIN}")) from None
+        raise NoModel(f"{masked(what)} cannot be read: {brief(error)}; {HOW_TO_TRAIN}") from None
 
 
 def _nearest_database() -> Path | None:

@@ -1,12 +1,13 @@
 """Training an SRCNN: everything one run needs, step by step, to the same bits each time."""
 
+import copy
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from srcnn.inference import SuperResolver
 from srcnn.losses import ReconstructionLoss
@@ -14,6 +15,7 @@ from srcnn.models import SRCNN, crop
 from srcnn.optim import build_optimizers, remove_means, schedule
 from srcnn.pairs import Pairs
 from srcnn.patches import PatchSampler
+from srcnn.progress import Progress
 from srcnn.team import Team
 from srcnn.validation import Validation
 
@@ -144,6 +146,21 @@ class Training:
             "snapshots": self._snapshots,
         }
 
+    def first_step(self) -> str:
+        """A digest of the network after one step from where it is; the run stays as it was.
+
+        Whatever decides the bits has a part in it: the processor, libraries, their settings in the
+        environment, threads, processes. All processes of the team have to call it.
+
+        Raises:
+            TeamLostError: another process has ended.
+        """
+        before = copy.deepcopy(self.state_dict())
+        self._train_step()
+        weights = b"".join(tensor.numpy().tobytes() for tensor in _copy(self._model).values())
+        self.load_state_dict(before)
+        return hashlib.sha256(weights).hexdigest()
+
     def resume(self, state: dict[str, Any] | None) -> None:
         """Take up the run that rank 0 gives the state of, in all processes; None: begin.
 
@@ -185,16 +202,15 @@ class Training:
             TeamLostError: another process has ended.
         """
         settings = self._settings
-        total = settings.steps
-        hidden = None if self._team.leads else True  # None: where there is no terminal
-        with tqdm(total=total, initial=self.step, desc="train", unit="step", disable=hidden) as bar:
+        hidden = not self._team.leads
+        with Progress("train", settings.steps, "step", self.step, hidden) as shown:
             if self.step == 0:
-                self._record(bar, report)
+                self._record(shown, report)
             while self.step < settings.steps:
                 self._train_step()
-                bar.update()
+                shown.update()
                 if self._is_due(settings.log_every) or self._is_due(settings.validate_every):
-                    self._record(bar, report)
+                    self._record(shown, report)
                 if self.step % checkpoint_every == 0:
                     self._check_finite()
                     if self._team.leads:
@@ -250,7 +266,7 @@ class Training:
         )
         return self._loss(sr, crop(hr, self._model.margin), self._resolver.luma)
 
-    def _record(self, bar: tqdm, report: Callable[[Row], None]) -> None:
+    def _record(self, shown: Progress, report: Callable[[Row], None]) -> None:
         row: Row = {"step": self.step}
         if self.step > 0:
             self._check_finite()
@@ -264,8 +280,10 @@ class Training:
             row |= self._validate()
         self.curve.append(row)
         report(row)
-        shown = {name: row[name] for name in ("train_loss", "val_psnr") if name in row}
-        bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, refresh=False)
+        if "val_psnr" in row:
+            shown.tell(
+                f"validation {row['val_psnr']:.2f} dB (bicubic {row['val_psnr_bicubic']:.2f})"
+            )
 
     def _check_finite(self) -> None:
         total = float(self._sums.get("loss", 0.0))

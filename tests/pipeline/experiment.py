@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pipeline.base import paths
+from pipeline.base.environment import Environment
 from pipeline.base.inputs import Inputs, digest
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
@@ -21,6 +22,7 @@ PROJECT = Path(__file__).parents[2]
 SCALE = 2
 DATA_STAGES = ("fetch", "grayscale-and-degrade")
 KERNELS, CHANNELS = [3, 1, 3], [4, 3]
+ENVIRONMENT = Environment("cpu", "AVX2", "float32", torch.__version__, 1, 1, "abc")
 
 
 def load_params(**evaluate: object) -> Params:
@@ -90,10 +92,7 @@ def _write_records(params: Params) -> None:
     Trained(
         params=Inputs.of("train", params).params,
         key="key",
-        device="cpu",
-        instructions="AVX2",
-        precision="float32",
-        torch=torch.__version__,
+        environment=ENVIRONMENT,
         pairs=pairs,
         weights=digest(paths.WEIGHTS),
         curve=digest(paths.TRAINING_CURVE),

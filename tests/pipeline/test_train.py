@@ -1,13 +1,17 @@
-"""What a training says while it goes on, where no progress bar can be seen."""
+"""What a training says while it goes on, and records of what it ran on."""
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline import fetch, grayscale_and_degrade, train
-from pipeline.base import stage
+from pipeline.base import paths, stage
+from pipeline.base.record import Trained
 from pipeline.tracking import live
 from tests import small_project
 
@@ -33,11 +37,42 @@ def project(tmp_path, monkeypatch):
 
 def test_a_line_at_the_start_and_at_each_validation(project, capsys):
     stage.run(train.main)
-    first, *validated = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"Training 4 steps on cpu \(\w+, 1 threads?\) in float32", first)
-    assert [line.split(":")[0] for line in validated] == [f"step {n} of 4" for n in (0, 2, 4)]
+    said = capsys.readouterr()
+    start = r"Training 4 steps on cpu, \w+, float32, processes: 1, threads: 1, PyTorch \S+\n"
+    assert re.fullmatch(start, said.out)
+    validated = said.err.splitlines()
+    assert [re.match(r"train: step \d", line)[0][-1] for line in validated] == ["0", "2", "4"]
     assert all(re.search(r": validation \d+\.\d\d dB \(bicubic ", line) for line in validated)
     assert [" left" in line for line in validated] == [False, True, False]
+
+
+def test_the_record_holds_what_was_in_force(project, monkeypatch):
+    def trained() -> Trained:
+        stage.run(train.main)
+        return Trained.read(paths.TRAINED)
+
+    first = trained()
+    assert first.environment.processes == first.environment.threads == 1
+    assert trained() == first
+    with torch.backends.mkldnn.flags(enabled=False):
+        other = trained()
+    assert other.key != first.key
+    assert other.params == first.params
+
+
+def test_fewer_threads_than_asked_for_are_told_before_the_first_step(project):
+    small_project.write_params(project, small_project.PARAMS | {"train.threads": 2})
+    for module in ("train", "evaluate", "plot"):
+        ended = subprocess.run(
+            [sys.executable, "-m", f"pipeline.{module}"],
+            env=os.environ | {"OMP_THREAD_LIMIT": "1", "PYTHONPATH": str(small_project.ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith("ERROR: train.threads is 2, but OpenMP gives only 1 here ")
+        assert ended.stderr.count("\n") == 1
 
 
 def test_parameters_that_are_not_committed_are_named(project, capsys):

@@ -1,6 +1,6 @@
 import pytest
 
-from srcnn.masking import masked
+from srcnn.masking import brief, masked
 
 SECRET = "s3cr3t"
 
@@ -51,3 +51,16 @@ def test_secrets_are_not_shown(text, shown):
 )
 def test_other_texts_stay_as_they_are(text):
     assert masked(text) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "MemoryError"),
+        (ValueError(" \n"), "ValueError"),
+        (OSError("\n  no route to http://ann:s3cr3t@host.\nmore"), "no route to http://***@host"),
+        (RuntimeError("(raised as a result of x)\ndisk full\n(Background: ...)"), "disk full"),
+    ],
+)
+def test_an_error_is_told_in_its_first_line_that_says_something(error, told):
+    assert brief(error) == told

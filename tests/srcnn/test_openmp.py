@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from srcnn.openmp import spin_briefly
+from srcnn.openmp import prepare_threads
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,13 +16,38 @@ ROOT = Path(__file__).resolve().parents[2]
     ("given", "spins"),
     [({}, "10000"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
 )
-def test_threads_spin_briefly_unless_the_user_decided(given, spins, monkeypatch):
+def test_threads_prepare_threads_unless_the_user_decided(given, spins, monkeypatch):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    spin_briefly()
+    prepare_threads()
     assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP")
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        (
+            "OMP_THREAD_LIMIT",
+            "1",
+            "threads is 2, but OpenMP gives only 1 here (OMP_THREAD_LIMIT=1)",
+        ),
+        ("OMP_MAX_ACTIVE_LEVELS", "0", "gives only 1 here (OMP_MAX_ACTIVE_LEVELS=0)"),
+        ("OMP_DYNAMIC", "true", "all there"),
+        ("OMP_NUM_THREADS", "1", "all there"),
+    ],
+)
+def test_threads_that_the_environment_takes_away_are_had_or_told(name, value, told):
+    code = (
+        "from srcnn.openmp import check_threads, prepare_threads\n"
+        "prepare_threads(); check_threads(2); print('all there')"
+    )
+    environment = os.environ | {name: value, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert told in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from srcnn.models import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.team import Team
 from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training, validation_score
+from srcnn.validation import Validation
 
 SHORT = Settings(
     steps=12, batch_size=4, patch_size=20, log_every=3, validate_every=4, val_pictures=2
@@ -135,6 +136,70 @@ def test_logged_losses_are_means_over_their_steps(pairs):
     losses = [row["train_loss"] for row in fine.curve[1:]]
     means = [sum(losses[i : i + 4]) / 4 for i in (0, 4, 8)]
     assert [row["train_loss"] for row in coarse.curve[1:]] == pytest.approx(means)
+
+
+def test_of_equal_validations_the_first_is_kept(pairs, monkeypatch):
+    scores = {"val_psnr": 30.0, "val_psnr_bicubic": 29.0}
+    monkeypatch.setattr(Validation, "scores", lambda self, resolver, team: scores)
+    run = prepare(pairs)
+    first = run.best().to_bytes()
+    run.fit()
+    assert run.best().to_bytes() == first
+    assert run.kept["step"] == 0
+
+
+class Seen:
+    """A loss that keeps the HR patches that it was given."""
+
+    def __init__(self):
+        self.hr, self.loss = [], ReconstructionLoss("mse")
+
+    def __call__(self, sr, hr, luma_range):
+        self.hr.append(hr.clone())
+        return self.loss(sr, hr, luma_range)
+
+
+def test_patches_are_of_the_training_s_pictures_and_validated_ones_of_the_validation_s(tmp_path):
+    (tmp_path / "pairs").mkdir()
+    with PairsWriter(tmp_path / "pairs", 2, "full") as writer:
+        for split, level in (("train", 51), ("val", 204)):
+            hr = np.full((40, 40), level, np.uint8)
+            writer.add(split, split, split, hr, downscale(hr, 2))
+    seen = Seen()
+    prepare(Pairs.open(tmp_path / "pairs"), replace(SHORT, steps=2), loss=seen).fit()
+    levels = [torch.unique(hr).tolist() for hr in seen.hr]
+    train, val = [pytest.approx(0.2)], [pytest.approx(0.8)]
+    assert levels == [val, train, train, val]  # at step 0, two steps, at the last
+
+
+def test_the_seed_decides_which_patches_are_drawn(pairs):
+    drawn = []
+    for seed in (1, 1, 2):
+        seen = Seen()
+        Training(SRCNN((5, 1, 3), (8, 4)), pairs, seen, SHORT, seed).first_step()
+        drawn.append(seen.hr[0])
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_optimizers_are_given_the_gradient_of_kernels_of_zero_mean(pairs):
+    model = SRCNN((5, 1, 3), (8, 4))
+    Training(model, pairs, ReconstructionLoss("mse"), SHORT, 1).fit()
+    gradient = model.extract.weight.grad
+    means = gradient.mean((1, 2, 3), keepdim=True)
+    assert means.abs().max() < 1e-5 * gradient.abs().max()
+
+
+def test_the_first_step_changes_nothing_and_shows_what_decides_the_bits(pairs):
+    run, other = prepare(pairs), prepare(pairs)
+    shown = run.first_step()
+    assert run.first_step() == shown
+    run.fit()
+    other.fit()
+    assert result(run) == result(other)
+    with torch.backends.mkldnn.flags(enabled=False):  # as a variable for its library might
+        assert prepare(pairs).first_step() != shown
+    assert prepare(pairs, replace(SHORT, lr=2e-3, muon_lr=0.03)).first_step() != shown
 
 
 def test_the_best_weights_are_those_of_the_best_validation(pairs):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srcnn import packaged
-from srcnn.openmp import spin_briefly
+from srcnn.openmp import prepare_threads
 
 if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of import
     from srcnn.command.batch import Report
@@ -26,7 +26,7 @@ _MODELS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 something failed, 2 wrong usage."""
     options = _parser().parse_args(arguments)
-    spin_briefly()
+    prepare_threads()
     try:
         code = int(options.command(options))
         sys.stdout.flush()

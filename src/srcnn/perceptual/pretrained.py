@@ -20,6 +20,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from srcnn.masking import brief
+
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
 
@@ -93,7 +95,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             "save a plain state dict"
         ) from None
     except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        raise UnusableWeights(f"{path} cannot be read: {_first_line(error)}") from None
+        raise UnusableWeights(f"{path} cannot be read: {brief(error)}") from None
     if not isinstance(state, dict) or not all(_is_plain(*item) for item in state.items()):
         raise UnusableWeights(f"{path} is not a state dict: names and their tensors, nothing else")
     return state
@@ -149,7 +151,3 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

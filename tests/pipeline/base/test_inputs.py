@@ -1,3 +1,4 @@
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from pipeline.base import paths
 from pipeline.base.inputs import Inputs, digest
 from pipeline.base.project import StageError
 from tests.pictures import ROOT, params
+from tests.pipeline.experiment import ENVIRONMENT
 
 
 @pytest.fixture
@@ -24,8 +26,8 @@ def checkout(tmp_path, monkeypatch):
     return tmp_path
 
 
-def key(*surroundings, **changes):
-    return Inputs.of("train", params().model_copy(update=changes)).key(*surroundings)
+def key(environment=ENVIRONMENT, **changes):
+    return Inputs.of("train", params().model_copy(update=changes)).key(environment)
 
 
 def test_key_is_of_what_the_stage_declares(checkout):
@@ -38,13 +40,17 @@ def test_key_is_of_what_the_stage_declares(checkout):
     assert key(degrade=degrade.model_copy(update={"scale": 2})) == first
 
 
-def test_key_changes_with_code_data_and_surroundings(checkout):
-    first = key("cpu", "float32")
-    assert key("cpu", "bfloat16") != first
+def test_key_changes_with_code_and_data(checkout):
+    first = key()
     (checkout / "net.py").write_text("layers = 4")
-    second = key("cpu", "float32")
+    second = key()
     (checkout / "data/pairs/meta.json").write_text('{"sha256": "abd"}')
-    assert len({first, second, key("cpu", "float32")}) == 3
+    assert len({first, second, key()}) == 3
+
+
+@pytest.mark.parametrize("part", [field.name for field in fields(ENVIRONMENT)])
+def test_key_changes_with_each_part_of_the_environment(checkout, part):
+    assert key(replace(ENVIRONMENT, **{part: 2})) != key()
 
 
 def test_inputs_that_stayed_the_same_are_accepted(checkout):

@@ -68,6 +68,24 @@ def test_bad_input_is_one_message_without_a_traceback(tmp_path, monkeypatch, cap
     assert capsys.readouterr().err.startswith("ERROR: params.yaml cannot be used:\n  data: missing")
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("can't allocate memory: you tried to allocate 9 bytes.")]
+)
+def test_too_little_memory_is_one_message_that_says_what_needs_less(error, monkeypatch, capsys):
+    monkeypatch.chdir(PROJECT)
+
+    def work(params):
+        raise error
+
+    with pytest.raises(SystemExit):
+        stage.run(work)
+
+    said = capsys.readouterr().err
+    assert said.startswith("ERROR: there is not enough memory: ")
+    assert "train.batch_size" in said
+    assert said.count("\n") == 1
+
+
 def started(code, **streams):
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     return subprocess.run([sys.executable, "-c", code], env=environment, text=True, **streams)

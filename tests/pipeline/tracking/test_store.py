@@ -11,7 +11,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS
 
 from pipeline.base.project import StageError
-from pipeline.tracking.store import Store, brief
+from pipeline.tracking.store import Store
+from srcnn.masking import brief
 
 
 @contextmanager
