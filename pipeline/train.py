@@ -9,12 +9,12 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
+from pipeline import check
 from pipeline.base import artifacts, paths, processes, stage
 from pipeline.base.inputs import Inputs, digest
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
 from pipeline.perceptual.loss import build_loss
-from pipeline.sources import testsets
 from pipeline.tracking import checkpoints, identity, live
 from srcnn.hardware import (
     choose_device,
@@ -32,16 +32,14 @@ from srcnn.training import CURVE_COLUMNS, DivergedError, Settings, Training
 def main(params: Params) -> None:
     """Train, or continue a training of the same parameters, data and code that was interrupted."""
     given = Inputs.of("train", params)
-    try:
-        device = choose_device(params.train.device)
-    except ValueError as error:
-        raise stage.StageError(f"train.{error}") from None
+    check.before_train(params)
+    device = choose_device(params.train.device)
     precision = choose_precision(params.train.precision, device)
     make_deterministic(params.train.threads)
     keep_freed_memory()
-    testsets.find(params)  # a wrong folder is not to show only after the training
     loss = build_loss(params.loss, device, precision)
-    pairs = _open_pairs()
+    with artifacts.reading(paths.PAIRS):
+        pairs = Pairs.open(paths.PAIRS, verify=True)
     with processes.together(params.train.processes, device, "pipeline.train") as team:
         training = _prepare(params, device, precision, loss, pairs, team)
         if team.leads:
@@ -94,13 +92,6 @@ def _lead(
                 raise
         _write(training, pairs, made_from)
         checkpoint.remove()
-
-
-def _open_pairs() -> Pairs:
-    try:
-        return Pairs.open(paths.PAIRS, verify=True)
-    except ValueError as error:
-        raise stage.StageError(f"{error}. {artifacts.way_back(paths.PAIRS)}") from None
 
 
 def _logged(report: live.Report, steps: int, done: int) -> live.Report:

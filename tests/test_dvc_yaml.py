@@ -18,6 +18,7 @@ ALWAYS = ("check", "register")
 CARRIERS = {
     "pipeline/__init__.py": "puts src/ on the path",
     "src/srcnn/__init__.py": "loads the library's functions for its users",
+    "pipeline/check.py": "says what a stage would stop at",
     "pipeline/perceptual/weights.py": "finds a file",
     **{
         file.relative_to(ROOT).as_posix(): "carries parameters, paths and files; turns errors into"

@@ -48,6 +48,22 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
     return Source(_rows(str(folder), None, None), PICTURES, folder.name)
 
 
+def find(revision: str) -> None:
+    """Raise a StageError unless the hub, or offline the local cache, has the revision."""
+    import huggingface_hub
+
+    (_cached if huggingface_hub.constants.HF_HUB_OFFLINE else _resolve)(revision)
+
+
+def sources(limit: int | None) -> list[str]:
+    """The names of the rows, known without reading any."""
+    return [_name(row) for row in range(limit or PICTURES)]
+
+
+def _name(row: int) -> str:
+    return f"celeba-hq/{row:05d}"
+
+
 def _resolve(revision: str) -> str:
     """The commit that a branch, tag or commit means, asked first so that no network shows fast."""
     from huggingface_hub import HfApi, constants, errors
@@ -103,7 +119,7 @@ def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[RawPictu
         rows: Any = datasets.load_dataset(path, revision=commit, split="train", streaming=True)
         rows = rows.select_columns("image").cast_column("image", datasets.Image(decode=False))
         for number, row in enumerate(islice(rows, limit)):
-            name = f"celeba-hq/{number:05d}"
+            name = _name(number)
             yield RawPicture(name, name, row["image"]["bytes"])
     except Exception as error:
         raise StageError(f"{REPO}: reading broke off: {_brief(error)}. {WAYS_ON}") from error
