@@ -77,23 +77,20 @@ def _check_clone() -> None:
 
 
 def before_fetch(params: Params) -> None:
-    """Raise a StageError for what `fetch` stops at before it reads a picture.
+    """Raise a StageError for a folder, a hub or splits that `fetch` would stop at.
 
-    The folder of pictures or the hub is not there, or a split would be empty, as far as the names
-    of the sources are known before.
+    Of a folder without data.group_by only the pictures themselves tell their sources.
     """
     data = params.data
-    sources: Sequence[str | None]
     if data.source == "folder":
-        sources = list(folder.choose(data).values())
+        sources = [source for source in folder.choose(data).values() if source]
     elif data.source == "celeba-hq":
         celeba_hq.find(data.revision)
         sources = celeba_hq.sources(data.limit)
     else:
         sources = samples.sources(data.limit)
-    known = [source for source in sources if source is not None]
-    if len(known) == len(sources) or len(sources) < len(SPLITS):
-        check_splits([source or str(i) for i, source in enumerate(sources)], data)
+    if sources:
+        check_splits(sources, data)
 
 
 def check_splits(sources: Iterable[str], data: Data) -> None:

@@ -50,9 +50,9 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
 
 def find(revision: str) -> None:
     """Raise a StageError unless the hub, or offline the local cache, has the revision."""
-    import huggingface_hub
+    from huggingface_hub import constants
 
-    (_cached if huggingface_hub.constants.HF_HUB_OFFLINE else _resolve)(revision)
+    (_cached if constants.HF_HUB_OFFLINE else _resolve)(revision)
 
 
 def sources(limit: int | None) -> list[str]:
