@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline import check
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
 from pipeline.base.params import Loss, Params, nested
@@ -45,20 +46,17 @@ def main(params: Params) -> None:
             or the weights that a measure was asked to take are not there, or no model or data are;
             all of this before anything is scored.
     """
+    check.before_evaluate(params)
     found = testsets.find(params)
-    try:
-        device = choose_device(params.train.device)
-        make_deterministic(params.train.threads)
-    except ValueError as error:
-        raise stage.StageError(f"train.{error}") from None
+    device = choose_device(params.train.device)
+    make_deterministic(params.train.threads)
     trained = Trained.read(paths.TRAINED)
     check_weights(trained)
     loss = Loss.model_validate(nested(trained.params)["loss"])
-    try:
+    with artifacts.reading(paths.WEIGHTS):
         resolver = SuperResolver.load(paths.WEIGHTS, device)
+    with artifacts.reading(paths.PAIRS):
         pairs = Pairs.open(paths.PAIRS, verify=True)
-    except (FileNotFoundError, ValueError) as error:
-        raise stage.StageError(f"{error}. {artifacts.way_back(paths.PAIRS)}") from None
 
     test = pairs.split(paths.HELD_OUT)
     most = params.evaluate.perceptual_pictures

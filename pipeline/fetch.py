@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from pipeline import check
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
 from pipeline.base.params import Params
@@ -18,6 +19,7 @@ SOURCES = {
 
 def main(params: Params) -> None:
     """Fetch, check and store the pictures; on any failure nothing is left that looks whole."""
+    check.before_fetch(params)
     data = params.data
     unreadable = raw.Unreadable(skip=data.skip_unreadable)
     with artifacts.whole_folder(paths.RAW) as out:
@@ -30,6 +32,7 @@ def main(params: Params) -> None:
                 f"data.source {data.source!r} gave no picture that can be read "
                 f"({len(unreadable.skipped)} skipped)"
             )
+        check.check_splits((entry.source for entry in raw.index(out)), data)
         given = Inputs.of("fetch", params).params
         meta = raw.Meta(data.source, source.revision, count, given)
         artifacts.write_json(out / raw.META, asdict(meta))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline import check
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
 from pipeline.base.parallel import in_order
@@ -18,10 +19,6 @@ from srcnn.pairs import Pairs, PairsWriter
 from srcnn.pictures import images
 from srcnn.progress import progress
 from srcnn.splits import SPLITS, split_of
-
-# Below this the mirrored borders make up most of the picture; and at every scale what is left
-# after shaving, 6 * scale pixels, still holds SSIM's 11x11 window.
-_MINIMUM_LR_SIDE = 8
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,9 @@ def main(params: Params) -> None:
             Or what `fetch` wrote is damaged.
     """
     fetched = raw.meta(paths.RAW)
-    planned = _plan(params)
-    _check_scale(planned, params.degrade.scale)
-    _check_splits(planned, params)
-    _check_patch_size(planned, params)
+    entries = raw.index(paths.RAW)
+    check.before_grayscale_and_degrade(entries, params)
+    planned = _plan(entries, params)
     _write_pairs(planned, params)
     artifacts.write_json(paths.DATA_METRICS, _summary(planned, fetched))
     own = Inputs.of("grayscale-and-degrade", params).params
@@ -55,7 +51,7 @@ def main(params: Params) -> None:
     Degraded(params=fetched.params | own, pairs=pairs.digest).write(paths.DEGRADED)
 
 
-def _plan(params: Params) -> list[Planned]:
+def _plan(entries: Sequence[raw.Entry], params: Params) -> list[Planned]:
     shares = params.data.split.model_dump()
     return [
         Planned(
@@ -65,48 +61,8 @@ def _plan(params: Params) -> list[Planned]:
             height=entry.height,
             width=entry.width,
         )
-        for entry in raw.index(paths.RAW)
+        for entry in entries
     ]
-
-
-def _check_scale(planned: Sequence[Planned], scale: int) -> None:
-    needed = _MINIMUM_LR_SIDE * scale
-    small = [picture for picture in planned if min(picture.height, picture.width) < needed]
-    if small:
-        first = small[0]
-        raise stage.StageError(
-            f"degrade.scale is {scale}: it needs pictures of at least {needed}x{needed} pixels, "
-            f"but {len(small)} of {len(planned)} are smaller, such as {first.id} "
-            f"({first.width}x{first.height}); use a smaller scale or leave these pictures out"
-        )
-
-
-def _check_splits(planned: Sequence[Planned], params: Params) -> None:
-    sources = _sources_per_split(planned)
-    empty = [split for split in SPLITS if not sources[split]]
-    if empty:
-        shares = params.data.split.model_dump()
-        counts = ", ".join(
-            f"{split} {sources[split]} (share {shares[split]:g})" for split in SPLITS
-        )
-        raise stage.StageError(
-            f"data.split leaves no picture for {' and '.join(empty)}: {sources.total()} source "
-            f"pictures with data.split_salt {params.data.split_salt} give {counts}; each split "
-            "needs at least one: use more pictures, other shares or another data.split_salt"
-        )
-
-
-def _check_patch_size(planned: Sequence[Planned], params: Params) -> None:
-    patch, scale = params.train.patch_size, params.degrade.scale
-    used = [picture for picture in planned if picture.split in ("train", "val")]
-    smallest = min(used, key=lambda picture: min(picture.height, picture.width))
-    side = min(smallest.height, smallest.width) // scale * scale
-    if patch > side:
-        raise stage.StageError(
-            f"train.patch_size is {patch}; at most {side} fits the smallest training or validation "
-            f"picture, {smallest.id} ({smallest.width}x{smallest.height}, cropped to a multiple of "
-            f"{scale})"
-        )
 
 
 def _write_pairs(planned: Sequence[Planned], params: Params) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from PIL import Image
 from safetensors.numpy import load_file
 
+from pipeline import check
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import digest
 from pipeline.base.params import Params
@@ -34,10 +35,8 @@ def main(params: Params) -> None:
     Raises:
         StageError: the results of an earlier stage are not there.
     """
-    try:
-        make_deterministic(params.train.threads)
-    except ValueError as error:
-        raise stage.StageError(f"train.{error}") from None
+    check.before_plot(params)
+    make_deterministic(params.train.threads)
     with artifacts.reading(paths.PAIRS):
         test = Pairs.open(paths.PAIRS, verify=True).split(paths.HELD_OUT)
     with artifacts.reading(paths.WEIGHTS):

@@ -8,13 +8,13 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
+from pipeline import check
 from pipeline.base import artifacts, paths, processes, stage
 from pipeline.base.environment import Environment
 from pipeline.base.inputs import Inputs, digest
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
 from pipeline.perceptual.loss import build_loss
-from pipeline.sources import testsets
 from pipeline.tracking import checkpoints, identity, live
 from srcnn.hardware import (
     choose_device,
@@ -33,15 +33,13 @@ from srcnn.training import DivergedError, Settings, Training
 def main(params: Params) -> None:
     """Train, or continue a training of the same parameters, data and code that was interrupted."""
     given = Inputs.of("train", params)
-    try:
-        device = choose_device(params.train.device)
-        make_deterministic(params.train.threads)
-    except ValueError as error:
-        raise stage.StageError(f"train.{error}") from None
+    check.before_train(params)
+    device = choose_device(params.train.device)
+    make_deterministic(params.train.threads)
     precision = choose_precision(params.train.precision, device)
     keep_freed_memory()
-    testsets.find(params)  # a wrong folder is not to show only after the training
-    pairs = _open_pairs()
+    with artifacts.reading(paths.PAIRS):
+        pairs = Pairs.open(paths.PAIRS, verify=True)
     loss = build_loss(params.loss, pairs.luma, device, precision)
     with processes.together(params.train.processes, device, "pipeline.train") as team:
         training = _prepare(params, device, precision, loss, pairs, team)

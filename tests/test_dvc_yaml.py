@@ -19,6 +19,7 @@ ALWAYS = ("check", "register")
 CARRIERS = {
     "pipeline/__init__.py": "puts src/ on the path",
     "src/srcnn/__init__.py": "loads the library's functions for its users",
+    "pipeline/check.py": "says what a stage would stop at",
     "pipeline/perceptual/weights.py": "finds a file",
     "src/srcnn/progress.py": "shows how far a stage is",
     "src/srcnn/openmp.py": "makes sure that there are the threads that are asked for",

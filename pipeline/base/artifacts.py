@@ -113,9 +113,9 @@ def reading(path: Path, part_of: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except FileNotFoundError:
-        raise StageError(f"{path} is missing. {way_back(part_of or path)}") from None
     except _DAMAGE as error:
+        if not path.exists():
+            raise StageError(f"{path} is missing. {way_back(part_of or path)}") from None
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise StageError(f"{path} is damaged: {reason}. {way_back(part_of or path)}") from None
 

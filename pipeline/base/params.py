@@ -23,6 +23,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1, lt=2**31)]
 
 
+_LONGEST_NAME = 256  # what the databases of MLflow's servers hold; SQLite would take more
+
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 100
 _SHORT.maxlevel = 2
@@ -205,9 +207,29 @@ class Evaluate(Section):
 
 
 class Tracking(Section):
-    experiment: Annotated[str, Field(min_length=1)]
-    model_name: Annotated[str, Field(pattern=r"^[\w .-]+$")]
+    experiment: str
+    model_name: str
     promote: bool
+
+    @field_validator("experiment", "model_name")
+    @classmethod
+    def _fits_mlflow(cls, name: str) -> str:
+        if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+            raise ValueError(
+                f"{_shown(name)} ({len(name)} characters) is no name in MLflow: it takes 1 to "
+                f"{_LONGEST_NAME} printable characters, not only spaces"
+            )
+        return name
+
+    @field_validator("model_name")
+    @classmethod
+    def _names_a_model(cls, name: str) -> str:
+        if not re.fullmatch(r"\w[\w .-]*", name):
+            raise ValueError(
+                f"{_shown(name)} is no name of a model: it takes letters, digits, spaces and "
+                ". _ -, the first a letter, a digit or _"
+            )
+        return name
 
 
 class Params(Section):

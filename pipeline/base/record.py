@@ -96,8 +96,6 @@ class Evaluated(_Record):
 
 def check_weights(trained: Trained) -> None:
     """Raise a StageError unless the model file is the one that `train` wrote, bit for bit."""
-    if digest(paths.WEIGHTS) != trained.weights:
-        raise StageError(
-            f"{paths.WEIGHTS} is not what train wrote (its sha256 differs from the one in "
-            f"{paths.TRAINED}): it was damaged or replaced. Remove it and run `dvc repro`"
-        )
+    with artifacts.reading(paths.WEIGHTS):
+        if digest(paths.WEIGHTS) != trained.weights:
+            raise ValueError(f"it is not what train wrote: {paths.TRAINED} has another sha256")

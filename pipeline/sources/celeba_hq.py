@@ -50,6 +50,22 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
     return Source(_pictures(_rows(str(folder), None, None), unreadable), PICTURES, folder.name)
 
 
+def find(revision: str) -> None:
+    """Raise a StageError unless the hub, or offline the local cache, has the revision."""
+    from huggingface_hub import constants
+
+    (_cached if constants.HF_HUB_OFFLINE else _resolve)(revision)
+
+
+def sources(limit: int | None) -> list[str]:
+    """The names of the rows, known without reading any."""
+    return [_name(row) for row in range(limit or PICTURES)]
+
+
+def _name(row: int) -> str:
+    return f"celeba-hq/{row:05d}"
+
+
 def _resolve(revision: str) -> str:
     """The commit that a branch, tag or commit means, asked first so that no network shows fast."""
     from huggingface_hub import HfApi, constants, errors
@@ -99,7 +115,7 @@ def _pictures(
     rows: Iterator[Mapping[str, Any] | None], unreadable: Unreadable
 ) -> Iterator[RawPicture]:
     for number, row in enumerate(rows):
-        name = f"celeba-hq/{number:05d}"
+        name = _name(number)
         if data := row and row["bytes"]:
             yield RawPicture(name, name, data)
         else:

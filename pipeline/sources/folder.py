@@ -23,6 +23,16 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
         StageError: data.path is not a folder, there is no picture in it, or data.group_by finds no
             source in a name.
     """
+    chosen = choose(data)
+    return Source(_read(find_root(data), chosen, unreadable), len(chosen))
+
+
+def choose(data: Data) -> dict[str, str | None]:
+    """The names of the pictures to take, each with its source; None: its pixels will name it.
+
+    Raises:
+        StageError: as for `open_source`.
+    """
     root = find_root(data)
     names = _names(root)
     if not names:
@@ -30,8 +40,7 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
             f"data.path is {data.path!r}, but {root} holds no picture ({' '.join(SUFFIXES)})"
         )
     sources = {name: _source(name, data.group_by) for name in names}
-    chosen = _of_many_sources(sources, data.limit)
-    return Source(_read(root, chosen, unreadable), len(chosen))
+    return _of_many_sources(sources, data.limit)
 
 
 def find_root(data: Data) -> Path:

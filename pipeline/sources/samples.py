@@ -85,6 +85,11 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
     return Source(iter(tiles), len(tiles))
 
 
+def sources(limit: int | None) -> list[str]:
+    """The photographs that so many tiles are of, known without decoding any."""
+    return list(PHOTOGRAPHS.values())[:limit]
+
+
 def photograph(name: str) -> np.ndarray:
     """One of PHOTOGRAPHS, by its file: uint8 (H, W) or (H, W, 3)."""
     package, folder = next(each.place for each in PHOTOGRAPHS if each.file == name)

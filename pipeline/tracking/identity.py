@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pipeline.base.params import Params, ParamsError, parse, validated
@@ -74,6 +75,11 @@ def only_results_differ() -> bool:
     """Whether the metrics are not the committed ones, though all else is."""
     changes = ("status", "--porcelain", "--untracked-files=no", "--")
     return bool(_git(*changes, "metrics")) and not _git(*changes, ".", *_WRITTEN)
+
+
+def is_shallow(repository: Path) -> bool:
+    """Whether it is a clone with only the last commits, as of `git clone --depth`."""
+    return _git("-C", str(repository), "rev-parse", "--is-shallow-repository") == "true"
 
 
 def _text(leaves: Mapping[str, Any], name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 _SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 _SPINS = "10000"  # about 20 µs
-_LIMITS = ("OMP_THREAD_LIMIT", "OMP_MAX_ACTIVE_LEVELS")
+LIMITS = ("OMP_THREAD_LIMIT", "OMP_MAX_ACTIVE_LEVELS")
 
 
 def prepare_threads() -> None:
@@ -44,7 +44,7 @@ def check_threads(threads: int) -> None:
     count = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: started.append(None))
     parallel(count, None, ctypes.c_uint(threads), ctypes.c_uint(0))
     if len(started) < threads:
-        limits = [f"{name}={os.environ[name]}" for name in _LIMITS if name in os.environ]
+        limits = [f"{name}={os.environ[name]}" for name in LIMITS if name in os.environ]
         raise ValueError(
             f"threads is {threads}, but OpenMP gives only {len(started)} here "
             f"({', '.join(limits) or 'for an unknown reason'}): take no more, or lift the limit"

@@ -1,13 +1,16 @@
 """What the stages leave to each other, and checkpoints: damaged, it is named, never used."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.base import stage
+from pipeline.base import paths, stage
+from pipeline.base.inputs import digest
+from pipeline.base.record import Trained
 from pipeline.tracking import live
 from pipeline.tracking.checkpoints import Checkpoints
 from tests import small_project
@@ -108,6 +111,35 @@ def test_what_an_earlier_stage_left_damaged_is_named(again, name, file, damage):
     assert outcome.is_one_error()
     named = (path.name, "data/pairs", "raw/index.csv")
     assert any(name in outcome.said for name in named)
+
+
+WEIGHTS, CURVE = "models/srcnn.safetensors", "metrics/training.csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "gone"),
+    [
+        ("train", "data/pairs"),
+        ("evaluate", "data/pairs"),
+        ("evaluate", WEIGHTS),
+        ("plot", "data/pairs"),
+        ("plot", WEIGHTS),
+        ("plot", CURVE),
+    ],
+)
+def test_what_is_missing_is_not_called_damaged(again, name, gone):
+    Path(gone).rename("elsewhere")
+    outcome = again(name)
+    assert outcome.is_one_error(f"{gone} is missing. `dvc repro` makes it")
+
+
+def test_of_a_model_file_that_is_none_the_model_is_named_not_the_pairs(again):
+    Path(WEIGHTS).write_bytes(b"no network")
+    trained = replace(Trained.read(paths.TRAINED), weights=digest(Path(WEIGHTS)))
+    trained.write(paths.TRAINED)  # as if `train` had written it
+    outcome = again("evaluate")
+    assert outcome.is_one_error(f"Remove {WEIGHTS} and run `dvc repro`")
+    assert "data/pairs" not in outcome.said
 
 
 @pytest.mark.parametrize("seed", range(8))

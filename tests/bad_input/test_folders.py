@@ -10,6 +10,7 @@ from srcnn.command.cli import main
 from tests import optional
 from tests.bad_input.pictures import BROKEN, WHOLE
 from tests.models import model_file
+from tests.pictures import png
 
 PNG = WHOLE["png rgb"]
 
@@ -120,6 +121,8 @@ NAMES = [
 def test_odd_names_are_taken(project, run, tmp_path, name):
     Path("photos").mkdir()
     Path("photos", name).write_bytes(PNG)
+    for seed in range(9):  # enough for each split
+        Path("photos", f"{seed}.png").write_bytes(png(seed))
     outcome = project(fetch, "fetch", **{"data.source": "folder", "data.path": "photos"})
     assert outcome.code == 0
     model = str(model_file(tmp_path))

@@ -1,17 +1,22 @@
 """Stage check: what is missing is named before anything is removed, and only where it is needed."""
 
 import json
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from pipeline import check
+from pipeline import check, evaluate, fetch, grayscale_and_degrade, train
+from pipeline.base import params as parameters
 from pipeline.base import paths
 from pipeline.base.inputs import Inputs
 from pipeline.base.params import Params
 from pipeline.base.stage import StageError
+from tests import small_project
 from tests.pipeline.experiment import PROJECT, write_experiment
 
 
@@ -60,6 +65,121 @@ def test_what_made_the_results_that_are_there_may_be_gone():
     meta = {"params": Inputs.of("fetch", params).params}
     (paths.RAW / "meta.json").write_text(json.dumps(meta))
     check.main(params)
+    other = params.degrade.model_copy(update={"noise_sigma": 1.0})  # train's own are the same
+    with pytest.raises(StageError, match="imagenet"):
+        check.main(params.model_copy(update={"degrade": other}))
     Path("models/training.json").unlink()
     with pytest.raises(StageError, match="imagenet"):
         check.main(params)
+
+
+@pytest.fixture(scope="module")
+def fetched(tmp_path_factory):
+    """A small project with its data."""
+    folder = tmp_path_factory.mktemp("fetched")
+    small_project.make(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("DVC_ROOT", raising=False)
+        fetch.main(parameters.load())
+        grayscale_and_degrade.main(parameters.load())
+    return folder
+
+
+@pytest.fixture
+def with_data(project, fetched):
+    shutil.copytree(fetched, project, dirs_exist_ok=True)
+
+
+def changed(changes: dict[str, object]) -> Params:
+    small_project.write_params(Path(), small_project.PARAMS | changes)
+    return parameters.load()
+
+
+REFUSED = {
+    "no folder": (fetch, {"data.path": "nowhere"}),
+    "no source in a name": (fetch, {"data.group_by": "^(x)"}),
+    "one source": (fetch, {"data.group_by": "png"}),
+    "no source for a split": (fetch, {"data.group_by": "^.", "data.split_salt": 1}),
+    "no hub": (fetch, {"data.source": "celeba-hq"}),
+    "scale": (grayscale_and_degrade, {"degrade.scale": 8}),
+    "no picture for a split": (grayscale_and_degrade, {"data.split_salt": 4}),
+    "patch": (grayscale_and_degrade, {"train.patch_size": 64}),
+    "patch, to train": (train, {"train.patch_size": 64}),
+    "no GPU": (train, {"train.device": "cuda"}),
+    "processes": (train, {"train.processes": 7}),
+    "no weights": (train, {"loss.vgg19_weights": "no.pth"}),
+    "weights of another network": (
+        train,
+        {
+            "loss.vgg19_weights": "photos/0.png",
+            "loss.perceptual_weight": 0.01,
+            "train.patch_size": 32,
+        },
+    ),
+    "no weights to download": (
+        train,
+        {
+            "loss.vgg19_weights": "imagenet",
+            "loss.perceptual_weight": 0.01,
+            "train.patch_size": 32,
+        },
+    ),
+    "no test set": (evaluate, {"evaluate.test_sets": {"S": "nowhere"}}),
+    "no GPU to evaluate on": (evaluate, {"train.device": "cuda"}),
+    "weights to judge with": (evaluate, {"loss.vgg19_weights": "photos/0.png"}),
+    "no LPIPS": (evaluate, {"evaluate.lpips": True}),
+}
+
+
+@pytest.mark.usefixtures("with_data")
+@pytest.mark.parametrize(("stage", "changes"), REFUSED.values(), ids=REFUSED)
+def test_what_a_stage_stops_at_is_said_first(monkeypatch, stage, changes):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    params = changed(changes)
+    with pytest.raises(StageError) as early:
+        check.main(params)
+    with pytest.raises(StageError) as late:
+        stage.main(params)
+    assert str(early.value).split(";")[0] == str(late.value).split(";")[0]
+
+
+@pytest.mark.usefixtures("with_data")
+def test_as_many_processes_as_gpus_are_known_before(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    nine = {"train.processes": 9, "train.batch_size": 9}
+    with pytest.raises(StageError, match=r"train\.processes is 9, but this machine has 8 GPUs"):
+        check.main(changed({"train.device": "cuda", **nine}))
+    check.main(changed({"train.device": "cpu", **nine}))
+
+
+@pytest.mark.usefixtures("with_data")
+def test_data_of_other_parameters_or_damaged_refuse_nothing():
+    check.main(
+        changed({"data.source": "samples", "data.split_salt": 12802188, "train.patch_size": 64})
+    )
+    (paths.RAW / "index.csv").write_text("damaged")
+    check.main(changed({"train.patch_size": 64}))
+
+
+def test_an_experiment_that_dvc_would_lose_in_a_shallow_clone_is_stopped(project, monkeypatch):
+    def git(*arguments: str) -> None:
+        known = ("-c", "user.name=T", "-c", "user.email=t@e")
+        subprocess.run(["git", *known, *arguments], check=True)
+
+    git("init", "-q", "origin")
+    for message in ("one", "two"):
+        git("-C", "origin", "commit", "-q", "--allow-empty", "-m", message)
+    git("clone", "-q", "--depth", "1", (project / "origin").as_uri(), "clone")
+    copy = project / "clone/.dvc/tmp/exps/standalone/tmp1"
+    (copy / ".dvc").mkdir(parents=True)
+    monkeypatch.chdir(project / "clone")
+    shutil.copy(PROJECT / "dvc.yaml", copy)
+    shutil.copy(PROJECT / "dvc.yaml", ".")
+    check.main(load())  # without --temp DVC loses nothing
+    monkeypatch.chdir(copy)
+    with pytest.raises(StageError, match=r"shallow clone.*`git fetch --unshallow`"):
+        check.main(load())
+    git("-C", str(project / "clone"), "fetch", "-q", "--unshallow")
+    check.main(load())

@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -208,10 +209,13 @@ def people(checkout):
 
 
 PEOPLE = ["anna/1_a.png", "anna/1_b.png", "anna/2_a.png", "bob/2020/1_c.png", "bob/3.png"]
+PEOPLE += ["carl/3.png"]
+FILLING = 211  # a salt with which no split of them is empty, however they are grouped
 
 
 def grouped(pattern: str | None, **data: object) -> dict[str, str]:
-    fetch.main(params(source="folder", path="people", group_by=pattern, **data))
+    people = {"source": "folder", "path": "people", "split_salt": FILLING}
+    fetch.main(params(**people, group_by=pattern, **data))
     return {row["id"]: row["source"] for row in index()}
 
 
@@ -219,9 +223,12 @@ def grouped(pattern: str | None, **data: object) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("pattern", "sources"),
     [
-        ("folder", ["anna", "anna", "anna", "bob/2020", "bob"]),
-        ("^[^/]+", ["anna", "anna", "anna", "bob", "bob"]),  # without a group: all that matches
-        (r"([0-9])(_.)?\.png$", ["1", "1", "2", "1", "3"]),  # of several groups the first
+        ("folder", ["anna", "anna", "anna", "bob/2020", "bob", "carl"]),
+        (
+            "^[^/]+",
+            ["anna", "anna", "anna", "bob", "bob", "carl"],
+        ),  # without a group: all that matches
+        (r"([0-9])(_.)?\.png$", ["1", "1", "2", "1", "3", "3"]),  # of several groups the first
     ],
 )
 def test_group_by_names_the_source(pattern, sources):
@@ -231,8 +238,8 @@ def test_group_by_names_the_source(pattern, sources):
 @pytest.mark.usefixtures("people")
 def test_a_limit_takes_many_sources_and_changes_none():
     whole = grouped("folder")
-    few = grouped("folder", limit=4)
-    assert list(few) == ["anna/1_a.png", "anna/1_b.png", "bob/2020/1_c.png", "bob/3.png"]
+    few = grouped("folder", limit=5)
+    assert list(few) == ["anna/1_a.png", "anna/1_b.png", *PEOPLE[3:]]
     assert few.items() <= whole.items()
 
 
@@ -349,6 +356,21 @@ def test_nothing_readable_is_an_error(checkout):
     with pytest.raises(StageError, match="no picture"):
         fetch.main(params(source="folder", path="album", skip_unreadable=True))
     assert not RAW.exists()
+
+
+def test_too_few_sources_are_said_by_the_stage_that_reads_them(checkout):
+    (checkout / "few").mkdir()
+    for seed in range(6):
+        (checkout / "few" / f"{seed}.png").write_bytes(png(seed))
+    few = {"source": "folder", "path": "few"}
+    with pytest.raises(StageError, match=r"^data\.split leaves no picture for ") as caught:
+        fetch.main(params(**few))
+    assert not RAW.exists()
+    salt = re.search(
+        r"data\.split_salt (\d+) gives train \d, val \d, test \d; from 23 sour", str(caught.value)
+    )
+    fetch.main(params(**few, split_salt=int(salt[1])))
+    assert len(index()) == 6
 
 
 def test_a_failed_fetch_leaves_the_last_whole_one(album):

@@ -239,13 +239,13 @@ class TestBadInput:
             main(load(**{"degrade.scale": 4, "train.patch_size": 52}))
 
     def test_empty_split(self):
-        write_raw([raw_picture("only", part) for part in range(5)])
+        write_raw([raw_picture(source) for source in ("a", "b", "c")])
         with pytest.raises(StageError) as caught:
-            main(load(**{"data.split_salt": 7}))
+            main(load(**{"data.split_salt": 1}))
         message = str(caught.value)
-        assert "data.split leaves no picture for train and val: 1 source pictures" in message
-        assert "train 0 (share 0.7), val 0 (share 0.15), test 1 (share 0.15)" in message
-        assert "more pictures, other shares or another data.split_salt" in message
+        assert "data.split leaves no picture for test: 3 source pictures with data.spl" in message
+        assert "train 2 (share 0.7), val 1 (share 0.15), test 0 (share 0.15)" in message
+        assert " gives train 1, val 1, test 1; from 23 sources on" in message
 
 
 def test_small_test_picture_does_not_limit_the_patch():

@@ -4,6 +4,7 @@ from unittest.mock import Mock
 import pytest
 import yaml
 from dvc.utils.serialize import parse_yaml
+from mlflow.utils.validation import _validate_model_name
 
 from pipeline.base import params
 from srcnn.perceptual.loss import LAYERS
@@ -91,7 +92,16 @@ def test_every_parameter_has_a_comment_and_a_dotted_name(tmp_path):
         ),
         ({"evaluate__test_sets": {"a/b": "x"}}, "evaluate.test_sets"),
         ({"seed": -1}, "seed is -1"),
-        ({"tracking__model_name": "a/b"}, "tracking.model_name is 'a/b'"),
+        (
+            {"tracking__model_name": "a/b"},
+            "tracking.model_name: 'a/b' is no name of a model: it takes letters, digits, spaces",
+        ),
+        ({"tracking__model_name": " "}, "tracking.model_name: ' ' (1 characters) is no name in"),
+        ({"tracking__model_name": ".."}, "tracking.model_name: '..' is no name of a model"),
+        ({"tracking__model_name": "x" * 257}, "tracking.model_name: 'xx"),
+        ({"tracking__experiment": ""}, "tracking.experiment: '' (0 characters) is no name"),
+        ({"tracking__experiment": "x" * 501}, "(501 characters) is no name in MLflow: it takes 1"),
+        ({"tracking__experiment": "a\0"}, "tracking.experiment: 'a\\x00'"),
     ],
 )
 def test_impossible_values_are_named_with_what_is_allowed(tmp_path, changes, message):
@@ -116,6 +126,11 @@ def test_impossible_values_are_named_with_what_is_allowed(tmp_path, changes, mes
 def test_null_is_named_where_it_is_allowed_for_what_was_left_empty(tmp_path, name, allowed):
     with pytest.raises(params.ParamsError, match=rf"{name} is ''; .*{allowed}$"):
         load(tmp_path, **{name.replace(".", "__"): ""})
+
+
+@pytest.mark.parametrize("name", ["srcnn", "a b", "_x.y-z", "Ü", "x" * 256])
+def test_mlflow_takes_every_name_of_a_model_that_passes(tmp_path, name):
+    _validate_model_name(load(tmp_path, tracking__model_name=name).tracking.model_name)
 
 
 def test_every_layer_of_vgg19_and_no_other_may_be_named(tmp_path):

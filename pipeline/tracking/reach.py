@@ -1,0 +1,84 @@
+"""Whether MLflow's store can be reached, said before a training instead of after it."""
+
+import sys
+import threading
+
+from pipeline.base.project import StageError
+from pipeline.tracking import database
+from srcnn.masking import masked
+
+TIMEOUT = 3.0  # seconds for a server to answer
+
+
+def check_store(experiment: str) -> None:
+    """Try the store that MLFLOW_TRACKING_URI names; a warning if it is away.
+
+    A training does not wait for MLflow, and `register` publishes when the store is back. So only an
+    address at which there can never be one is an error. Nothing is created.
+
+    Args:
+        experiment: a name to ask for.
+
+    Raises:
+        StageError: the address is no store's, or its driver is not installed.
+    """
+    uri = database.tracking_uri()
+    if database.file_of(uri):
+        return
+    errors: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            _ask(uri, experiment)
+        except Exception as error:
+            errors.append(error)
+
+    # As neither MLflow nor databases' drivers can be told how long to wait.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(TIMEOUT)
+    away = f"it does not answer within {TIMEOUT:g} s" if asking.is_alive() else ""
+    for error in errors:
+        if not isinstance(error, ConnectionError):
+            raise StageError(
+                f"MLFLOW_TRACKING_URI is {masked(uri)!r}, which no MLflow store can have: "
+                f"{_brief(error)}"
+            ) from None
+        away = str(error)
+    if away:
+        print(
+            f"WARNING: the MLflow store {masked(uri)} cannot be reached: {away}. The experiment "
+            "goes on without it; the same command again publishes it when the store is back",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _ask(uri: str, experiment: str) -> None:
+    """Raise a ConnectionError if the store is away, and another error if the address is none."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import InvalidUrlException, MlflowException
+    from mlflow.store.db.db_types import DATABASE_ENGINES
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
+
+    if uri.partition(":")[0].partition("+")[0] in DATABASE_ENGINES:
+        engine = create_engine(uri)  # MLflow's client would create its tables
+        try:
+            engine.connect().close()
+        except DBAPIError as error:
+            raise ConnectionError(_brief(error)) from None
+        return
+    client = MlflowClient(uri, registry_uri=uri)
+    try:
+        client.get_experiment_by_name(experiment)
+    except InvalidUrlException:
+        raise
+    except MlflowException as error:
+        raise ConnectionError(_brief(error)) from None
+
+
+def _brief(error: Exception) -> str:
+    from pipeline.tracking.store import brief
+
+    return brief(error)
