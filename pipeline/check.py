@@ -226,10 +226,11 @@ def _check_processes(train: Train) -> None:
             "(train.processes) need at least one patch each"
         )
     gpus = _gpus() if train.device in ("auto", "cuda") else 0
-    if (
-        gpus and train.processes > gpus and "RANK" not in os.environ
-    ):  # a launcher may have several machines
-        raise stage.StageError(f"train.processes is {count}, but this machine has {gpus} GPUs")
+    # A launcher, which sets RANK, may have several machines.
+    if gpus and train.processes > gpus and "RANK" not in os.environ:
+        raise stage.StageError(
+            f"train.processes is {train.processes}, but this machine has {gpus} GPUs"
+        )
 
 
 def _gpus() -> int:

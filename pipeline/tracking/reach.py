@@ -5,7 +5,7 @@ import threading
 
 from pipeline.base.project import StageError
 from pipeline.tracking import database
-from srcnn.masking import masked
+from srcnn.masking import brief, masked
 
 TIMEOUT = 3.0  # seconds for a server to answer
 
@@ -42,7 +42,7 @@ def check_store(experiment: str) -> None:
         if not isinstance(error, ConnectionError):
             raise StageError(
                 f"MLFLOW_TRACKING_URI is {masked(uri)!r}, which no MLflow store can have: "
-                f"{_brief(error)}"
+                f"{brief(error)}"
             ) from None
         away = str(error)
     if away:
@@ -67,7 +67,7 @@ def _ask(uri: str, experiment: str) -> None:
         try:
             engine.connect().close()
         except DBAPIError as error:
-            raise ConnectionError(_brief(error)) from None
+            raise ConnectionError(brief(error)) from None
         return
     client = MlflowClient(uri, registry_uri=uri)
     try:
@@ -75,10 +75,4 @@ def _ask(uri: str, experiment: str) -> None:
     except InvalidUrlException:
         raise
     except MlflowException as error:
-        raise ConnectionError(_brief(error)) from None
-
-
-def _brief(error: Exception) -> str:
-    from pipeline.tracking.store import brief
-
-    return brief(error)
+        raise ConnectionError(brief(error)) from None
