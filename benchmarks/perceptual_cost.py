@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16, help="train.batch_size")
     parser.add_argument("--layer", choices=LAYERS, default="conv5_4", help="the deepest layer")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--threads", type=int, default=1, help="train.threads")
+    parser.add_argument("--threads", type=int, default=1, help="machine.threads")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.base import paths, stage
 from pipeline.base.inputs import Inputs
-from pipeline.base.params import Data, Params, Train
+from pipeline.base.params import Data, Machine, Params
 from pipeline.perceptual.weights import existing_file
 from pipeline.sources import celeba_hq, folder, raw, samples, testsets
 from pipeline.tracking import identity, reach
@@ -37,14 +37,18 @@ def main(params: Params) -> None:
     reach.check_store(params.tracking.experiment)
     fetched = _is_result_of(["fetch"], paths.RAW / raw.META, params)
     degraded = fetched and _is_result_of(["fetch", "grayscale-and-degrade"], paths.DEGRADED, params)
-    trained = degraded and _is_result_of(["train"], paths.TRAINED, params)
-    evaluated = trained and _is_result_of(["evaluate"], paths.EVALUATED, params)
+    trained = degraded and _is_result_of(["train"], paths.PIXEL.record, params)
+    stages = ["train", "finetune"]
+    tuned = trained and _is_result_of(stages, paths.TUNED.record, params)
+    evaluated = tuned and _is_result_of(["evaluate"], paths.EVALUATED, params)
     if not fetched:
         before_fetch(params)
     elif not trained and (entries := _whole_index()):
         before_grayscale_and_degrade(entries, params)
     if not trained:
         before_train(params)
+    if not tuned:
+        before_finetune(params)
     if not evaluated:
         before_evaluate(params)
 
@@ -164,32 +168,70 @@ def _check_scale(entries: Sequence[raw.Entry], scale: int) -> None:
 
 
 def _check_patch_size(entries: Sequence[raw.Entry], params: Params) -> None:
-    patch, scale, data = params.train.patch_size, params.degrade.scale, params.data
-    shares = data.split.model_dump()
-    used = (e for e in entries if split_of(e.source, shares, data.split_salt) != paths.HELD_OUT)
+    scale, data = params.degrade.scale, params.data
+    sizes = {"train": params.train.patch_size, "finetune": params.finetune.patch_size}
+    name = max(sizes, key=sizes.__getitem__)
+    used = (entry for entry in entries if split_by(entry, data) != paths.HELD_OUT)
     smallest = min(used, key=lambda entry: min(entry.height, entry.width))
     side = min(smallest.height, smallest.width) // scale * scale
-    if patch > side:
+    if sizes[name] > side:
         raise stage.StageError(
-            f"train.patch_size is {patch}; at most {side} fits the smallest training or validation "
-            f"picture, {smallest.id} ({smallest.width}x{smallest.height}, cropped to a multiple of "
-            f"{scale})"
+            f"{name}.patch_size is {sizes[name]}; at most {side} fits the smallest training or "
+            f"validation picture, {smallest.id} ({smallest.width}x{smallest.height}, cropped to a "
+            f"multiple of {scale})"
         )
 
 
 def before_train(params: Params) -> None:
     """Raise a StageError for what this machine lacks to train with these parameters."""
-    _check_device(params.train.device)
-    _check_threads(params.train.threads)
-    _check_processes(params.train)
+    _check_machine(params.machine)
+    _check_batch("train.batch_size", params.train.batch_size, params.machine)
+    if params.train.init is not None:
+        from pipeline.training import initial
+
+        initial.network(params)
+
+
+def before_finetune(params: Params) -> None:
+    """Raise a StageError for what this machine lacks to fine-tune with these parameters."""
     existing_file(params.loss)
+    if not params.finetunes:
+        return
+    _check_machine(params.machine)
+    finetune, processes = params.finetune, params.machine.processes
+    _check_batch("finetune.batch_size", finetune.batch_size, params.machine)
+    if processes > 1 and (finetune.batch_size % processes or finetune.perceptual_patches % processes):
+        raise stage.StageError(
+            f"finetune.batch_size is {finetune.batch_size} and finetune.perceptual_patches "
+            f"{finetune.perceptual_patches}: both must be multiples of machine.processes "
+            f"({processes}), so that each has its share of both"
+        )
     if params.loss.perceptual_weight and params.loss.vgg19_weights not in ("embedded", "random"):
         # PyTorch takes seconds to import, and most experiments need nothing that may be missing.
         import torch
 
-        from pipeline.perceptual.loss import build_loss
+        from pipeline.training.loss import build_loss
 
-        build_loss(params.loss, torch.device("cpu"))
+        build_loss(params, params.degrade.luma, torch.device("cpu"), "float32", processes)
+
+
+def _check_machine(machine: Machine) -> None:
+    _check_device(machine.device)
+    _check_threads(machine.threads)
+    gpus = _gpus() if machine.processes > 1 and machine.device in ("auto", "cuda") else 0
+    # A launcher, which sets RANK, may have several machines.
+    if gpus and machine.processes > gpus and "RANK" not in os.environ:
+        raise stage.StageError(
+            f"machine.processes is {machine.processes}, but this machine has {gpus} GPUs"
+        )
+
+
+def _check_batch(name: str, size: int, machine: Machine) -> None:
+    if machine.processes > size:
+        raise stage.StageError(
+            f"{name} is {size}; {machine.processes} processes (machine.processes) need at least "
+            "one patch each"
+        )
 
 
 def _check_device(name: str) -> None:
@@ -205,7 +247,7 @@ def _check_device(name: str) -> None:
 
 def before_plot(params: Params) -> None:
     """Raise a StageError for fewer threads than `plot` asks for."""
-    _check_threads(params.train.threads)
+    _check_threads(params.machine.threads)
 
 
 def _check_threads(threads: int) -> None:
@@ -217,22 +259,6 @@ def _check_threads(threads: int) -> None:
         raise stage.StageError(f"train.{error}") from None
 
 
-def _check_processes(train: Train) -> None:
-    if train.processes == 1:
-        return
-    if train.processes > train.batch_size:
-        raise stage.StageError(
-            f"train.batch_size is {train.batch_size}; {train.processes} processes "
-            "(train.processes) need at least one patch each"
-        )
-    gpus = _gpus() if train.device in ("auto", "cuda") else 0
-    # A launcher, which sets RANK, may have several machines.
-    if gpus and train.processes > gpus and "RANK" not in os.environ:
-        raise stage.StageError(
-            f"train.processes is {train.processes}, but this machine has {gpus} GPUs"
-        )
-
-
 def _gpus() -> int:
     import torch
 
@@ -242,8 +268,8 @@ def _gpus() -> int:
 def before_evaluate(params: Params) -> None:
     """Raise a StageError for test sets, a device or weights that `evaluate` would stop at."""
     testsets.find(params)
-    _check_device(params.train.device)
-    _check_threads(params.train.threads)
+    _check_device(params.machine.device)
+    _check_threads(params.machine.threads)
     if params.loss.vgg19_file or params.evaluate.lpips is True:
         import torch
 

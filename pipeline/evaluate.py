@@ -17,7 +17,7 @@ from pipeline import check
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
 from pipeline.base.params import Loss, Params, nested
-from pipeline.base.record import Evaluated, Trained, check_weights
+from pipeline.base.record import Evaluated, Trained
 from pipeline.perceptual.judges import Judges, find_judges
 from pipeline.sources import testsets
 from srcnn.evaluation import (
@@ -48,10 +48,10 @@ def main(params: Params) -> None:
     """
     check.before_evaluate(params)
     found = testsets.find(params)
-    device = choose_device(params.train.device)
-    make_deterministic(params.train.threads)
+    device = choose_device(params.machine.device)
+    make_deterministic(params.machine.threads)
     trained = Trained.read(paths.TRAINED)
-    check_weights(trained)
+    trained.check_weights(paths.WEIGHTS)
     loss = Loss.model_validate(nested(trained.params)["loss"])
     with artifacts.reading(paths.WEIGHTS):
         resolver = SuperResolver.load(paths.WEIGHTS, device)
@@ -88,7 +88,7 @@ def main(params: Params) -> None:
         {
             "megapixels_per_second": round(speed, 4),
             "device": device.type,
-            "threads": params.train.threads,
+            "threads": params.machine.threads,
         },
     )
 

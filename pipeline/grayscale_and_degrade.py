@@ -81,7 +81,7 @@ def _write_pairs(planned: Sequence[Planned], params: Params) -> None:
         artifacts.whole_folder(paths.PAIRS) as folder,
         PairsWriter(folder, degrade.scale, degrade.luma) as writer,
     ):
-        pairs = in_order(pair, pictures, params.data.workers)
+        pairs = in_order(pair, pictures, params.machine.workers)
         for picture, (hr, lr) in zip(planned, pairs, strict=True):
             writer.add(picture.id, picture.source, picture.split, hr, lr)
 

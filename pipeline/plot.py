@@ -36,7 +36,7 @@ def main(params: Params) -> None:
         StageError: the results of an earlier stage are not there.
     """
     check.before_plot(params)
-    make_deterministic(params.train.threads)
+    make_deterministic(params.machine.threads)
     with artifacts.reading(paths.PAIRS):
         test = Pairs.open(paths.PAIRS, verify=True).split(paths.HELD_OUT)
     with artifacts.reading(paths.WEIGHTS):

@@ -19,8 +19,8 @@ class Inputs:
     Attributes:
         stage: its name in dvc.yaml.
         params: the declared parameters, by their dotted names.
-        files: a digest of each declared file and folder, and of a VGG19 file that the loss uses,
-            which dvc.yaml cannot name.
+        files: a digest of each declared file and folder, and of what dvc.yaml cannot name: a VGG19
+            file that the loss uses, the weights of train.init.
     """
 
     stage: str
@@ -39,9 +39,14 @@ class Inputs:
             if name == wanted or name.startswith(f"{wanted}.")
         }
         files = [Path(dep) for dep in declared["deps"]]
-        if stage == "train" and given.loss.perceptual_weight and given.loss.vgg19_file:
+        if stage == "finetune" and given.loss.perceptual_weight and given.loss.vgg19_file:
             files.append(resolve(given.loss.vgg19_file))
-        return cls(stage, values, {str(path): digest(path) for path in files})
+        digests = {str(path): digest(path) for path in files}
+        if stage == "train" and given.train.init:
+            from pipeline.training import initial
+
+            digests["train.init"] = initial.digest(given.train.init)
+        return cls(stage, values, digests)
 
     def key(self, environment: Environment) -> str:
         """A hash of the inputs and of what else decides a result."""

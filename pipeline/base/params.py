@@ -30,7 +30,11 @@ _SHORT.maxstring = _SHORT.maxother = 100
 _SHORT.maxlevel = 2
 
 
-_MOVED = {f"model.{key}": f"model.srcnn.{key}" for key in ("kernels", "channels", "residual")}
+_MOVED = {
+    **{f"model.{key}": f"model.srcnn.{key}" for key in ("kernels", "channels", "residual")},
+    **{f"train.{key}": f"machine.{key}" for key in ("device", "threads", "processes")},
+    "machine.workers": "machine.workers",
+}
 
 
 class ParamsError(ValueError):
@@ -65,7 +69,6 @@ class Data(Section):
     revision: Annotated[str, Field(min_length=1)]
     skip_unreadable: bool
     group_by: Annotated[str, Field(min_length=1)] | None
-    workers: Positive | None
     split: Split
     split_salt: Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
@@ -178,26 +181,52 @@ class Loss(Section):
         return 2 ** (max(int(layer[4]) for layer in self.perceptual_layers) - 1)
 
 
-class Train(Section):
+class Machine(Section):
     device: Literal["auto", "cpu", "cuda", "mps"]
-    precision: Literal["auto", "float32", "bfloat16"]
-    processes: Positive
     threads: Annotated[int, Field(ge=1, le=1024)]
-    steps: Positive
+    processes: Positive
+    workers: Positive | None
+
+
+class _Steps(Section):
+    """What both trainings have of their own."""
+
     batch_size: Positive
     patch_size: Positive
-    augment: bool
-    optimizer: Literal["muon", "adam", "adamw", "sgd"]
     lr: Annotated[float, Field(gt=0)]
     muon_lr: Annotated[float, Field(gt=0)]
+    warmup: Annotated[float, Field(ge=0, lt=1)]
+    validate_every: Positive
+
+
+class Train(_Steps):
+    steps: Annotated[int, Field(ge=0, lt=2**31)]
+    init: Annotated[str, Field(min_length=1)] | None
+    precision: Literal["auto", "float32", "bfloat16"]
+    augment: bool
+    optimizer: Literal["muon", "adam", "adamw", "sgd"]
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["one-cycle", "cosine", "constant"]
-    warmup: Annotated[float, Field(ge=0, lt=1)]
     log_every: Positive
-    validate_every: Positive
     val_pictures: Positive
     checkpoint_every: Positive
+
+
+class Finetune(_Steps):
+    steps: Positive
+    perceptual_patches: Positive
+    control: bool
+    mix: Share
+
+    @model_validator(mode="after")
+    def _patches_are_of_the_batch(self) -> Self:
+        if self.perceptual_patches > self.batch_size:
+            raise ValueError(
+                f"finetune.perceptual_patches is {self.perceptual_patches}; at most "
+                f"finetune.batch_size ({self.batch_size}) is allowed"
+            )
+        return self
 
 
 class Evaluate(Section):
@@ -241,28 +270,33 @@ class Params(Section):
     model: Model
     loss: Loss
     train: Train
+    finetune: Finetune
     evaluate: Evaluate
+    machine: Machine
     tracking: Tracking
 
     @model_validator(mode="after")
-    def _patch_fits_scale_and_network(self) -> Self:
-        patch, scale = self.train.patch_size, self.degrade.scale
-        if patch % scale:
-            raise ValueError(
-                f"train.patch_size is {patch}; it must be a multiple of degrade.scale ({scale})"
-            )
-        if patch <= 2 * self.model.margin:
-            raise ValueError(
-                f"train.patch_size is {patch}; model.srcnn.kernels {self.model.srcnn.kernels} "
-                f"need more than {2 * self.model.margin} pixels"
-            )
-        if patch < 2 * self.model.margin + self.loss.smallest_patch:
-            raise ValueError(
-                f"train.patch_size is {patch}; the deepest of loss.perceptual_layers needs at "
-                f"least {2 * self.model.margin + self.loss.smallest_patch} pixels, "
-                f"{2 * self.model.margin} of them as context"
-            )
+    def _patches_fit_scale_and_network(self) -> Self:
+        scale, context = self.degrade.scale, 2 * self.model.margin
+        for name, patch, least in (
+            ("train", self.train.patch_size, 1),
+            ("finetune", self.finetune.patch_size, self.loss.smallest_patch),
+        ):
+            if patch % scale:
+                raise ValueError(
+                    f"{name}.patch_size is {patch}; it must be a multiple of degrade.scale ({scale})"
+                )
+            if patch < context + least:
+                raise ValueError(
+                    f"{name}.patch_size is {patch}; at least {context + least} pixels are needed: "
+                    f"{context} as context of model.name {self.model.name}, {least} for the loss"
+                )
         return self
+
+    @property
+    def finetunes(self) -> bool:
+        """Whether the network learns on after the pixel loss."""
+        return self.loss.perceptual_weight > 0 or self.finetune.control
 
     def flat(self) -> dict[str, Any]:
         """Every leaf under its dotted name in params.yaml, without those of other networks."""

@@ -1,5 +1,6 @@
 """Every artifact's path, once. Relative to the checkout a stage runs in, as in dvc.yaml."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
@@ -10,12 +11,48 @@ RAW_INDEX = RAW / "index.csv"  # names, sizes and sha256 of all of them
 PAIRS = Path("data/pairs")  # uint8 LR/HR pairs, memory-mapped, with their split
 DEGRADED = Path("data/pairs.json")  # the parameters that they were made with
 
-WEIGHTS = Path("models/srcnn.safetensors")
-TRAINED = Path("models/training.json")  # what the weights were trained from
-SNAPSHOTS = Path("models/snapshots.safetensors")  # validation crops at steps along the training
-
 DATA_METRICS = Path("metrics/data.json")
 TRAINING_CURVE = Path("metrics/training.csv")
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """What a training leaves.
+
+    Attributes:
+        weights: of the network.
+        snapshots: crops of pictures at steps along the training.
+        curve: the training curve.
+        record: what all of it was made from.
+    """
+
+    weights: Path
+    snapshots: Path
+    curve: Path
+    record: Path
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        """All but the record."""
+        return self.weights, self.snapshots, self.curve
+
+
+PIXEL = TrainingFiles(  # of train
+    Path("models/pixel.safetensors"),
+    Path("models/pixel-snapshots.safetensors"),
+    Path("models/pixel-curve.csv"),
+    Path("models/pixel.json"),
+)
+TUNED = TrainingFiles(  # of finetune, which goes on from there
+    Path("models/tuned.safetensors"),
+    Path("models/snapshots.safetensors"),
+    TRAINING_CURVE,
+    Path("models/tuned.json"),
+)
+SNAPSHOTS = TUNED.snapshots
+WEIGHTS = Path("models/srcnn.safetensors")  # of mix: the model
+TRAINED = Path("models/training.json")  # what it was made from
+
 EVALUATION = Path("metrics/evaluation.json")
 SUMMARY = Path("metrics/summary.json")  # of it what `dvc metrics` and `dvc exp show` show
 PER_IMAGE = Path("metrics/per_image.csv")

@@ -54,10 +54,10 @@ class Degraded(_Record):
 
 @dataclass(frozen=True)
 class Trained(_Record):
-    """What `train` made its model from.
+    """What a training made its model from.
 
     Attributes:
-        params: those of the stage, by dotted names.
+        params: those of the stage and of the trainings before it, by dotted names.
         key: hash of what decides the bits: parameters, data, code and the environment.
         environment: what it was trained on.
         pairs: digest of the LR/HR pairs.
@@ -78,6 +78,12 @@ class Trained(_Record):
         if isinstance(self.environment, dict):  # as JSON holds it
             object.__setattr__(self, "environment", Environment(**self.environment))
 
+    def check_weights(self, path: Path) -> None:
+        """Raise a StageError unless a model file is the one that this tells of, bit for bit."""
+        with artifacts.reading(path):
+            if digest(path) != self.weights:
+                raise ValueError("its record has another sha256")
+
 
 @dataclass(frozen=True)
 class Evaluated(_Record):
@@ -92,10 +98,3 @@ class Evaluated(_Record):
     params: dict[str, Any]
     pairs: str
     weights: str
-
-
-def check_weights(trained: Trained) -> None:
-    """Raise a StageError unless the model file is the one that `train` wrote, bit for bit."""
-    with artifacts.reading(paths.WEIGHTS):
-        if digest(paths.WEIGHTS) != trained.weights:
-            raise ValueError(f"it is not what train wrote: {paths.TRAINED} has another sha256")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import digest, hash_of
-from pipeline.base.record import Degraded, Evaluated, Trained, check_weights
+from pipeline.base.record import Degraded, Evaluated, Trained
 from srcnn.measures import measures_among
 from srcnn.pairs import Pairs
 
@@ -56,7 +56,7 @@ class Experiment:
         degraded = Degraded.read(paths.DEGRADED)
         trained = Trained.read(paths.TRAINED)
         evaluated = Evaluated.read(paths.EVALUATED)
-        check_weights(trained)
+        trained.check_weights(paths.WEIGHTS)
         with artifacts.reading(paths.PAIRS):
             pairs = Pairs.open(paths.PAIRS, verify=True)
         try:

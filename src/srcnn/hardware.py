@@ -12,7 +12,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that `train.device` means: "auto" takes CUDA, then MPS, then the CPU.
+    """The device that `machine.device` means: "auto" takes CUDA, then MPS, then the CPU.
 
     Raises:
         ValueError: the device asked for is not there.

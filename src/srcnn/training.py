@@ -121,6 +121,11 @@ class Training:
         self._snapshot_steps = {0} | {settings.steps >> k for k in range(SNAPSHOTS - 1)}
 
     @property
+    def steps(self) -> int:
+        """How many there are to make."""
+        return self._settings.steps
+
+    @property
     def curve(self) -> list[Row]:
         """All rows so far, of the past too: by what follows from the loss, see `columns`."""
         before = self._past.curve

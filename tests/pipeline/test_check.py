@@ -106,8 +106,8 @@ REFUSED = {
     "no picture for a split": (grayscale_and_degrade, {"data.split_salt": 4}),
     "patch": (grayscale_and_degrade, {"train.patch_size": 64}),
     "patch, to train": (train, {"train.patch_size": 64}),
-    "no GPU": (train, {"train.device": "cuda"}),
-    "processes": (train, {"train.processes": 7}),
+    "no GPU": (train, {"machine.device": "cuda"}),
+    "processes": (train, {"machine.processes": 7}),
     "no weights": (train, {"loss.vgg19_weights": "no.pth"}),
     "weights of another network": (
         train,
@@ -126,7 +126,7 @@ REFUSED = {
         },
     ),
     "no test set": (evaluate, {"evaluate.test_sets": {"S": "nowhere"}}),
-    "no GPU to evaluate on": (evaluate, {"train.device": "cuda"}),
+    "no GPU to evaluate on": (evaluate, {"machine.device": "cuda"}),
     "weights to judge with": (evaluate, {"loss.vgg19_weights": "photos/0.png"}),
     "no LPIPS": (evaluate, {"evaluate.lpips": True}),
 }
@@ -148,10 +148,10 @@ def test_what_a_stage_stops_at_is_said_first(monkeypatch, stage, changes):
 def test_as_many_processes_as_gpus_are_known_before(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
-    nine = {"train.processes": 9, "train.batch_size": 9}
+    nine = {"machine.processes": 9, "train.batch_size": 9}
     with pytest.raises(StageError, match=r"train\.processes is 9, but this machine has 8 GPUs"):
-        check.main(changed({"train.device": "cuda", **nine}))
-    check.main(changed({"train.device": "cpu", **nine}))
+        check.main(changed({"machine.device": "cuda", **nine}))
+    check.main(changed({"machine.device": "cpu", **nine}))
 
 
 @pytest.mark.usefixtures("with_data")

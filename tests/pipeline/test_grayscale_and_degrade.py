@@ -92,7 +92,7 @@ def test_any_number_of_workers_writes_the_same_pairs(workers):
     write_raw([raw_picture(source, size=(40 + i, 50)) for i, source in enumerate(SOURCES)])
     files = {}
     for count in (1, workers):
-        main(load(**{"data.workers": count, "degrade.noise_sigma": 2.0}))
+        main(load(**{"machine.workers": count, "degrade.noise_sigma": 2.0}))
         files[count] = {f.name: f.read_bytes() for f in paths.PAIRS.iterdir()}
     assert files[1] == files[workers]
 

@@ -61,7 +61,7 @@ def test_the_record_holds_what_was_in_force(project, monkeypatch):
 
 
 def test_fewer_threads_than_asked_for_are_told_before_the_first_step(project):
-    small_project.write_params(project, small_project.PARAMS | {"train.threads": 2})
+    small_project.write_params(project, small_project.PARAMS | {"machine.threads": 2})
     for module in ("train", "evaluate", "plot"):
         ended = subprocess.run(
             [sys.executable, "-m", f"pipeline.{module}"],
@@ -71,7 +71,7 @@ def test_fewer_threads_than_asked_for_are_told_before_the_first_step(project):
             check=False,
         )
         assert (ended.returncode, ended.stdout) == (1, "")
-        assert ended.stderr.startswith("ERROR: train.threads is 2, but OpenMP gives only 1 here ")
+        assert ended.stderr.startswith("ERROR: machine.threads is 2, but OpenMP gives only 1 here ")
         assert ended.stderr.count("\n") == 1
 
 

@@ -50,7 +50,7 @@ def test_every_parameter_has_a_comment_and_a_dotted_name(tmp_path):
         ({"train__lr": -0.1}, "train.lr is -0.1; it should be greater than 0"),
         ({"train__lr": float("nan")}, "train.lr is nan; it should be"),
         ({"train__momentum": 1.0}, "train.momentum is 1.0; it should be less than 1"),
-        ({"train__device": "tpu"}, "train.device is 'tpu'; it should be 'auto', 'cpu'"),
+        ({"machine__device": "tpu"}, "machine.device is 'tpu'; it should be 'auto', 'cpu'"),
         ({"train__augment": "yes please"}, "train.augment is 'yes please'; it should be a valid"),
         ({"loss__perceptual_weight": -1.0}, "loss.perceptual_weight is -1.0; it should be greater"),
         (
@@ -116,7 +116,7 @@ def test_impossible_values_are_named_with_what_is_allowed(tmp_path, changes, mes
     [
         ("data.limit", "valid integer, or null"),
         ("data.group_by", "at least 1 character, or null"),
-        ("data.workers", "valid integer, or null"),
+        ("machine.workers", "valid integer, or null"),
         ("degrade.jpeg_quality", "valid integer, or null"),
         ("evaluate.perceptual_pictures", "valid integer, or null"),
         ("train.steps", "valid integer"),

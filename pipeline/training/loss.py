@@ -1,41 +1,55 @@
-"""The loss that an experiment trains with, and the weights of its VGG19.
+"""The loss of `finetune`: all its terms, and the weights of its VGG19.
 
 PyTorch's vision packages and VGG19 are imported only where they are asked for: an experiment with
 the pixel loss alone never loads them to train.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from pipeline.base import stage
-from pipeline.base.params import Loss
+from pipeline.base.params import Loss, Params
 from pipeline.perceptual.weights import existing_file
 from srcnn.losses import ReconstructionLoss, Weighted, of_gray
+
+if TYPE_CHECKING:
+    from srcnn.perceptual.loss import PerceptualLoss
 
 # Of the untrained VGG19; not the experiment's, so that all experiments mean the same network.
 _RANDOM_SEED = 0
 
 
 def build_loss(
-    wanted: Loss, luma: str, device: torch.device, precision: str = "float32"
+    params: Params, luma: str, device: torch.device, precision: str, processes: int
 ) -> ReconstructionLoss:
     """A loss on the device, its VGG19 loaded and checked.
 
     Args:
-        wanted: section `loss`.
+        params: all parameters; with finetune.control the pixel loss is the only term.
         luma: the range of what it is given, "full" or "studio".
         device: where it is computed.
         precision: "float32" or "bfloat16", of VGG19.
+        processes: that share a batch, and its perceptual patches.
 
     Raises:
         StageError: the weights of VGG19 cannot be had or are not VGG19's.
     """
-    file = existing_file(wanted)
-    if not wanted.perceptual_weight:
+    wanted = params.loss
+    if not wanted.perceptual_weight or params.finetune.control:
         return ReconstructionLoss(wanted.pixel)
+    term = of_gray(_perceptual(wanted, precision).to(device), luma)
+    patches = params.finetune.perceptual_patches // processes
+    weighted = Weighted(term, wanted.perceptual_weight, patches)
+    return ReconstructionLoss(wanted.pixel, {"perceptual": weighted})
+
+
+def _perceptual(wanted: Loss, precision: str) -> "PerceptualLoss":
     from srcnn.perceptual.loss import PerceptualLoss
 
+    file = existing_file(wanted)
     try:
-        perceptual = PerceptualLoss(
+        return PerceptualLoss(
             wanted.perceptual_layers,
             file or wanted.vgg19_weights,
             _RANDOM_SEED,
@@ -48,7 +62,3 @@ def build_loss(
             f"loss.vgg19_weights is {wanted.vgg19_weights!r}: {error}. In short: "
             "-S loss.vgg19_weights=embedded"
         ) from None
-    term = of_gray(perceptual.to(device), luma)
-    return ReconstructionLoss(
-        wanted.pixel, {"perceptual": Weighted(term, wanted.perceptual_weight)}
-    )

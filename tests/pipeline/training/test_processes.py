@@ -67,7 +67,7 @@ def write_params(processes: int) -> None:
         "train.checkpoint_every": 5,
         "train.batch_size": 5,  # of which one of two processes has 3 patches, and the other 2
         "train.val_pictures": 3,  # the same
-        "train.processes": processes,
+        "machine.processes": processes,
     }
     small_project.write_params(Path(), small_project.PARAMS | of_train)
 
@@ -148,7 +148,7 @@ def test_a_killed_process_ends_all_and_the_training_resumes(project, trained):
     [
         (
             1,
-            "ERROR: train.processes is 1, but the launcher started 2 processes. "
+            "ERROR: machine.processes is 1, but the launcher started 2 processes. "
             "Both must be the same number\n",
         ),
         (2, "ERROR: the 2 training processes do not find each other: "),  # without MASTER_PORT

@@ -29,7 +29,7 @@ def together(count: int, device: torch.device, module: str) -> Iterator[Team]:
     first, and starts the others with the same module on this machine; they end with the block.
 
     Args:
-        count: train.processes.
+        count: machine.processes.
         device: where each trains; on CUDA each on its own GPU.
         module: that each of them runs.
 
@@ -42,7 +42,7 @@ def together(count: int, device: torch.device, module: str) -> Iterator[Team]:
         rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         if size != count:  # which is recorded as what decided the bits
             raise StageError(
-                f"train.processes is {count}, but the launcher started {size} processes. "
+                f"machine.processes is {count}, but the launcher started {size} processes. "
                 "Both must be the same number"
             )
         others: list[subprocess.Popen[bytes]] = []
@@ -51,7 +51,7 @@ def together(count: int, device: torch.device, module: str) -> Iterator[Team]:
     if gpus is not None and size > 1:
         local = int(os.environ.get("LOCAL_RANK", rank))
         if max(local + 1, size if "RANK" not in os.environ else 0) > gpus:
-            raise StageError(f"train.processes is {count}, but this machine has {gpus} GPUs")
+            raise StageError(f"machine.processes is {count}, but this machine has {gpus} GPUs")
         torch.cuda.set_device(local)
     if size == 1:
         yield Team()

@@ -1,0 +1,81 @@
+"""Stage finetune: the network of `train` learns on, with further terms in its loss.
+
+SRGAN (Ledig et al. 2017, section 3.2), too, starts from the network of the pixel loss. With no
+further term, and without finetune.control, the network is passed on as it is.
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pipeline import check
+from pipeline.base import artifacts, paths, stage
+from pipeline.base.inputs import Inputs
+from pipeline.base.params import Params
+from pipeline.base.record import Trained
+
+if TYPE_CHECKING:  # most experiments pass the network on, which needs no PyTorch
+    import torch
+
+    from srcnn.pairs import Pairs
+    from srcnn.team import Team
+    from srcnn.training import Past, Training
+
+
+def main(params: Params) -> None:
+    """Continue the training with all terms of the loss.
+
+    Raises:
+        StageError: see `pipeline.training.run.run`; and what `check` says before.
+    """
+    check.before_finetune(params)
+    before = Trained.read(paths.PIXEL.record)
+    before.check_weights(paths.PIXEL.weights)
+    if not params.finetunes:
+        _pass_on(params, before)
+        return
+    from pipeline.training.loss import build_loss
+    from pipeline.training.run import run
+    from pipeline.training.settings import settings
+    from srcnn.inference import SuperResolver
+    from srcnn.training import Training
+
+    def prepare(
+        pairs: "Pairs", device: "torch.device", precision: str, team: "Team"
+    ) -> "Training":
+        loss = build_loss(params, pairs.luma, device, precision, team.size)
+        with artifacts.reading(paths.PIXEL.weights):
+            network = SuperResolver.load(paths.PIXEL.weights, device).model.train()
+        how = settings(params, params.finetune, precision)
+        return Training(network, pairs, loss, how, params.seed + 2, team, _past())
+
+    run(params, "finetune", paths.TUNED, prepare, before)
+
+
+def _pass_on(params: Params, before: Trained) -> None:
+    for ours, its in zip(paths.TUNED.results, paths.PIXEL.results, strict=True):
+        with artifacts.reading(its):
+            artifacts.write_bytes(ours, its.read_bytes())
+    given = Inputs.of("finetune", params).params
+    loss = {name: value for name, value in given.items() if name.startswith("loss.")}
+    replace(before, params=before.params | loss).write(paths.TUNED.record)
+
+
+def _past() -> "Past":
+    """The curve and the snapshots of `train`: of those its start and its end."""
+    import pandas as pd
+    from safetensors.torch import load_file
+
+    from srcnn.training import Past
+
+    with artifacts.reading(paths.PIXEL.curve):
+        rows = pd.read_csv(paths.PIXEL.curve).to_dict("records")
+    curve = [{str(k): v for k, v in row.items() if v == v} for row in rows]  # noqa: PLR0124
+    with artifacts.reading(paths.PIXEL.snapshots):
+        taken = load_file(paths.PIXEL.snapshots)
+    by_step = dict(zip(taken["steps"].tolist(), taken["sr"], strict=True))
+    steps = sorted(by_step)
+    return Past(curve, {step: by_step[step] for step in {steps[0], *steps[-3:]}})
+
+
+if __name__ == "__main__":
+    stage.run(main)

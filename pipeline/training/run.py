@@ -1,0 +1,112 @@
+"""One training of a stage: prepared, continued where it was interrupted, reported, written."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors.torch import save
+
+from pipeline.base import artifacts, paths, stage
+from pipeline.base.inputs import Inputs, digest
+from pipeline.base.params import Params
+from pipeline.base.record import Degraded, Trained
+from pipeline.tracking import identity, live
+from pipeline.training import checkpoints, processes
+from pipeline.base.environment import Environment
+from srcnn.hardware import choose_device, choose_precision, keep_freed_memory, make_deterministic
+from srcnn.pairs import Pairs
+from srcnn.team import Team
+from srcnn.training import DivergedError, Training
+
+Prepare = Callable[[Pairs, torch.device, str, Team], Training]
+
+
+def run(
+    params: Params,
+    name: str,
+    files: paths.TrainingFiles,
+    prepare: Prepare,
+    before: Trained | None = None,
+) -> None:
+    """Train, or continue a training of the same inputs in the same environment.
+
+    Args:
+        params: all parameters.
+        name: the stage's, in dvc.yaml and among the modules of pipeline.
+        files: what it writes.
+        prepare: makes the training, of pairs, device, precision and team.
+        before: the record of the training that this one continues.
+
+    Raises:
+        StageError: the loss diverged, an input was changed meanwhile, or another process ended.
+    """
+    given = Inputs.of(name, params)
+    device = choose_device(params.machine.device)
+    make_deterministic(params.machine.threads)
+    precision = choose_precision(params.train.precision, device)
+    keep_freed_memory()
+    with artifacts.reading(paths.PAIRS):
+        pairs = Pairs.open(paths.PAIRS, verify=True)
+    with processes.together(params.machine.processes, device, f"pipeline.{name}") as team:
+        training = prepare(pairs, device, precision, team)
+        environment = Environment.in_force(device, precision, team.size, training.first_step())
+        if not team.leads:
+            training.resume(None)
+            with suppress(DivergedError):  # which the first process tells of
+                training.fit(checkpoint_every=params.train.checkpoint_every)
+            return
+        earlier = before.params if before else {}
+        made_from = {
+            "params": earlier | given.params,
+            "key": given.key(environment),
+            "environment": environment,
+            "pairs": pairs.digest,
+        }
+        with checkpoints.of(made_from["key"]) as checkpoint:
+            _lead(params, given, training, made_from, before, checkpoint)
+            _write(training, made_from, files)
+            checkpoint.remove()
+
+
+def _lead(
+    params: Params,
+    given: Inputs,
+    training: Training,
+    made_from: Mapping[str, Any],
+    before: Trained | None,
+    checkpoint: checkpoints.Checkpoints,
+) -> None:
+    """Train and report, as the only process or as the first of several."""
+    key = made_from["key"]
+    print(f"Stage {given.stage}: {training.steps} steps on {made_from['environment']}", flush=True)
+    if changes := identity.changed_parameters(params):
+        print(f"Not as committed in params.yaml: {changes}", flush=True)
+    shown = Degraded.read(paths.DEGRADED).params | made_from["params"]
+    training.resume(checkpoint.load())
+    if training.step:
+        print(f"Continuing at step {training.step} of {training.steps}.", flush=True)
+    earlier = before.key if before else None
+    with live.reporting(params.tracking.experiment, shown, key, earlier) as report:
+        try:
+            training.fit(report, checkpoint.save, params.train.checkpoint_every)
+        except DivergedError as error:
+            raise stage.StageError(f"{error} ({given.stage}.lr, {given.stage}.muon_lr)") from None
+        try:
+            given.check_unchanged()
+        except stage.StageError:
+            checkpoint.save(training.state_dict())
+            raise
+
+
+def _write(training: Training, made_from: Mapping[str, Any], files: paths.TrainingFiles) -> None:
+    artifacts.write_bytes(files.weights, training.best().to_bytes())
+    artifacts.write_bytes(files.snapshots, save(training.snapshots()))
+    artifacts.write_csv(files.curve, pd.DataFrame(training.curve, columns=training.columns))
+    Trained(
+        **made_from,
+        weights=digest(files.weights),
+        curve=digest(files.curve),
+        kept=training.kept,
+    ).write(files.record)
