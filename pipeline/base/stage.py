@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pipeline.base import params
 from pipeline.base.inputs import Inputs
 from pipeline.base.project import StageError, project_root, resolve
+from srcnn.terminal import print_any_name
 
 __all__ = ["StageError", "project_root", "resolve", "run"]
 
@@ -20,6 +21,7 @@ def run(main: Callable[[params.Params], None], stage: str | None = None) -> None
         stage: its name in dvc.yaml, if it is one whose results DVC keeps: what it was given must
             not change while it runs.
     """
+    print_any_name()
     try:
         given = params.load()
         before = Inputs.of(stage, given) if stage else None

@@ -2,7 +2,9 @@
 
 import unicodedata
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+from srcnn.pictures import files
+
+SUFFIXES = files.SUFFIXES
 
 
 def name_problem(name: str) -> str | None:
