@@ -70,8 +70,8 @@ def _best(scale: int | None) -> str:
         return champion.reference
     if scale not in (None, *packaged.SCALES):
         raise NoModel(
-            f"scale is {scale}, by which no champion enlarges, and the package has {_packaged()}; "
-            f"name a model. {HOW_TO_TRAIN}"
+            f"scale is {scale}, but no champion enlarges by it, and the package has {_packaged()}; "
+            f"name a model, or train one with degrade.scale={scale}"
         )
     return packaged.reference(scale or packaged.DEFAULT_SCALE)
 
