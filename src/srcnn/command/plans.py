@@ -239,7 +239,8 @@ def _beside(source: Source, scale: int) -> list[tuple[Path, Path]]:
 
 def _writable(path: Path) -> Path:
     """The path, or that of a PNG for what is only read."""
-    return path if path.suffix.lower() in writers.FORMATS else path.with_suffix(".png")
+    known = path.suffix.lower() in writers.FORMATS
+    return path if known else path.with_name(f"{path.name}.png")  # a.png may be there as well
 
 
 def _named(path: Path) -> Path:

@@ -166,7 +166,7 @@ def test_a_folder_without_a_picture_says_what_it_has(capsys):
 def test_a_folder_takes_what_is_taken_alone(name):
     Path("other").mkdir()
     Image.fromarray(PIXELS).save(f"other/{name}", "BMP" if name == "e.bmp" else "JPEG")
-    target = "e.png" if name == "e.bmp" else name  # of what is only read comes a PNG
+    target = "e.bmp.png" if name == "e.bmp" else name  # of what is only read comes a PNG
     assert made(f"other/{name}") == {"other/e_x2.png"}
     assert made(f"other/{name}", "-o", "new/") == {f"new/{target}"}
     Path("other/e_x2.png").unlink()
