@@ -197,8 +197,8 @@ def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--scale",
         type=int,
-        help="the enlargement, 2, 3, 4 or 8 (default: the model's); without --model: the champion if "
-        "this is its scale, else the package's network, which has none for 8",
+        help="the enlargement, 2, 3, 4 or 8 (default: the model's); without --model: the champion "
+        "if this is its scale, else the package's network (none for 8)",
     )
 
 
