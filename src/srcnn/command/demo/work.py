@@ -72,14 +72,17 @@ def enlarge(path: str, as_hr: bool, a: str, b: str | None) -> Results:
         ValueError: the file is no picture, is too large or too small, takes longer than PATIENCE,
             or the scales differ.
     """
-    picture = images.decode(Path(path).read_bytes())
+    data = Path(path).read_bytes()
+    with images.opened(data, MAX_RESULT_PIXELS) as image:
+        width, height = image.size
     models = {A: load(a).resolver} | ({B: load(b).resolver} if b else {})
     scale = models[A].scale
     if any(model.scale != scale for model in models.values()):
         scales = " and ".join(f"{name} is x{model.scale}" for name, model in models.items())
         raise ValueError(f"{scales}: choose two models of one scale to compare them")
+    _check_size(width, height, 1 if as_hr else scale, scale)
+    picture = images.decode(data)
     hr = crop_to_multiple(picture, scale) if as_hr else None
-    _check_size(picture if hr is None else hr, 1 if as_hr else scale, scale)
     lr = picture if hr is None else downscale(hr, scale)
     pictures = {} if hr is None else {HR: hr}
     started = time.monotonic()
@@ -126,8 +129,7 @@ def detail(picture: np.ndarray, zoom: float, across: float, down: float) -> np.n
     return part.repeat(repeat, axis=0).repeat(repeat, axis=1)
 
 
-def _check_size(picture: np.ndarray, scale: int, least: int) -> None:
-    height, width = picture.shape[:2]
+def _check_size(width: int, height: int, scale: int, least: int) -> None:
     if min(height, width) < 8 * least:
         raise ValueError(f"the picture has {width}x{height} pixels; that is too small to look at")
     if height * width * scale**2 > MAX_RESULT_PIXELS:
