@@ -15,6 +15,7 @@ from tests.models import model_file
 
 MAX_BODY, MAX_KEPT = 1_000_000, 4_000_000
 UPLOAD = "/gradio_api/upload"
+PART = b'--part\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ class Stream:
         self.connection.putheader("Content-Type", "multipart/form-data; boundary=part")
         self.connection.putheader("Transfer-Encoding", "chunked")
         self.connection.endheaders()
-        self.send(b'--part\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n')
+        self.send(PART)
 
     def send(self, data):
         self.connection.send(b"%x\r\n%s\r\n" % (len(data), data))
@@ -130,7 +131,7 @@ def test_a_body_without_a_length_is_refused_while_it_comes(server, samples):
     sent = 0
     with closing(Stream(server)) as stream:
         while not stream.answered():
-            stream.send(bytes(100_000))
+            stream.send(bytes(100_000) + b"\r\n" + PART)  # many files, each small enough
             sent += 100_000
             assert sent < 100 * MAX_BODY  # it would not end by itself
         answer = stream.connection.getresponse()

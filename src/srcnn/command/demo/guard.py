@@ -13,10 +13,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from srcnn.command.demo import scratch
-from srcnn.command.demo.work import MAX_RESULT_PIXELS
 
-# Bytes of a request's body: a picture has up to 8 bytes a pixel, RGBA of 16 bits.
-MAX_BODY = 8 * MAX_RESULT_PIXELS
+# Bytes of a request's body: `work.MAX_RESULT_PIXELS` of RGBA with 16 bits, and some more.
+MAX_BODY = 128 * 2**20
 
 # Bytes of all uploads and results together.
 MAX_KEPT = 1_000_000_000
