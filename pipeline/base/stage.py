@@ -9,6 +9,7 @@ from pipeline.base import params
 from pipeline.base.inputs import Inputs
 from pipeline.base.project import StageError, project_root, resolve
 from srcnn.masking import brief
+from srcnn.terminal import print_any_name
 
 __all__ = ["StageError", "project_root", "resolve", "run"]
 
@@ -21,6 +22,7 @@ def run(main: Callable[[params.Params], None], stage: str | None = None) -> None
         stage: its name in dvc.yaml, if it is one whose results DVC keeps: what it was given must
             not change while it runs.
     """
+    print_any_name()
     try:
         given = params.load()
         before = Inputs.of(stage, given) if stage else None

@@ -1,6 +1,5 @@
 """Pictures of a folder and its sub-folders."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,13 +10,14 @@ from pipeline.base.params import Data
 from pipeline.sources.picture_files import SUFFIXES, name_problem, originals
 from pipeline.sources.raw import RawPicture, Unreadable
 from pipeline.sources.source import Source
+from srcnn.pictures import files
 
 
 def open_source(data: Data, unreadable: Unreadable) -> Source:
     """The originals among the folder's pictures; ids are paths below the folder.
 
-    Links to folders are followed. With a limit, every source's first picture comes before any
-    second one, so that few pictures are of many sources.
+    Links to folders are followed, each real folder once. With a limit, every source's first
+    picture comes before any second one, so that few pictures are of many sources.
 
     Raises:
         StageError: data.path is not a folder, there is no picture in it, or data.group_by finds no
@@ -59,26 +59,13 @@ def find_root(data: Data) -> Path:
 
 
 def _names(root: Path) -> list[str]:
-    """Paths of the originals below root; each real folder counts once, so links may loop."""
-    real_root = root.resolve()
-    seen = {real_root}
-
-    def stop(error: OSError) -> None:
-        raise stage.StageError(f"data.path: {error.filename} cannot be listed: {error.strerror}")
-
-    def is_new(folder: Path) -> bool:
-        real = folder.resolve()
-        if real in seen or (folder.is_symlink() and real.is_relative_to(real_root)):
-            return False  # what lies below root has a name without the link
-        seen.add(real)
-        return True
-
-    found: list[str] = []
-    for folder, folders, files in os.walk(root, onerror=stop, followlinks=True):
-        folders[:] = [
-            name for name in sorted(folders) if name[0] != "." and is_new(Path(folder, name))
-        ]
-        found += [Path(folder, name).relative_to(root).as_posix() for name in files]
+    """Paths of the originals below root."""
+    try:
+        found = [path.relative_to(root).as_posix() for path in files.below(root)]
+    except OSError as error:
+        raise stage.StageError(
+            f"data.path: {error.filename} cannot be listed: {error.strerror}"
+        ) from None
     return originals(found, "data.path")
 
 

@@ -5,7 +5,9 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+from srcnn.pictures import files
+
+SUFFIXES = files.SUFFIXES
 
 # What may say which version of a picture a file is: HR in img_001_HR.png and in HR/0001.png.
 _WORD = re.compile(r"(?i)(?<![^/_. -])(LR_bicubic|LR_unknown|[^\W\d_][^/_. -]*)(?![^/_. -])")

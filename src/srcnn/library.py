@@ -30,7 +30,8 @@ def load_model(
             default the champion of this registry, if there is one (of this scale), else the
             package's network.
         device: "cpu", "cuda", "mps", or "auto" for the best there is.
-        scale: the enlargement, 2, 3 or 4; by default the model's own, 4 of the package's.
+        scale: the enlargement, 2, 3, 4 or 8; by default the model's own, 4 of the package's. The
+            package has none for 8.
 
     Raises:
         ValueError: there is no such model, it is not one of this library or of another scale, or

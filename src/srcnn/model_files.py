@@ -7,7 +7,7 @@ import torch
 
 from srcnn import packaged, registry
 from srcnn.hardware import choose_device, keep_float32
-from srcnn.inference import SuperResolver
+from srcnn.inference import SCALES, SuperResolver
 from srcnn.registry import HOW_TO_TRAIN, NoModel
 
 
@@ -39,7 +39,8 @@ def load(
             this folder or above. By default the champion of the registry, if there is one (of this
             scale), else the package's network.
         device: "cpu", "cuda", "mps", or "auto" for the best there is.
-        scale: the enlargement, 2, 3 or 4; by default the model's own, 4 of the package's.
+        scale: the enlargement, 2, 3, 4 or 8; by default the model's own, 4 of the package's. The
+            package has none for 8.
 
     Raises:
         NoModel: there is none under this reference or of this scale; MLflow is needed and not
@@ -47,8 +48,8 @@ def load(
         ValueError: the machine does not have this device, or the scale is another.
         UnusableModel: the file is not one of this library's models.
     """
-    if scale not in (None, *packaged.SCALES):
-        allowed = ", ".join(map(str, packaged.SCALES))
+    if scale not in (None, *SCALES):
+        allowed = ", ".join(map(str, SCALES))
         raise ValueError(f"scale is {scale!r}; it must be one of {allowed}")
     where = choose_device(device)
     if where.type == "cuda":
@@ -57,7 +58,7 @@ def load(
     if scale not in (None, model.resolver.scale):
         raise NoModel(
             f"scale is {scale}, but {model.name} enlarges x{model.resolver.scale}; leave out the "
-            f"scale, or the model: {packaged.reference(scale)} comes with the package"
+            f"scale, or the model: the package has {_packaged()}"
         )
     return model
 
@@ -67,7 +68,16 @@ def _best(scale: int | None) -> str:
     champion = registry.champion()
     if champion and scale in (None, champion.scale):
         return champion.reference
+    if scale not in (None, *packaged.SCALES):
+        raise NoModel(
+            f"scale is {scale}, but no champion enlarges by it, and the package has {_packaged()}; "
+            f"name a model, or train one with degrade.scale={scale}"
+        )
     return packaged.reference(scale or packaged.DEFAULT_SCALE)
+
+
+def _packaged() -> str:
+    return ", ".join(map(packaged.reference, packaged.SCALES))
 
 
 def _find(reference: str, device: torch.device) -> TrainedModel:
@@ -76,8 +86,7 @@ def _find(reference: str, device: torch.device) -> TrainedModel:
     if reference.startswith(packaged.PREFIX):
         file = packaged.file(reference)
         if file is None:
-            there = ", ".join(map(packaged.reference, packaged.SCALES))
-            raise NoModel(f"{reference}: no such model; the package has {there}")
+            raise NoModel(f"{reference}: no such model; the package has {_packaged()}")
         return TrainedModel(SuperResolver.load(file, device), reference)
     path = Path(reference).expanduser()
     if path.is_file():

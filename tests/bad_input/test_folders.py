@@ -91,13 +91,19 @@ def test_test_sets_are_checked_before_any_work(project, make, module):
     assert outcome.is_one_error("evaluate.test_sets.S", "photos")
 
 
-@pytest.mark.parametrize("make", FOLDERS, **names)
+@pytest.mark.parametrize("make", [make for make in FOLDERS if make is not a_file], **names)
 def test_upscale_names_the_folder_or_the_file(run, tmp_path, make):
     make()
     model = str(model_file(tmp_path))
     outcome = run(main, ["upscale", "photos", "-o", "large", "--model", model])
-    assert outcome.is_one_error()
-    assert "photos" in outcome.said or "suffix" in outcome.said  # of the output, for a file
+    assert outcome.is_one_error("photos")
+
+
+def test_upscale_takes_a_picture_of_any_name(run, tmp_path):
+    a_file()
+    model = str(model_file(tmp_path))
+    outcome = run(main, ["upscale", "photos", "-o", "large", "--model", model])
+    assert (outcome.code, outcome.made) == (0, ["large/photos.png"])
 
 
 @pytest.mark.parametrize("path", ["", " ", "\0", "x" * 5000, "~no-one/x", "a\nb", "photos/../.."])

@@ -85,9 +85,19 @@ def test_a_named_model_must_have_the_scale_that_is_asked_for(nowhere):
         model_files.load(file, scale=3)
 
 
-@pytest.mark.parametrize("scale", [0, 1, 5, 8, "4", 2.5])
+@pytest.mark.parametrize("scale", inference.SCALES)
+def test_every_scale_that_is_trained_can_be_asked_for(nowhere, scale):
+    assert srcnn.load_model(model_file(nowhere, scale), scale=scale).scale == scale
+
+
+def test_a_scale_of_which_there_is_no_network_is_told(champion):
+    with pytest.raises(NoModel, match=r"scale is 8, but no champion.*degrade\.scale=8"):
+        model_files.load(scale=8)
+
+
+@pytest.mark.parametrize("scale", [0, 1, 5, "4", 2.5])
 def test_other_scales_are_refused_first(champion, scale):
-    with pytest.raises(ValueError, match=r"scale is .*; it must be one of 2, 3, 4"):
+    with pytest.raises(ValueError, match=r"scale is .*; it must be one of 2, 3, 4, 8"):
         model_files.load(scale=scale)
     assert not champion
 

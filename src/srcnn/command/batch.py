@@ -79,6 +79,8 @@ def enlarge(job: Job, upscaler: "Upscaler") -> tuple[int, int]:
         OSError: the output cannot be written.
     """
     picture = reader.read(job.source)
+    if job.target:
+        picture = writers.fitted(picture, job.target)
     samples = picture.samples
     height, width = (side * upscaler.scale for side in samples.shape[:2])
     with ExitStack() as files:
@@ -86,7 +88,7 @@ def enlarge(job: Job, upscaler: "Upscaler") -> tuple[int, int]:
         def opened(path: Path | None, wide: int) -> writers.RowWriter | None:
             if path is None:
                 return None
-            writers.check_output(path, height, wide, samples.shape[2])
+            writers.check_output(path, height, wide, picture)
             path.parent.mkdir(parents=True, exist_ok=True)
             return files.enter_context(writers.opened_writer(path, height, wide, samples, picture))
 

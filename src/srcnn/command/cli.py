@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srcnn import packaged
 from srcnn.openmp import prepare_threads
+from srcnn.terminal import print_any_name
 
 if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of import
     from srcnn.command.batch import Report
@@ -25,6 +25,7 @@ _MODELS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 done, 1 something failed, 2 wrong usage."""
+    print_any_name()
     options = _parser().parse_args(arguments)
     prepare_threads()
     try:
@@ -51,7 +52,9 @@ def _upscale(options: argparse.Namespace) -> int:
 
         return model_files.load(options.model, options.device, options.scale)
 
-    sources = plans.find(options.sources, options.output)
+    sources, others = plans.find(options.sources, options.output)
+    if others:
+        print(f"Left alone: {plans.listed(others)}", flush=True)
     plan = plans.plan(
         sources,
         options.output,
@@ -76,9 +79,6 @@ def _upscale(options: argparse.Namespace) -> int:
 
 
 def _tell_kept(plan: "Plan") -> None:
-    if plan.others:
-        others = _count(plan.others, "other file")
-        print(f"{others} left alone: hidden, or without a picture's suffix", flush=True)
     if plan.there:
         todo = f"{_count(len(plan.jobs), 'picture')} to make" if plan.jobs else "nothing to do"
         kept = _count(plan.there, "picture")
@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         "sources",
         nargs="+",
         metavar="PICTURE",
-        help="a PNG, JPEG, WebP or TIFF picture, a folder, or a pattern such as '*.jpg'",
+        help="a PNG, JPEG, WebP, TIFF or BMP picture, a folder, or a pattern such as '*.jpg'",
     )
     upscale.add_argument(
         "-o",
@@ -197,9 +197,8 @@ def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--scale",
         type=int,
-        choices=packaged.SCALES,
-        help="the enlargement (default: the model's); without --model: the champion if this is its "
-        "scale, else the package's network",
+        help="the enlargement, 2, 3, 4 or 8 (default: the model's); without --model: the champion "
+        "if this is its scale, else the package's network (none for 8)",
     )
 
 

@@ -2,13 +2,15 @@
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from srcnn.pictures import reader
+from srcnn.pictures import files, reader, writers
 
-_SUFFIXES = ", ".join(reader.SUFFIXES)
+_NAMED = 6  # kinds of other files in a line
+_SPECIAL = ("pipe", "socket", "device", "broken link")
 
 
 class BadRequest(ValueError):
@@ -21,18 +23,13 @@ class Source:
 
     Attributes:
         path: the picture or the folder.
-        pictures: the one, or all of the folder.
-        others: how many files of the folder are no pictures, or hidden.
+        pictures: those to enlarge: the one, or those of the folder.
+        is_folder: whether it is a folder.
     """
 
     path: Path
     pictures: list[Path]
-    others: int = 0
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether it is a folder."""
-        return self.pictures != [self.path]
+    is_folder: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,35 +51,50 @@ class Plan:
     Attributes:
         jobs: what is missing.
         there: how many pictures have their outputs already.
-        others: how many files were left alone, as they are no pictures.
     """
 
     jobs: list[Job] = field(default_factory=list)
     there: int = 0
-    others: int = 0
 
 
-def find(arguments: Sequence[str], output: str | None) -> list[Source]:
-    """The pictures that the command's arguments name.
+def find(arguments: Sequence[str], output: str | None) -> tuple[list[Source], Counter[str]]:
+    """The pictures that the command's arguments name, and how many files are left alone.
+
+    Pictures that an earlier run made are left alone beside others.
 
     Args:
         arguments: files, folders, and patterns of file names (*, ?, [], and ** for folders below)
             that the shell left as they are. Folders and patterns give what has a picture's suffix.
         output: a folder in which nothing is looked for: an earlier run wrote there.
 
+    Returns:
+        The sources, and the numbers of other files by their kind, such as a suffix.
+
     Raises:
         BadRequest: an argument names nothing, or no picture.
+        OSError: a folder cannot be listed.
     """
     sources = []
+    others: Counter[str] = Counter()
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            sources.append(_folder(path, output))
+            sources.append(_folder(path, output, others))
         elif path.is_file():
             sources.append(Source(path, [path]))
+        elif kind := _special(path):
+            raise BadRequest(f"{argument} is a {kind}; pictures are read from files and folders")
         else:
-            sources += _matches(argument)
-    return sources
+            sources += _matches(argument, others)
+    return _originals(sources, others), others
+
+
+def listed(others: Counter[str]) -> str:
+    """Other files as one reads them: 12 .heic, 1 .bmp."""
+    named = others.most_common(_NAMED)
+    kinds = [f"{n} {kind}{'s' if n > 1 and kind in _SPECIAL else ''}" for kind, n in named]
+    more = others.total() - sum(n for _, n in named)
+    return ", ".join([*kinds, f"{more} more"] if more else kinds)
 
 
 def plan(
@@ -126,41 +138,71 @@ def plan(
         for job in jobs
     ]
     missing = [job for job in todo if job.target or job.comparison]
-    return Plan(missing, len(jobs) - len(missing), sum(source.others for source in sources))
+    return Plan(missing, len(jobs) - len(missing))
 
 
-def _folder(folder: Path, output: str | None) -> Source:
+def _folder(folder: Path, output: str | None, others: Counter[str]) -> Source:
     excluded = Path(output).resolve() if output is not None else None
     if excluded == folder.resolve():
         raise BadRequest(f"the output is {output}, the source itself; name another folder")
-    files = [
+    found = [
         path
-        for path in sorted(folder.rglob("*"))
-        if (path.is_file() or path.is_symlink())
-        and not (excluded and path.parent.resolve().is_relative_to(excluded))
+        for path in sorted(files.below(folder))
+        if not (excluded and path.parent.resolve().is_relative_to(excluded))
     ]
-    pictures = [path for path in files if _is_picture(path, folder)]
+    kinds = {path: "hidden" if path.name.startswith(".") else _other(path) for path in found}
+    left = Counter(kind for kind in kinds.values() if kind)
+    pictures = [path for path, kind in kinds.items() if not kind]
     if not pictures:
-        raise BadRequest(f"{folder} holds no picture ({_SUFFIXES})")
-    return Source(folder, pictures, len(files) - len(pictures))
+        but = f", but {listed(left)}" if left else ""
+        raise BadRequest(f"{folder} holds no picture ({', '.join(files.SUFFIXES)}){but}")
+    others.update(left)
+    return Source(folder, pictures, is_folder=True)
 
 
-def _is_picture(path: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in reader.SUFFIXES and path.is_file() and not hidden
+def _other(path: Path) -> str | None:
+    """Of what kind a file is that is not taken for a picture."""
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        return _special(path)
+    return None if suffix in files.SUFFIXES else suffix or "without a suffix"
 
 
-def _matches(pattern: str) -> list[Source]:
+def _special(path: Path) -> str | None:
+    """What exists without being a file or a folder."""
+    checks = (
+        path.is_fifo(),
+        path.is_socket(),
+        path.is_char_device() or path.is_block_device(),
+        path.is_symlink() and not path.exists(),
+    )
+    return next((kind for kind, yes in zip(_SPECIAL, checks, strict=True) if yes), None)
+
+
+def _matches(pattern: str, others: Counter[str]) -> list[Source]:
     if not glob.has_magic(pattern):
         raise BadRequest(f"{pattern}: no such file or folder")
     names = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  # absolute ones, too
-    files = [path for path in map(Path, names) if path.is_file()]
-    pictures = [path for path in files if path.suffix.lower() in reader.SUFFIXES]
+    kinds = {path: _other(path) for path in map(Path, names) if not path.is_dir()}
+    pictures = [path for path, kind in kinds.items() if not kind]
     if not pictures:
-        raise BadRequest(f"{pattern}: no picture has such a name ({_SUFFIXES})")
-    first, *more = pictures
-    left_alone = len(files) - len(pictures)
-    return [Source(first, [first], left_alone), *(Source(path, [path]) for path in more)]
+        suffixes = ", ".join(files.SUFFIXES)
+        raise BadRequest(f"{pattern}: no picture has such a name ({suffixes})")
+    others.update(kind for kind in kinds.values() if kind)
+    return [Source(path, [path]) for path in pictures]
+
+
+def _originals(sources: Sequence[Source], others: Counter[str]) -> list[Source]:
+    """The sources without what this command made; if that is all there is, it is meant."""
+    pictures = [path for source in sources for path in source.pictures]
+    products = {path for path in pictures if len(pictures) > 1 and reader.is_product(path)}
+    if not products or products.issuperset(pictures):
+        return list(sources)
+    others["made by srcnn"] = len(products)
+    return [
+        replace(source, pictures=[path for path in source.pictures if path not in products])
+        for source in sources
+    ]
 
 
 def _pairs(
@@ -174,27 +216,31 @@ def _pairs(
     if not several and not sources[0].is_folder:
         picture = sources[0].path
         is_folder = place.is_dir() or output.endswith(("/", os.sep)) or not place.suffix
-        return [(picture, place / picture.name if is_folder else place)]
-    if place.is_file() or (place.suffix.lower() in reader.SUFFIXES and not place.is_dir()):
+        return [(picture, _writable(place / picture.name) if is_folder else place)]
+    if place.is_file() or (place.suffix.lower() in writers.FORMATS and not place.is_dir()):
         raise BadRequest(
             f"the output is {output}, a picture; several pictures, or a folder, go into a folder"
         )
+    folders = [place / _named(source.path).name if several else place for source in sources]
     return [
-        (
-            path,
-            place / (_named(source.path).name if several else "") / path.relative_to(source.path),
-        )
-        for source in sources
+        (path, _writable(folder / path.relative_to(source.path)))
+        for source, folder in zip(sources, folders, strict=True)
         for path in source.pictures
     ]
 
 
 def _beside(source: Source, scale: int) -> list[tuple[Path, Path]]:
     if not source.is_folder:
-        return [(source.path, source.path.with_name(f"{source.path.stem}_x{scale}.png"))]
+        return [(path, path.with_name(f"{path.stem}_x{scale}.png")) for path in source.pictures]
     own = _named(source.path)
     folder = own.with_name(f"{own.name}_x{scale}")
-    return [(path, folder / path.relative_to(source.path)) for path in source.pictures]
+    return [(path, _writable(folder / path.relative_to(source.path))) for path in source.pictures]
+
+
+def _writable(path: Path) -> Path:
+    """The path, or that of a PNG for what is only read."""
+    known = path.suffix.lower() in writers.FORMATS
+    return path if known else path.with_name(f"{path.name}.png")  # a.png may be there as well
 
 
 def _named(path: Path) -> Path:
@@ -210,10 +256,10 @@ def _check(jobs: Sequence[Job]) -> list[Path]:
         twice = next(path for path in targets if targets.count(path) > 1)
         raise BadRequest(f"two outputs would be {twice}")
     for path in targets:
-        if path.suffix.lower() not in reader.SUFFIXES:
+        if path.suffix.lower() not in writers.FORMATS:
             raise BadRequest(
-                f"{path}: the suffix names the format, one of {_SUFFIXES}; a new folder is named "
-                "without a suffix, or with a / at its end"
+                f"{path}: the suffix names the format, one of {', '.join(writers.FORMATS)}; a new "
+                "folder is named without a suffix, or with a / at its end"
             )
     existing = [path for path in targets if path.exists()]
     for path in existing:

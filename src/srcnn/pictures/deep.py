@@ -23,7 +23,7 @@ _OTHER_BYTE_ORDER = {";16B": ";16L", ";16L": ";16B", ";16N": f";16{_FOREIGN}"}
 _LAYOUTS = {"RGB": "RGB", "RGBX": "RGB", "RGBA": "RGBA", "CMYK": "CMYK"}
 
 # Rows converted at once: what is built in passing stays small beside the picture.
-_ROWS = 256
+ROWS = 256
 
 
 class UnreadableImage(ValueError):
@@ -31,13 +31,13 @@ class UnreadableImage(ValueError):
 
 
 @dataclass(frozen=True)
-class DeepSamples:
-    """A picture's samples as the file holds them, turned upright.
+class Samples:
+    """A picture's samples, turned upright.
 
     Attributes:
-        values: uint16 (H, W, C), 0..maximum; C is 1 for gray, 2 for gray and alpha, 3 for RGB, 4
-            for RGBA. Of CMYK it is 8-bit RGB, uint8.
-        maximum: the value that means white, or opaque: 65535, 4095 in a 12-bit TIFF, 255 of CMYK.
+        values: uint8 or uint16 (H, W, C), 0..maximum; C is 1 for gray, 2 for gray and alpha, 3 for
+            RGB, 4 for RGBA.
+        maximum: the value that means white, or opaque: 255, 65535, 4095 in a 12-bit TIFF.
     """
 
     values: NDArray[np.uint16] | NDArray[np.uint8]
@@ -56,10 +56,10 @@ def is_deep(image: ImageFile) -> bool:
         raise UnreadableImage(f"{kind} samples have no known range; save it with 8 or 16 bits")
     if isinstance(image, TiffImageFile) and _has_deep_planes(image):
         raise UnreadableImage("16-bit TIFF in separate planes; save it with interleaved samples")
-    return image.mode.startswith("I;16") or ";16" in _layout(image)
+    return image.mode.startswith("I;16") or ";16" in layout(image)
 
 
-def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> DeepSamples:
+def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
     """The samples of a picture for which `is_deep` is true.
 
     Args:
@@ -74,7 +74,7 @@ def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> DeepSamples:
     return _colour(image, reopen)
 
 
-def _gray(image: ImageFile) -> DeepSamples:
+def _gray(image: ImageFile) -> Samples:
     bits = 16
     white_is_zero = False
     transparent = image.info.get("transparency")
@@ -87,20 +87,20 @@ def _gray(image: ImageFile) -> DeepSamples:
         values = maximum - values
     if transparent is not None:
         values = _with_alpha(values, values[..., 0] == transparent, maximum)
-    return DeepSamples(upright(values, image), maximum)
+    return Samples(upright(values, image), maximum)
 
 
-def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> DeepSamples:
+def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
     """16 bits per sample, read as two pictures of high and low bytes, one after the other."""
-    layout = _layout(image)
-    if layout == "LA;16B":  # its 4 bytes a pixel are just what Pillow calls RGBA
+    stored = layout(image)
+    if stored == "LA;16B":  # its 4 bytes a pixel are just what Pillow calls RGBA
         with reopen() as reading:
             values = np.empty((image.height, image.width, 2), np.uint16)
             for rows, pixels in strips(_with_layout(reading, "RGBA")):
                 values[rows] = pixels[..., 0::2].astype(np.uint16) << 8 | pixels[..., 1::2]
-            return DeepSamples(upright(values, reading), 65535)
-    name = layout[:-4]
-    order = layout[-4:]
+            return Samples(upright(values, reading), 65535)
+    name = stored[:-4]
+    order = stored[-4:]
     if name not in _LAYOUTS:
         raise UnreadableImage(f"16-bit samples stored as {name} are not supported")
     with reopen() as reading:
@@ -114,11 +114,11 @@ def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> DeepSamples:
         values = upright(values, reading)
     if name == "CMYK":
         eight_bits = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-        return DeepSamples(np.array(Image.fromarray(eight_bits, "CMYK").convert("RGB")), 255)
+        return Samples(np.array(Image.fromarray(eight_bits, "CMYK").convert("RGB")), 255)
     transparent = image.info.get("transparency")
     if transparent is not None:
         values = _with_alpha(values, (values == np.array(transparent)).all(axis=-1), 65535)
-    return DeepSamples(values, 65535)
+    return Samples(values, 65535)
 
 
 def upright(samples: np.ndarray, image: Image.Image) -> np.ndarray:
@@ -153,22 +153,24 @@ def strips(
 ) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
     """The rows of a picture, some at a time: asking for all at once copies them twice."""
     image.load()
-    for top in range(0, image.height, _ROWS):
-        bottom = min(top + _ROWS, image.height)
+    for top in range(0, image.height, ROWS):
+        bottom = min(top + ROWS, image.height)
         part = image.crop((0, top, image.width, bottom))
-        yield slice(top, bottom), np.asarray(part.convert(mode) if mode else part)
+        if mode and mode != part.mode:
+            part = part.convert(mode)
+        yield slice(top, bottom), np.asarray(part)
 
 
-def _layout(image: ImageFile) -> str:
+def layout(image: ImageFile) -> str:
     """How the file's samples lie, in the words of Pillow's decoders, such as RGB;16B."""
     arguments = image.tile[0].args if image.tile else ""
     return str(arguments if isinstance(arguments, str) else (arguments or ("",))[0])
 
 
-def _with_layout(image: ImageFile, layout: str) -> ImageFile:
+def _with_layout(image: ImageFile, stored: str) -> ImageFile:
     image.tile = [
         tile._replace(
-            args=layout if isinstance(tile.args, str) else (layout, *(tile.args or ())[1:])
+            args=stored if isinstance(tile.args, str) else (stored, *(tile.args or ())[1:])
         )
         for tile in image.tile
     ]

@@ -28,6 +28,8 @@ _DESCRIPTION = {
     ExifTag.XPKeywords,
     ExifTag.XPSubject,
 }
+_MARK = "srcnn"  # as Software, so that an enlarged picture is known from its original
+
 _Below = dict[int, "_Below"]
 _DIRECTORIES: _Below = {IFD.Exif: {IFD.Interop: {}}, IFD.GPSInfo: {}}
 # Bytes of a value by its field type, TIFF 6.0 section 2, its supplement 1 and BigTIFF
@@ -69,15 +71,25 @@ def read_exif(image: Image.Image) -> Image.Exif | None:
     return copy or None
 
 
-def exif_bytes(exif: Image.Exif | None, width: int, height: int) -> bytes | None:
-    """EXIF for a picture of another size, as it stands in a file; None if there is nothing."""
-    if not exif:
-        return None
+def exif_bytes(
+    exif: Image.Exif | None, width: int, height: int, dpi: tuple[float, float] | None
+) -> bytes:
+    """EXIF for a picture of another size, as it stands in a file, with the mark of this package."""
+    exif = exif or Image.Exif()
     block = exif.get_ifd(IFD.Exif)
     for tag, size in ((ExifTag.ExifImageWidth, width), (ExifTag.ExifImageHeight, height)):
         if tag in block:
             block[tag] = size
+    if dpi and ExifTag.XResolution not in exif:
+        exif[ExifTag.XResolution], exif[ExifTag.YResolution] = dpi
+        exif[ExifTag.ResolutionUnit] = 2  # inches
+    exif[ExifTag.Software] = _MARK
     return exif.tobytes()
+
+
+def is_marked(exif: Image.Exif | None) -> bool:
+    """Whether this is of a picture that this package wrote."""
+    return exif is not None and exif.get(ExifTag.Software) == _MARK
 
 
 def tiff_fields(exif: bytes) -> list[Field]:

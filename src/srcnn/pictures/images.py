@@ -1,4 +1,4 @@
-"""Encoded pictures to 8-bit gray or RGB arrays, whatever their bit depth, palette or alpha."""
+"""Encoded pictures to arrays, whatever their bit depth, palette or alpha."""
 
 import io
 import warnings
@@ -8,13 +8,43 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from srcnn.color import luma
-from srcnn.pictures.deep import UnreadableImage, is_deep, read_deep
+from srcnn.pictures.deep import (
+    ROWS,
+    Samples,
+    UnreadableImage,
+    is_deep,
+    layout,
+    read_deep,
+    strips,
+    upright,
+)
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+
+# A picture of 100 megapixels is welcome, a bomb is not.
+MAX_PIXELS = 128_000_000
+
+# Pillow's modes to those that are read; a palette or colour key with transparency gets alpha.
+_MODES = {
+    "1": "L",
+    "L": "L",
+    "La": "LA",
+    "LA": "LA",
+    "P": "RGB",
+    "PA": "RGBA",
+    "RGB": "RGB",
+    "RGBX": "RGB",
+    "RGBa": "RGBA",
+    "RGBA": "RGBA",
+    "CMYK": "RGB",
+    "YCbCr": "RGB",
+}
+_CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+_BITS = {"L;2": 2, "L;4": 4}
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
@@ -29,12 +59,11 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         (H, W) for gray pictures (1-bit, gray, gray with alpha), else (H, W, 3) RGB; values 0..255.
 
     Raises:
-        UnreadableImage: not one of these formats, truncated or damaged, more pixels than
-            `PIL.Image.MAX_IMAGE_PIXELS`, or samples without a known range (floating point,
-            32-bit or signed integers).
+        UnreadableImage: not one of these formats, truncated or damaged, more than MAX_PIXELS, or
+            samples without a known range (floating point, 32-bit or signed integers).
     """
-    with opened(data, Image.MAX_IMAGE_PIXELS) as image:
-        return _to_8_bits(image, data)
+    with opened(data) as image:
+        return _flat(read_samples(image, data))
 
 
 def decode_luma(data: bytes, luma_range: str) -> NDArray[np.uint8]:
@@ -44,13 +73,41 @@ def decode_luma(data: bytes, luma_range: str) -> NDArray[np.uint8]:
         UnreadableImage: as `decode`.
         ValueError: another range.
     """
-    with opened(data, Image.MAX_IMAGE_PIXELS) as image:
-        picture = _to_8_bits(image, data, full_luma=luma_range == "full")
+    with opened(data) as image:
+        picture = _flat(read_samples(image, data, full_luma=luma_range == "full"))
     return luma(picture, luma_range)
 
 
+def read_samples(image: ImageFile, source: bytes | Path, full_luma: bool = False) -> Samples:
+    """What an opened picture, not yet loaded, shows.
+
+    Args:
+        image: from `opened`.
+        source: what it was opened from.
+        full_luma: opaque 8-bit RGB may come as its luma of full range.
+
+    Raises:
+        UnreadableImage: a kind of samples that is not supported.
+    """
+    if is_deep(image):
+        return read_deep(image, lambda: open_again(source))
+    mode = _MODES.get(image.mode)
+    if mode is None:
+        raise UnreadableImage(f"pictures of Pillow's mode {image.mode} are not supported")
+    _stretch_colour_key(image)
+    if image.has_transparency_data:
+        mode = "LA" if mode in ("L", "LA") else "RGBA"
+    elif full_luma and image.mode == "RGB":
+        mode = "L"  # is this luma in Pillow, and one channel is faster to copy than three
+    image.load()  # which may turn a TIFF, and its size
+    values = np.empty((image.height, image.width, _CHANNELS[mode]), np.uint8)
+    for rows, part in strips(image, mode):
+        values[rows] = part.reshape(part.shape[0], image.width, -1)
+    return Samples(upright(values, image), 255)
+
+
 @contextmanager
-def opened(source: bytes | Path, max_pixels: int | None) -> Iterator[ImageFile]:
+def opened(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Iterator[ImageFile]:
     """A picture opened, its pixels not yet read; the block's failures become UnreadableImage.
 
     Args:
@@ -61,7 +118,7 @@ def opened(source: bytes | Path, max_pixels: int | None) -> Iterator[ImageFile]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with open_again(source) as image:
-                if max_pixels is not None and image.width * image.height > max_pixels:
+                if image.width * image.height > max_pixels:
                     raise UnreadableImage(
                         f"{image.width}x{image.height} is more than {max_pixels:,} pixels"
                     )
@@ -84,31 +141,33 @@ def open_again(source: bytes | Path) -> ImageFile:
     return Image.open(file, formats=FORMATS)
 
 
-def _to_8_bits(image: ImageFile, data: bytes, full_luma: bool = False) -> NDArray[np.uint8]:
-    """The picture as `decode` gives it; with `full_luma` colour may already be luma, full range."""
-    if is_deep(image):
-        deep = read_deep(image, lambda: open_again(data))
-        return _flat(deep.values, deep.maximum)
-    ImageOps.exif_transpose(image, in_place=True)
-    gray = image.mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data:
-        picture = _flat(np.asarray(image.convert("RGBA")), 255)
-        return np.ascontiguousarray(picture[..., 0]) if gray else picture
-    mode = "L" if gray else "RGB"
-    upright = image if image.mode == mode else image.convert(mode)
-    # Pillow's "L" is this luma, and one channel is faster to copy than three.
-    return np.array(upright.convert("L") if full_luma else upright)
+def _stretch_colour_key(image: ImageFile) -> None:
+    """Pillow stretches a PNG's gray samples of 2 and 4 bits to 8, but not the transparent one."""
+    key = image.info.get("transparency")
+    if image.mode == "L" and key is not None:
+        top = 2 ** _BITS.get(layout(image), 8) - 1
+        image.info["transparency"] = (key & top) * (255 // top)
 
 
-def _flat(samples: NDArray[np.integer], maximum: int) -> NDArray[np.uint8]:
-    """(H, W, 1 to 4), alpha over white, as 8 bits (H, W) or (H, W, 3)."""
-    colour = samples.astype(np.uint32)
-    top = np.uint32(maximum)
+def _flat(samples: Samples) -> NDArray[np.uint8]:
+    """Alpha over white, as 8 bits (H, W) or (H, W, 3)."""
+    values, maximum = samples.values, samples.maximum
+    height, width, channels = values.shape
+    colours = 1 if channels < 3 else 3
+    flat = np.empty((height, width, colours), np.uint8)
+    for top in range(0, height, ROWS):
+        part: NDArray[np.integer] = values[top : top + ROWS]
+        if channels != colours or maximum != 255:
+            part = _over_white(part.astype(np.uint32), np.uint32(maximum))
+        flat[top : top + ROWS] = part
+    return flat[..., 0] if colours == 1 else flat
+
+
+def _over_white(colour: NDArray[np.uint32], top: np.uint32) -> NDArray[np.uint32]:
     if colour.shape[2] in (2, 4):
         colour, alpha = colour[..., :-1], colour[..., -1:]
         colour = (top * top - (top - colour) * alpha + top // 2) // top
-    eight_bits = ((colour * np.uint32(255) + top // 2) // top).astype(np.uint8)
-    return np.ascontiguousarray(eight_bits[..., 0] if eight_bits.shape[2] == 1 else eight_bits)
+    return (colour * np.uint32(255) + top // 2) // top
 
 
 def _head(source: bytes | Path) -> bytes:

@@ -1,43 +1,18 @@
 """Picture files as people have them, with all that must come back after enlarging."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
-from srcnn.pictures.deep import UnreadableImage, is_deep, read_deep, strips, upright
-from srcnn.pictures.exif import read_exif
-from srcnn.pictures.images import open_again, opened
+from srcnn.pictures.deep import Samples, UnreadableImage
+from srcnn.pictures.exif import is_marked, read_exif
+from srcnn.pictures.images import MAX_PIXELS, opened, read_samples
+from srcnn.pictures.png import colour_chunks
 
-# Input pixels: a picture of 100 megapixels is welcome, a bomb is not.
-MAX_PIXELS = 128_000_000
-
-SUFFIXES = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
-
-# Pillow's modes to those that are enlarged; a palette or colour key with transparency gets alpha.
-_MODES = {
-    "1": "L",
-    "L": "L",
-    "La": "LA",
-    "LA": "LA",
-    "P": "RGB",
-    "PA": "RGBA",
-    "RGB": "RGB",
-    "RGBX": "RGB",
-    "RGBa": "RGBA",
-    "RGBA": "RGBA",
-    "CMYK": "RGB",
-    "YCbCr": "RGB",
-}
-_CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+_MAX_DPI = 1_000_000  # what is more, or no number, is a mistake
 
 
 @dataclass(frozen=True)
@@ -49,11 +24,15 @@ class Picture:
             RGB, 4 for RGBA.
         icc: the colour profile, if the file has one that describes these samples.
         exif: what camera and owner wrote, without orientation, which is applied.
+        dpi: dots per inch, across and down, if the file says it other than by EXIF.
+        colour: a PNG's chunks on the meaning of its samples, by their names.
     """
 
     samples: np.ndarray
     icc: bytes | None = None
     exif: Image.Exif | None = None
+    dpi: tuple[float, float] | None = None
+    colour: dict[bytes, bytes] = field(default_factory=dict)
 
 
 def read(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -72,28 +51,30 @@ def read(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Picture:
             raise UnreadableImage(f"{frames} frames or pages; only single pictures are enlarged")
         icc = image.info.get("icc_profile")
         exif = read_exif(image)
-        if is_deep(image):
-            deep = read_deep(image, lambda: open_again(source))
-            samples = _stretched(deep.values, deep.maximum)
-        else:
-            samples = _eight_bits(image)
-        return Picture(samples, None if image.mode == "CMYK" else icc, exif)
+        dpi = _resolution(image)
+        colour = colour_chunks(image.info) if image.format == "PNG" else {}
+        samples = _stretched(read_samples(image, source))
+        return Picture(samples, None if image.mode == "CMYK" else icc, exif, dpi, colour)
 
 
-def _eight_bits(image: Image.Image) -> np.ndarray:
-    mode = _MODES.get(image.mode)
-    if mode is None:
-        raise UnreadableImage(f"pictures of Pillow's mode {image.mode} are not supported")
-    if image.has_transparency_data:
-        mode = "LA" if mode in ("L", "LA") else "RGBA"
-    image.load()  # which may turn a TIFF, and its size
-    samples = np.empty((image.height, image.width, _CHANNELS[mode]), np.uint8)
-    for rows, part in strips(image, mode):
-        samples[rows] = part.reshape(part.shape[0], image.width, -1)
-    return upright(samples, image)
+def is_product(path: Path) -> bool:
+    """Whether this package wrote the picture; False of what is none."""
+    try:
+        with opened(path) as image:
+            return is_marked(read_exif(image))
+    except UnreadableImage:
+        return False
 
 
-def _stretched(values: np.ndarray, maximum: int) -> np.ndarray:
+def _resolution(image: ImageFile) -> tuple[float, float] | None:
+    if image.format in ("JPEG", "MPO") and not image.info.get("jfif_unit"):
+        return None  # Pillow's "dpi" is then that of EXIF, or made up
+    across, down = map(float, image.info.get("dpi", (0, 0)))
+    return (across, down) if 0 < across < _MAX_DPI and 0 < down < _MAX_DPI else None
+
+
+def _stretched(samples: Samples) -> np.ndarray:
+    values, maximum = samples.values, samples.maximum
     if maximum in (255, 65535):
         return values
     return ((values.astype(np.uint32) * 65535 + maximum // 2) // maximum).astype(np.uint16)

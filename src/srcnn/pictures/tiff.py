@@ -26,13 +26,13 @@ class TiffWriter:
         shape: tuple[int, int, int],
         deep: bool,
         icc: bytes | None,
-        exif: bytes | None,
+        exif: bytes,
         big: bool,
     ) -> None:
         _, width, channels = shape
         self._file = file
         self._icc = icc
-        self._described = tiff_fields(exif) if exif else []
+        self._described = tiff_fields(exif)
         self._shape = shape
         self._bits = 16 if deep else 8
         self._big = big

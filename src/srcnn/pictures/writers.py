@@ -5,10 +5,10 @@ Pillow holds whole pictures and writes no 16-bit colour; PNG and TIFF are simple
 
 import io
 import math
-import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from srcnn.pictures.exif import exif_bytes
-from srcnn.pictures.reader import SUFFIXES, Picture
+from srcnn.pictures.png import PngWriter, is_srgb, resolution_chunk
+from srcnn.pictures.reader import Picture
 from srcnn.pictures.tiff import TiffWriter
 
 if TYPE_CHECKING:  # writing alone needs no PyTorch
@@ -30,7 +31,19 @@ MAX_BUFFERED_PIXELS = 128_000_000
 _CLASSIC_TIFF = 3_900_000_000  # bytes before packing: its offsets end at 4 GB
 _LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
 _PILLOW_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+_MOST_EXIF = 65533  # bytes in a JPEG
+
+# The format that an output's suffix names.
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
 
 
 class RowWriter(Protocol):
@@ -43,22 +56,51 @@ class RowWriter(Protocol):
         """Write what comes after the last row."""
 
 
-def check_output(path: Path, height: int, width: int, channels: int) -> None:
-    """Refuse, before any work, a picture that a format cannot hold.
+def fitted(picture: Picture, path: Path) -> Picture:
+    """The picture without an alpha that says nothing, if the format of `path` knows none."""
+    channels = picture.samples.shape[2]
+    alpha = picture.samples[..., -1]
+    if FORMATS.get(path.suffix.lower()) != "JPEG" or channels not in (2, 4):
+        return picture
+    if (alpha != np.iinfo(alpha.dtype).max).any():
+        return picture
+    return replace(picture, samples=picture.samples[..., :-1])
+
+
+def check_output(path: Path, height: int, width: int, picture: Picture) -> None:
+    """Refuse, before any work, an enlarged picture that a format cannot hold.
+
+    Args:
+        path: the file to write.
+        height: of the picture to write.
+        width: of the picture to write.
+        picture: what is enlarged.
 
     Raises:
-        ValueError: an unknown suffix, alpha in JPEG, or a picture too large for JPEG or WebP.
+        ValueError: an unknown suffix; alpha, or too much EXIF, in JPEG; a picture too large for
+            JPEG or WebP; or colours that are told by a PNG's own means elsewhere.
     """
-    kind = SUFFIXES.get(path.suffix.lower())
+    kind = FORMATS.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"{path.name}: the suffix is none of {', '.join(SUFFIXES)}")
-    if kind == "JPEG" and channels in (2, 4):
+        raise ValueError(f"{path.name}: the suffix is none of {', '.join(FORMATS)}")
+    if kind == "JPEG" and picture.samples.shape[2] in (2, 4):
         raise ValueError(f"{path.name}: JPEG holds no transparency; choose .png, .webp or .tif")
     longest = _LONGEST_SIDE.get(kind)
     if longest and (max(height, width) > longest or height * width > MAX_BUFFERED_PIXELS):
         raise ValueError(
             f"{path.name} would have {width}x{height} pixels; {kind} is written up to {longest} "
             f"a side and {MAX_BUFFERED_PIXELS:,} in all: choose .png or .tif"
+        )
+    if kind != "PNG" and not picture.icc and not is_srgb(picture.colour):
+        raise ValueError(
+            f"{path.name}: the picture's {' and '.join(sorted(map(bytes.decode, picture.colour)))} "
+            f"says that its colours are not sRGB's, which {kind} cannot; choose .png"
+        )
+    exif = len(exif_bytes(picture.exif, width, height, picture.dpi))
+    if kind == "JPEG" and exif > _MOST_EXIF:
+        raise ValueError(
+            f"{path.name}: the picture's EXIF has {exif:,} bytes, of which JPEG holds "
+            f"{_MOST_EXIF:,}; choose .png, .webp or .tif"
         )
 
 
@@ -74,23 +116,23 @@ def opened_writer(
         width: of the picture to write.
         samples: an array (H, W, C) of any size with its channels and dtype, uint8 or uint16.
             JPEG and WebP hold 8 bits a sample, so 16 are rounded to 8 there.
-        meta: the picture whose profile and EXIF go with it.
+        meta: the picture whose profile, EXIF and resolution go with it.
     """
     partial = path.with_name(f".{path.name}.partial")
-    exif = exif_bytes(meta.exif, width, height)
+    exif = exif_bytes(meta.exif, width, height, meta.dpi)
     shape = (height, width, samples.shape[2])
     deep = samples.dtype == np.uint16
     try:
         with partial.open("wb") as file:
-            kind = SUFFIXES[path.suffix.lower()]
+            kind = FORMATS[path.suffix.lower()]
             writer: RowWriter
             if kind == "PNG":
-                writer = _PngWriter(file, shape, deep, meta.icc, exif)
+                writer = PngWriter(file, shape, deep, _chunks(meta, exif))
             elif kind == "TIFF":
                 size = height * width * samples.shape[2] * samples.itemsize
                 writer = TiffWriter(file, shape, deep, meta.icc, exif, size > _CLASSIC_TIFF)
             else:
-                writer = _PillowWriter(file, kind, shape, meta.icc, exif)
+                writer = _PillowWriter(file, kind, shape, meta, exif)
             yield writer
             writer.finish()
         partial.replace(path)
@@ -110,11 +152,19 @@ def encode_png(picture: Picture, upscaler: "Upscaler", deadline: float = math.in
     shape = (height, width, samples.shape[2])
     deep = samples.dtype == np.uint16
     file = io.BytesIO()
-    writer = _PngWriter(file, shape, deep, picture.icc, exif_bytes(picture.exif, width, height))
+    exif = exif_bytes(picture.exif, width, height, picture.dpi)
+    writer = PngWriter(file, shape, deep, _chunks(picture, exif))
     for band in upscaler.bands(samples, deadline):
         writer.write(band.sr)
     writer.finish()
     return file.getvalue()
+
+
+def _chunks(meta: Picture, exif: bytes) -> dict[bytes, bytes]:
+    """What a PNG says of its picture."""
+    icc = {b"iCCP": b"ICC profile\0\0" + zlib.compress(meta.icc)} if meta.icc else {}
+    resolution = resolution_chunk(meta.dpi) if meta.dpi else {}
+    return meta.colour | icc | resolution | {b"eXIf": exif.removeprefix(b"Exif\0\0")}
 
 
 class _PillowWriter:
@@ -125,10 +175,11 @@ class _PillowWriter:
         file: BinaryIO,
         kind: str,
         shape: tuple[int, int, int],
-        icc: bytes | None,
-        exif: bytes | None,
+        meta: Picture,
+        exif: bytes,
     ) -> None:
         height, width, channels = shape
+        icc = meta.icc
         mode = _PILLOW_MODES[channels]
         if kind == "WEBP" and channels < 3:  # it knows no gray, whose profile is none of RGB
             mode = "RGBA" if channels == 2 else "RGB"
@@ -137,7 +188,9 @@ class _PillowWriter:
         self._kind = kind
         self._top = 0
         self._canvas = Image.new(mode, (width, height))
-        self._options: dict[str, object] = {"icc_profile": icc, "exif": exif or b""}
+        self._options: dict[str, object] = {"icc_profile": icc, "exif": exif}
+        if meta.dpi:
+            self._options["dpi"] = meta.dpi
 
     def write(self, rows: np.ndarray) -> None:
         if rows.dtype == np.uint16:
@@ -153,75 +206,3 @@ class _PillowWriter:
         else:
             self._options |= {"quality": WEBP_QUALITY}
         self._canvas.save(self._file, self._kind, **self._options)
-
-
-class _PngWriter:
-    """PNG (ISO/IEC 15948), 8 or 16 bits."""
-
-    _PART = 2**21  # bytes filtered at once, which takes some thirty times as much memory
-
-    def __init__(
-        self,
-        file: BinaryIO,
-        shape: tuple[int, int, int],
-        deep: bool,
-        icc: bytes | None,
-        exif: bytes | None,
-    ) -> None:
-        height, width, channels = shape
-        self._file = file
-        self._bytes_per_pixel = channels * (2 if deep else 1)
-        self._above = np.zeros(width * self._bytes_per_pixel, np.uint8)
-        self._deflate = zlib.compressobj(6)
-        file.write(b"\x89PNG\r\n\x1a\n")
-        kind = _PNG_COLOUR_TYPES[channels]
-        self._chunk(
-            b"IHDR", struct.pack(">IIBBBBB", width, height, 16 if deep else 8, kind, 0, 0, 0)
-        )
-        if icc:
-            self._chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
-        if exif:
-            self._chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-
-    def write(self, rows: np.ndarray) -> None:
-        count = max(1, self._PART // len(self._above))
-        for top in range(0, len(rows), count):
-            part = np.ascontiguousarray(rows[top : top + count])
-            lines = part.astype(">u2").view(np.uint8) if part.dtype == np.uint16 else part
-            packed = self._deflate.compress(self._filtered(lines.reshape(len(part), -1)))
-            if packed:
-                self._chunk(b"IDAT", packed)
-
-    def finish(self) -> None:
-        self._chunk(b"IDAT", self._deflate.flush())
-        self._chunk(b"IEND", b"")
-
-    def _filtered(self, lines: np.ndarray) -> bytes:
-        """Each line as the difference that is smallest: to left, above or both (section 12.8)."""
-        n = self._bytes_per_pixel
-        above = np.concatenate([self._above[None], lines[:-1]])
-        self._above = lines[-1]
-        left = np.pad(lines, ((0, 0), (n, 0)))[:, :-n]
-        corner = np.pad(above, ((0, 0), (n, 0)))[:, :-n]
-        candidates = np.stack([lines - left, lines - above, lines - _paeth(left, above, corner)])
-        sizes = np.abs(candidates.view(np.int8).astype(np.int16)).sum(axis=2, dtype=np.int64)
-        best = sizes.argmin(axis=0)
-        chosen = candidates[best, np.arange(len(lines))]
-        numbers = np.array([1, 2, 4], np.uint8)[best]  # Sub, Up, Paeth
-        return np.concatenate([numbers[:, None], chosen], axis=1).tobytes()
-
-    def _chunk(self, kind: bytes, content: bytes) -> None:
-        check = zlib.crc32(content, zlib.crc32(kind))
-        self._file.write(struct.pack(">I", len(content)) + kind)
-        self._file.write(content)
-        self._file.write(struct.pack(">I", check))
-
-
-def _paeth(left: np.ndarray, above: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """Of the three neighbours the one nearest to left + above - corner (PNG, section 9.4)."""
-    a, b, c = (part.astype(np.int16) for part in (left, above, corner))
-    to_left = np.abs(b - c)
-    to_above = np.abs(a - c)
-    to_corner = np.abs(a + b - 2 * c)
-    nearest = np.where(to_above <= to_corner, above, corner)
-    return np.where((to_left <= to_above) & (to_left <= to_corner), left, nearest)

@@ -100,6 +100,13 @@ def test_a_reader_that_leaves_is_no_error():
     assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
 
 
+def test_what_the_terminal_cannot_show_is_no_error(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    code = "from pipeline.base import stage; stage.run(lambda params: print('\\udce9 \\u00fc'))"
+    ended = started(code, cwd=PROJECT, capture_output=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "\\udce9 \\xfc\n", "")
+
+
 def test_ctrl_c_before_the_work_begins_is_one_line():
     code = "import pipeline, os, signal; os.kill(os.getpid(), signal.SIGINT)"
     ended = started(

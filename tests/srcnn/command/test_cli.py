@@ -165,6 +165,23 @@ def test_a_scale_that_the_named_model_does_not_have_is_refused(folder, capsys):
     assert not Path("big.png").exists()
 
 
+def test_every_scale_that_is_trained_can_be_asked_for(folder, capsys):
+    model_file(folder, 8)
+    assert upscale("portrait.png", "--scale", "8") == 0
+    assert Image.open("portrait_x8.png").size == (640, 480)
+    assert main(["upscale", "portrait.png", "--scale", "5"]) == 1
+    assert "scale is 5; it must be one of 2, 3, 4, 8" in capsys.readouterr().err
+
+
+def test_a_picture_that_is_opaque_throughout_goes_into_a_jpeg(folder):
+    opaque = Image.fromarray(ASTRONAUT)
+    opaque.putalpha(255)
+    opaque.save("opaque.png")
+    assert upscale("opaque.png", "-o", "big.jpg", "--compare") == 0
+    assert Image.open("big.jpg").mode == "RGB"
+    assert Image.open("big_compare.png").mode == "RGB"
+
+
 def test_a_name_of_nothing_is_one_error(folder, capsys):
     assert main(["upscale", "portrait.png", "--model", "vgg-0.01"]) == 1
     error = capsys.readouterr().err

@@ -101,6 +101,15 @@ def test_sizes_nobody_waits_for_are_refused(model, tmp_path):
             work.enlarge(str(tmp_path / "a.png"), False, model, None)
 
 
+def test_a_picture_that_is_too_large_is_not_decoded(model, tmp_path):
+    for size, most in ((9000, 9000), "16 megapixels"), ((12000, 12000), "128,000,000 pixels"):
+        Image.new("1", size).save(tmp_path / "a.png")
+        data = (tmp_path / "a.png").read_bytes()
+        (tmp_path / "a.png").write_bytes(data[:100])  # the rest is not looked at
+        with pytest.raises(ValueError, match=most):
+            work.enlarge(str(tmp_path / "a.png"), True, model, None)
+
+
 def test_detail_magnifies_a_part():
     ramp = np.arange(100, dtype=np.uint8).reshape(10, 10)
     part = work.detail(ramp, 5, 1.0, 0.0)

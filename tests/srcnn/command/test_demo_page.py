@@ -1,6 +1,5 @@
 """The demo page in a real headless Chromium."""
 
-import socket
 import time
 from types import SimpleNamespace
 
@@ -16,10 +15,9 @@ from skimage import data
 from srcnn import metrics
 from srcnn.color import luma
 from srcnn.command.demo import work
-from srcnn.command.demo.models import Models
 from srcnn.imresize import downscale
 from srcnn.upscaling import Upscaler
-from tests import optional
+from tests import demo
 from tests.browser import chromium
 from tests.models import model_file, resolver
 
@@ -37,31 +35,14 @@ def served(tmp_path_factory):
     """The page with two models, served, and a browser that reaches nothing but this machine."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "other.safetensors").write_bytes(resolver(residual=False).to_bytes())
-    with pytest.MonkeyPatch.context() as patch:
+    models = [str(model_file(folder)), str(folder / "other.safetensors")]
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        chromium(folder / "profile") as browser,
+        demo.served(models, folder / "files") as address,
+    ):
         patch.setattr(work, "_learned_scores", dict)  # whatever this machine's cache holds
-        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
-        optional.package("gradio", "requirements-demo.txt")
-        from srcnn.command.demo import page
-
-        models = [str(model_file(folder)), str(folder / "other.safetensors")]
-        blocks = page.build(Models.named(models))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        with chromium(folder / "profile") as browser:
-            blocks.launch(
-                server_name="127.0.0.1",
-                server_port=port,
-                prevent_thread_lock=True,
-                **page.APPEARANCE,
-            )
-            try:
-                yield SimpleNamespace(
-                    browser=browser, address=f"http://127.0.0.1:{port}", models=models
-                )
-            finally:
-                blocks.close()
+        yield SimpleNamespace(browser=browser, address=address, models=models)
 
 
 @pytest.fixture

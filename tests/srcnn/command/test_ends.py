@@ -62,7 +62,10 @@ def test_ctrl_c_while_a_picture_is_made_is_one_line_and_leaves_nothing():
     assert not list(Path().glob("*large_x2*"))
 
 
-def test_ctrl_c_ends_the_demo_in_one_line():
+def test_ctrl_c_ends_the_demo_in_one_line_and_leaves_no_file(tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "temporary" / "gradio"))
     optional.package("gradio", "requirements-demo.txt")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -85,6 +88,7 @@ def test_ctrl_c_ends_the_demo_in_one_line():
     said, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert said.count("\n") == 2  # where the page is, and that it ends
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 @pytest.mark.parametrize("command", [["export", "--onnx", "x.onnx"], ["upscale", "small.png"]])

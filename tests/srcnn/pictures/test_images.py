@@ -282,10 +282,3 @@ def test_a_failure_without_a_message_is_named(monkeypatch):
     monkeypatch.setattr(Image, "open", Mock(side_effect=MemoryError))
     with pytest.raises(UnreadableImage, match="cannot be decoded: MemoryError"):
         decode(encode(RGB))
-
-
-def test_decompression_bombs_are_refused(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
-    for picture in (RGB, np.zeros((100, 100), np.uint8)):  # a warning of Pillow, and an error
-        with pytest.raises(UnreadableImage, match="more than 500 pixels"):
-            decode(encode(picture))

@@ -1,6 +1,5 @@
 """What is written, read back by others: Pillow, tifffile, and our reader of 16 bits."""
 
-import io
 import struct
 
 import numpy as np
@@ -11,9 +10,9 @@ from PIL.ExifTags import GPS, IFD, Base
 from PIL.TiffImagePlugin import IFDRational
 
 from srcnn.pictures import writers
-from srcnn.pictures.deep import UnreadableImage
-from srcnn.pictures.reader import Picture, read
+from srcnn.pictures.reader import Picture, is_product, read
 from srcnn.pictures.tiff import TiffWriter
+from tests.srcnn.pictures.test_reader import encoded, png, smooth
 
 EXIF = Image.Exif()
 EXIF.update(
@@ -37,17 +36,7 @@ EXIF[IFD.Exif] = {
 }
 EXIF[IFD.GPSInfo] = {GPS.GPSLatitudeRef: "N", GPS.GPSLatitude: (50.5, 6.0, 1.25)}
 
-RNG = np.random.default_rng(0)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def smooth(channels, dtype):
-    """Rows of every kind: the PNG filters all have to be chosen somewhere."""
-    y, x = np.mgrid[:150, :97]
-    planes = [np.sin(x / 9 + c) * 90 + y * 0.6 for c in range(channels)]
-    samples = np.stack(planes, axis=2) - np.min(planes)
-    samples[40:60] = RNG.uniform(0, 200, samples[40:60].shape)
-    return (samples * (256 if dtype == np.uint16 else 1)).astype(dtype)
 
 
 def write(path, samples, meta=None, rows=37):
@@ -188,42 +177,89 @@ def test_nothing_is_left_of_a_failure(tmp_path):
     ],
 )
 def test_what_a_format_cannot_hold_is_refused(tmp_path, name, size, channels, message):
+    picture = Picture(np.zeros((9, 9, channels), np.uint8))
     with pytest.raises(ValueError, match=message):
-        writers.check_output(tmp_path / name, *size, channels)
+        writers.check_output(tmp_path / name, *size, picture)
 
 
-def encoded(image, kind="PNG", **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
+def test_exif_that_jpeg_cannot_hold_is_refused_with_a_way_out(tmp_path):
+    samples = smooth(3, np.uint8)
+    exif = Image.Exif()
+    exif[IFD.Exif] = {Base.MakerNote: bytes(70_000)}
+    picture = read(encoded(Image.fromarray(samples), exif=exif))
+    with pytest.raises(ValueError, match=r"EXIF has 70,\d+ bytes.*65,533; choose \.png"):
+        writers.check_output(tmp_path / "a.jpg", 150, 97, picture)
+    for suffix in (".png", ".webp", ".tif"):
+        path = tmp_path / f"a{suffix}"
+        writers.check_output(path, 150, 97, picture)
+        write(path, samples, picture)
+        block = Image.open(path).getexif().get_ifd(IFD.Exif)
+        assert len(block[Base.MakerNote]) == 70_000
 
 
-def test_palettes_bits_and_colour_keys():
-    rgb = smooth(3, np.uint8)
-    palette = Image.fromarray(rgb).quantize(16)
-    expected = np.asarray(palette.convert("RGB"))
-    np.testing.assert_array_equal(read(encoded(palette)).samples, expected)
-    with_alpha = read(encoded(palette, transparency=3)).samples
-    np.testing.assert_array_equal(with_alpha[..., :3], expected)
-    np.testing.assert_array_equal(with_alpha[..., 3] == 0, np.asarray(palette) == 3)
-    assert read(encoded(Image.fromarray(rgb[..., 0] > 99))).samples.shape == (150, 97, 1)
-    keyed = read(encoded(Image.fromarray(rgb), transparency=tuple(map(int, rgb[0, 0])))).samples
-    assert keyed[0, 0].tolist() == [*rgb[0, 0], 0]
+GAMMA_1 = {b"gAMA": struct.pack(">I", 100_000)}
+SRGB_CHUNKS = {
+    b"gAMA": struct.pack(">I", 45_455),
+    b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
+}
+DISPLAY_P3 = {b"cHRM": struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)}
 
 
-def test_cmyk_becomes_rgb_without_its_profile():
-    cmyk = Image.fromarray(smooth(4, np.uint8), "CMYK")
-    picture = read(encoded(cmyk, "TIFF", icc_profile=b"a profile of CMYK"))
-    np.testing.assert_array_equal(picture.samples, np.asarray(cmyk.convert("RGB")))
-    assert picture.icc is None
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "chunks", [GAMMA_1, SRGB_CHUNKS, DISPLAY_P3, GAMMA_1 | DISPLAY_P3, {b"sRGB": b"\1"}]
+)
+def test_what_a_png_says_of_its_colours_stays_or_is_not_lost_in_silence(tmp_path, chunks, channels):
+    samples = smooth(channels, np.uint8)
+    picture = read(png(8, samples.squeeze().astype(int), *chunks.items()))
+    write(tmp_path / "a.png", samples, picture)
+    assert read(tmp_path / "a.png").colour == picture.colour == chunks
+    for name in ("a.jpg", "a.tif", "a.webp"):
+        if chunks in (SRGB_CHUNKS, {b"sRGB": b"\1"}):
+            writers.check_output(tmp_path / name, 150, 97, picture)
+        else:
+            with pytest.raises(ValueError, match=r"(gAMA|cHRM).*choose \.png"):
+                writers.check_output(tmp_path / name, 150, 97, picture)
 
 
-def test_several_pages_are_refused():
-    image = Image.fromarray(smooth(3, np.uint8))
-    with pytest.raises(UnreadableImage, match="2 frames or pages"):
-        read(encoded(image, "TIFF", save_all=True, append_images=[image]))
+@pytest.mark.parametrize("source", ["PNG", "JPEG", "TIFF", "BMP"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
+def test_the_resolution_goes_along(tmp_path, source, suffix):
+    samples = smooth(3, np.uint8)
+    picture = read(encoded(Image.fromarray(samples), source, dpi=(300, 150)))
+    path = tmp_path / f"a{suffix}"
+    write(path, samples, picture)
+    with Image.open(path) as image:
+        exif = image.getexif()
+        told = image.info.get("dpi", (exif[Base.XResolution], exif[Base.YResolution]))
+        assert tuple(map(float, told)) == pytest.approx(
+            (300, 150), abs=0.02
+        )  # PNG counts by metres
+        assert exif[Base.ResolutionUnit] == 2
 
 
-def test_more_pixels_than_allowed_are_refused():
-    with pytest.raises(UnreadableImage, match=r"97x150 is more than 1,000 pixels"):
-        read(encoded(Image.fromarray(smooth(3, np.uint8))), max_pixels=1000)
+def test_a_resolution_of_nothing_is_none():
+    assert read(encoded(Image.new("RGB", (9, 9)), "BMP", dpi=(0, 0))).dpi is None
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
+@pytest.mark.parametrize("exif", [Image.Exif(), EXIF])
+def test_products_carry_their_mark(tmp_path, suffix, exif):
+    samples = smooth(3, np.uint8)
+    path = tmp_path / f"a{suffix}"
+    write(path, samples, read(encoded(Image.fromarray(samples), exif=exif)))
+    assert is_product(path)
+    assert Image.open(path).getexif()[Base.Software] == "srcnn"
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_an_alpha_that_says_nothing_does_not_keep_a_picture_from_jpeg(tmp_path, channels, dtype):
+    samples = smooth(channels, dtype)
+    samples[..., -1] = np.iinfo(dtype).max
+    path = tmp_path / "a.jpg"
+    fitted = writers.fitted(Picture(samples), path)
+    np.testing.assert_array_equal(fitted.samples, samples[..., :-1])
+    assert writers.fitted(Picture(samples), tmp_path / "a.png").samples is samples
+    samples[-1, -1, -1] -= 1
+    assert writers.fitted(Picture(samples), path).samples is samples

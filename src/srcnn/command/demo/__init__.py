@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class NoDemo(ValueError):
@@ -22,13 +23,19 @@ def launch(models: Sequence[str] | None, port: int) -> None:
     """
     from srcnn.command.demo import scratch
 
-    with scratch.folder():  # before Gradio is imported, which looks for its place then
-        _serve(models, port)
+    with scratch.folder() as folder:
+        _serve(models, port, folder)
 
 
-def _serve(models: Sequence[str] | None, port: int) -> None:
-    # Gradio must ask nobody anything.
-    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+def _serve(models: Sequence[str] | None, port: int, folder: Path) -> None:
+    # For Gradio, which reads it when it is imported: it must ask nobody anything, keep all its
+    # files here, and start no servers beside its own.
+    os.environ |= {
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HF_HUB_OFFLINE": "1",
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+        "GRADIO_NUM_WORKERS": "0",
+    }
     try:
         import gradio  # noqa: F401  # what the page is made with
     except ImportError:
@@ -42,8 +49,7 @@ def _serve(models: Sequence[str] | None, port: int) -> None:
     offered = Models.named(models) if models else Models.known()
     print(f"The page is at http://127.0.0.1:{port}; Ctrl+C ends it", flush=True)
     try:
-        page.build(offered).launch(
-            server_name="127.0.0.1", server_port=port, share=False, **page.APPEARANCE
-        )
+        served = page.serve(offered, port, folder)
     except OSError:
         raise NoDemo(f"port {port} of 127.0.0.1 cannot be used; choose another: --port") from None
+    served.block_thread()

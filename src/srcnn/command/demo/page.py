@@ -8,8 +8,9 @@ import gradio as gr
 import numpy as np
 from gradio.data_classes import ImageData
 from PIL import Image
+from starlette.middleware import Middleware
 
-from srcnn.command.demo import work
+from srcnn.command.demo import guard, work
 from srcnn.command.demo.models import Models
 from srcnn.command.demo.work import BICUBIC, HR, A, B, Results
 from srcnn.measures import Measure
@@ -28,7 +29,7 @@ input[role=combobox] {text-overflow: ellipsis; padding-right: 1.5em}
 #scores :is(th, td) {padding: var(--size-2); border-color: var(--border-color-primary)}
 #scores :is(th, td):not(:first-child) {white-space: nowrap}
 """
-APPEARANCE: dict[str, Any] = {
+_APPEARANCE: dict[str, Any] = {
     "theme": gr.themes.Default(font=_SANS, font_mono=_MONO),
     "footer_links": [],
     "css": _CSS,
@@ -38,8 +39,31 @@ APPEARANCE: dict[str, Any] = {
 }
 
 
-def build(models: Models) -> gr.Blocks:
-    """The page for these models."""
+def serve(models: Models, port: int, folder: Path) -> gr.Blocks:
+    """The page for these models, at http://127.0.0.1:PORT until it is closed.
+
+    Args:
+        models: what it offers.
+        port: a free one.
+        folder: where this process's temporary files are.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    page = _build(models)
+    page.launch(
+        server_name="127.0.0.1",
+        server_port=port,
+        share=False,
+        prevent_thread_lock=True,
+        max_file_size=guard.MAX_BODY,  # what the page itself says before it sends more
+        app_kwargs={"middleware": [Middleware(guard.Guard, port=port, folder=folder)]},
+        **_APPEARANCE,
+    )
+    return page
+
+
+def _build(models: Models) -> gr.Blocks:
     # Gradio's copies of pictures go after an hour, what waits to be computed is bounded.
     with gr.Blocks(title="SRCNN", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         page.queue(max_size=20)

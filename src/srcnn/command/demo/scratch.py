@@ -4,10 +4,11 @@ It goes when the page ends. What ends without a word (a kill, a crash) leaves it
 that nobody holds: the next page removes it.
 """
 
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,6 +32,26 @@ def folder() -> Iterator[Path]:
             yield Path(made)
         finally:
             tempfile.tempdir = outside
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """All files in and below a folder, while others make and remove some."""
+    for parent, _, names in os.walk(folder):  # Path.rglob fails where a folder goes meanwhile
+        yield from (Path(parent, name) for name in names)
+
+
+def remove_oldest(folder: Path, size: int, kept: Collection[Path]) -> None:
+    """Remove a folder's oldest files, so that all but the `kept` have at most `size` bytes."""
+    ages: list[tuple[float, int, Path]] = []
+    for path in files(folder):
+        with suppress(FileNotFoundError):
+            if path not in kept:
+                found = path.stat()
+                ages.append((found.st_mtime, found.st_size, path))
+    for _, file_size, path in sorted(ages, reverse=True):
+        size -= file_size
+        if size < 0:
+            path.unlink(missing_ok=True)
 
 
 def _remove_abandoned(root: Path) -> None:

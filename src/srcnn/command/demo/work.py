@@ -22,6 +22,7 @@ from srcnn.measures import GMSD, PSNR, SSIM, Measure
 from srcnn.perceptual.measures import LPIPS, VGGDistance
 from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 from srcnn.pictures import images
+from srcnn.pictures.reader import MAX_PIXELS
 from srcnn.upscaling import OutOfTime, Upscaler
 
 # What two cores enlarge while somebody waits.
@@ -72,14 +73,17 @@ def enlarge(path: str, as_hr: bool, a: str, b: str | None) -> Results:
         ValueError: the file is no picture, is too large or too small, takes longer than PATIENCE,
             or the scales differ.
     """
-    picture = images.decode(Path(path).read_bytes())
+    data = Path(path).read_bytes()
+    with images.opened(data, MAX_PIXELS) as image:
+        width, height = image.size
     models = {A: load(a).resolver} | ({B: load(b).resolver} if b else {})
     scale = models[A].scale
     if any(model.scale != scale for model in models.values()):
         scales = " and ".join(f"{name} is x{model.scale}" for name, model in models.items())
         raise ValueError(f"{scales}: choose two models of one scale to compare them")
+    _check_size(width, height, 1 if as_hr else scale, scale)
+    picture = images.decode(data)
     hr = crop_to_multiple(picture, scale) if as_hr else None
-    _check_size(picture if hr is None else hr, 1 if as_hr else scale, scale)
     lr = picture if hr is None else downscale(hr, scale)
     pictures = {} if hr is None else {HR: hr}
     started = time.monotonic()
@@ -126,14 +130,14 @@ def detail(picture: np.ndarray, zoom: float, across: float, down: float) -> np.n
     return part.repeat(repeat, axis=0).repeat(repeat, axis=1)
 
 
-def _check_size(picture: np.ndarray, scale: int, least: int) -> None:
-    height, width = picture.shape[:2]
+def _check_size(width: int, height: int, scale: int, least: int) -> None:
     if min(height, width) < 8 * least:
         raise ValueError(f"the picture has {width}x{height} pixels; that is too small to look at")
     if height * width * scale**2 > MAX_RESULT_PIXELS:
         raise ValueError(
             f"the picture has {width}x{height} pixels; this page makes up to "
-            f"{MAX_RESULT_PIXELS // 10**6} megapixels. `srcnn upscale` takes any size"
+            f"{MAX_RESULT_PIXELS // 10**6} megapixels. `srcnn upscale` takes pictures of up to "
+            f"{MAX_PIXELS // 10**6}"
         )
 
 
