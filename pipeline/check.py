@@ -15,7 +15,7 @@ from pipeline.base import paths, stage
 from pipeline.base.inputs import Inputs
 from pipeline.base.params import Data, Machine, Params
 from pipeline.perceptual.weights import existing_file
-from pipeline.sources import celeba_hq, folder, raw, samples, testsets
+from pipeline.sources import celeba_hq, folder, raw, testsets
 from pipeline.tracking import identity, reach
 from srcnn import openmp
 from srcnn.splits import SPLITS, split_of
@@ -87,19 +87,25 @@ def before_fetch(params: Params) -> None:
     Of a folder without data.group_by only the pictures themselves tell their sources.
     """
     data = params.data
+    sources: Sequence[str] = ()
     if data.source == "folder":
         sources = [source for source in folder.choose(data).values() if source]
     elif data.source == "celeba-hq":
         celeba_hq.find(data.revision)
         sources = celeba_hq.sources(data.limit)
-    else:
-        sources = samples.sources(data.limit)
+    elif data.limit is not None and data.limit < len(SPLITS):
+        raise stage.StageError(f"data.limit is {data.limit}; the samples need {len(SPLITS)}")
     if sources:
-        check_splits(sources, data)
+        _check_shares(sources, data)
 
 
-def check_splits(sources: Iterable[str], data: Data) -> None:
-    """Raise a StageError if a split of pictures from these sources would be empty."""
+def check_splits(entries: Iterable[raw.Entry], data: Data) -> None:
+    """Raise a StageError if a split of these pictures would be empty."""
+    if sources := [entry.source for entry in entries if not entry.split]:
+        _check_shares(sources, data)
+
+
+def _check_shares(sources: Iterable[str], data: Data) -> None:
     names, shares = sorted(set(sources)), data.split.model_dump()
     if len(names) < len(SPLITS):
         raise stage.StageError(
@@ -151,7 +157,7 @@ def _per_split(names: Sequence[str], shares: Mapping[str, float], salt: int) -> 
 def before_grayscale_and_degrade(entries: Sequence[raw.Entry], params: Params) -> None:
     """Raise a StageError for raw pictures that cannot be degraded, split or trained with."""
     _check_scale(entries, params.degrade.scale)
-    check_splits((entry.source for entry in entries), params.data)
+    check_splits(entries, params.data)
     _check_patch_size(entries, params)
 
 
@@ -171,7 +177,7 @@ def _check_patch_size(entries: Sequence[raw.Entry], params: Params) -> None:
     scale, data = params.degrade.scale, params.data
     sizes = {"train": params.train.patch_size, "finetune": params.finetune.patch_size}
     name = max(sizes, key=sizes.__getitem__)
-    used = (entry for entry in entries if split_by(entry, data) != paths.HELD_OUT)
+    used = (entry for entry in entries if raw.split(entry, data) != paths.HELD_OUT)
     smallest = min(used, key=lambda entry: min(entry.height, entry.width))
     side = min(smallest.height, smallest.width) // scale * scale
     if sizes[name] > side:
@@ -200,7 +206,9 @@ def before_finetune(params: Params) -> None:
     _check_machine(params.machine)
     finetune, processes = params.finetune, params.machine.processes
     _check_batch("finetune.batch_size", finetune.batch_size, params.machine)
-    if processes > 1 and (finetune.batch_size % processes or finetune.perceptual_patches % processes):
+    if processes > 1 and (
+        finetune.batch_size % processes or finetune.perceptual_patches % processes
+    ):
         raise stage.StageError(
             f"finetune.batch_size is {finetune.batch_size} and finetune.perceptual_patches "
             f"{finetune.perceptual_patches}: both must be multiples of machine.processes "

@@ -32,7 +32,7 @@ def main(params: Params) -> None:
                 f"data.source {data.source!r} gave no picture that can be read "
                 f"({len(unreadable.skipped)} skipped)"
             )
-        check.check_splits((entry.source for entry in raw.index(out)), data)
+        check.check_splits(raw.index(out), data)
         given = Inputs.of("fetch", params).params
         meta = raw.Meta(data.source, source.revision, count, given)
         artifacts.write_json(out / raw.META, asdict(meta))

@@ -39,9 +39,7 @@ def main(params: Params) -> None:
     from srcnn.inference import SuperResolver
     from srcnn.training import Training
 
-    def prepare(
-        pairs: "Pairs", device: "torch.device", precision: str, team: "Team"
-    ) -> "Training":
+    def prepare(pairs: "Pairs", device: "torch.device", precision: str, team: "Team") -> "Training":
         loss = build_loss(params, pairs.luma, device, precision, team.size)
         with artifacts.reading(paths.PIXEL.weights):
             network = SuperResolver.load(paths.PIXEL.weights, device).model.train()
@@ -69,7 +67,7 @@ def _past() -> "Past":
 
     with artifacts.reading(paths.PIXEL.curve):
         rows = pd.read_csv(paths.PIXEL.curve).to_dict("records")
-    curve = [{str(k): v for k, v in row.items() if v == v} for row in rows]  # noqa: PLR0124
+    curve = [{str(k): v for k, v in row.items() if v == v} for row in rows]
     with artifacts.reading(paths.PIXEL.snapshots):
         taken = load_file(paths.PIXEL.snapshots)
     by_step = dict(zip(taken["steps"].tolist(), taken["sr"], strict=True))

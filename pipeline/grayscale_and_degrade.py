@@ -18,7 +18,7 @@ from srcnn.imresize import crop_to_multiple
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.pictures import images
 from srcnn.progress import progress
-from srcnn.splits import SPLITS, split_of
+from srcnn.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _plan(entries: Sequence[raw.Entry], params: Params) -> list[Planned]:
         Planned(
             id=entry.id,
             source=entry.source,
-            split=entry.split or split_of(entry.source, shares, params.data.split_salt),
+            split=raw.split(entry, params.data),
             height=entry.height,
             width=entry.width,
         )

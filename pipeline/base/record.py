@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pipeline.base import artifacts, paths
+from pipeline.base import artifacts
 from pipeline.base.environment import Environment
 from pipeline.base.inputs import digest, hash_of
 from pipeline.base.project import StageError

@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 
 from pipeline.base import artifacts
 from pipeline.base.parallel import in_order
+from pipeline.base.params import Data
 from pipeline.base.stage import StageError
 from srcnn.pictures import images
 from srcnn.pictures.deep import UnreadableImage
+from srcnn.splits import split_of
 
 INDEX = "index.csv"
 SKIPPED = "skipped.csv"
@@ -64,6 +66,11 @@ class Entry:
     width: int
     height: int
     sha256: str
+
+
+def split(entry: Entry, data: Data) -> str:
+    """What a picture serves for: what its source knows, else what data.split makes of its name."""
+    return entry.split or split_of(entry.source, data.split.model_dump(), data.split_salt)
 
 
 @dataclass(frozen=True)

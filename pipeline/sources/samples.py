@@ -11,7 +11,7 @@ from pipeline.base.params import Data
 from pipeline.sources.raw import RawPicture, Unreadable
 from pipeline.sources.source import Source
 from srcnn.pictures import images
-from srcnn.splits import evenly_spaced
+from srcnn.splits import SPLITS, evenly_spaced
 
 TILE = 256
 DARK = 8  # a tile whose median gray level is below is plain background, as around the retina
@@ -76,18 +76,17 @@ PHOTOGRAPHS = (
 def open_source(data: Data, unreadable: Unreadable) -> Source:
     """Tiles of TILE x TILE pixels that do not overlap, in PNG; ids are photograph/y-x.
 
-    Every photograph's first tile comes before any second one, so that few tiles are of many
-    photographs.
+    Every photograph's first tile comes before any second one, and the splits take turns, so that
+    few tiles are of many photographs and of all splits.
     """
-    found = [(rank, tile) for each in PHOTOGRAPHS for rank, tile in enumerate(_tiles(each))]
-    found.sort(key=lambda entry: entry[0])
-    tiles = [tile for _, tile in found[: data.limit]]
+    found = []
+    for split in SPLITS:
+        of_split = [each for each in PHOTOGRAPHS if each.split == split]
+        for place, each in enumerate(of_split):
+            found += [(rank, place, tile) for rank, tile in enumerate(_tiles(each))]
+    found.sort(key=lambda entry: entry[:2])
+    tiles = [tile for *_, tile in found[: data.limit]]
     return Source(iter(tiles), len(tiles))
-
-
-def sources(limit: int | None) -> list[str]:
-    """The photographs that so many tiles are of, known without decoding any."""
-    return list(PHOTOGRAPHS.values())[:limit]
 
 
 def photograph(name: str) -> np.ndarray:

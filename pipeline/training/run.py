@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import save
 
 from pipeline.base import artifacts, paths, stage
+from pipeline.base.environment import Environment
 from pipeline.base.inputs import Inputs, digest
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
 from pipeline.tracking import identity, live
 from pipeline.training import checkpoints, processes
-from pipeline.base.environment import Environment
 from srcnn.hardware import choose_device, choose_precision, keep_freed_memory, make_deterministic
 from srcnn.pairs import Pairs
 from srcnn.team import Team
