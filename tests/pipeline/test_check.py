@@ -150,8 +150,8 @@ def test_as_many_processes_as_gpus_are_known_before(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     with pytest.raises(StageError, match=r"train\.batch_size is 6; 8 processes"):
         check.main(changed({"train.device": "auto", "train.processes": "auto"}))
+    nine = {"train.processes": 9, "train.batch_size": 9}
     with pytest.raises(StageError, match=r"train\.processes is 9, but this machine has 8 GPUs"):
-        nine = {"train.processes": 9, "train.batch_size": 9}
         check.main(changed({"train.device": "cuda", **nine}))
     check.main(changed({"train.device": "cpu", "train.processes": "auto"}))
 
