@@ -284,3 +284,7 @@ def before_evaluate(params: Params) -> None:
         from pipeline.perceptual.judges import find_judges
 
         find_judges(params.loss, params.evaluate.lpips, torch.device("cpu"))
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -42,7 +42,7 @@ def check_store(experiment: str) -> None:
         if not isinstance(error, ConnectionError):
             raise StageError(
                 f"MLFLOW_TRACKING_URI is {masked(uri)!r}, which no MLflow store can have: "
-                f"{brief(error)}"
+                f"{brief(error).strip()}"
             ) from None
         away = str(error)
     if away:

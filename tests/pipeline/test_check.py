@@ -1,8 +1,10 @@
 """Stage check: what is missing is named before anything is removed, and only where it is needed."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -183,3 +185,13 @@ def test_an_experiment_that_dvc_would_lose_in_a_shallow_clone_is_stopped(project
         check.main(load())
     git("-C", str(project / "clone"), "fetch", "-q", "--unshallow")
     check.main(load())
+
+
+@pytest.mark.usefixtures("with_data")
+def test_the_command_ends_with_the_error():
+    changed({"data.path": "nowhere"})
+    command = [sys.executable, "-m", "pipeline.check"]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("ERROR: data.path is 'nowhere', but ")

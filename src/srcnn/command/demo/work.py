@@ -22,7 +22,6 @@ from srcnn.measures import GMSD, PSNR, SSIM, Measure
 from srcnn.perceptual.measures import LPIPS, VGGDistance
 from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 from srcnn.pictures import images
-from srcnn.pictures.reader import MAX_PIXELS
 from srcnn.upscaling import OutOfTime, Upscaler
 
 # What two cores enlarge while somebody waits.
@@ -74,7 +73,7 @@ def enlarge(path: str, as_hr: bool, a: str, b: str | None) -> Results:
             or the scales differ.
     """
     data = Path(path).read_bytes()
-    with images.opened(data, MAX_PIXELS) as image:
+    with images.opened(data) as image:
         width, height = image.size
     models = {A: load(a).resolver} | ({B: load(b).resolver} if b else {})
     scale = models[A].scale
@@ -137,7 +136,7 @@ def _check_size(width: int, height: int, scale: int, least: int) -> None:
         raise ValueError(
             f"the picture has {width}x{height} pixels; this page makes up to "
             f"{MAX_RESULT_PIXELS // 10**6} megapixels. `srcnn upscale` takes pictures of up to "
-            f"{MAX_PIXELS // 10**6}"
+            f"{images.MAX_PIXELS // 10**6}"
         )
 
 
