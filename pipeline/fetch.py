@@ -26,7 +26,7 @@ def main(params: Params) -> None:
         source = SOURCES[data.source](data, unreadable)
         pictures = progress(source.pictures, "fetch", source.total, "picture")
         grouped = data.source == "folder" and data.group_by is not None
-        count = raw.write(pictures, out, unreadable, grouped, machine.workers)
+        count = raw.write(pictures, out, unreadable, grouped, params.machine.workers)
         if count == 0:
             raise stage.StageError(
                 f"data.source {data.source!r} gave no picture that can be read "

@@ -52,7 +52,6 @@ def main(params: Params) -> None:
 
 
 def _plan(entries: Sequence[raw.Entry], params: Params) -> list[Planned]:
-    shares = params.data.split.model_dump()
     return [
         Planned(
             id=entry.id,

@@ -23,10 +23,8 @@ def main(params: Params) -> None:
     tuned.check_weights(paths.TUNED.weights)
     was_tuned = "finetune.steps" in tuned.params
     share = params.finetune.mix
-    if was_tuned and share != 1:
-        content = _mixed(share)
-    else:
-        content = paths.TUNED.weights.read_bytes()
+    is_mixed = was_tuned and share != 1
+    content = _mixed(share) if is_mixed else paths.TUNED.weights.read_bytes()
     artifacts.write_bytes(paths.WEIGHTS, content)
     own = {"finetune.mix": share} if was_tuned else {}
     replace(tuned, params=tuned.params | own, weights=digest(paths.WEIGHTS)).write(paths.TRAINED)

@@ -7,7 +7,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from pipeline import evaluate, fetch, grayscale_and_degrade, plot, train
+from pipeline import evaluate, fetch, finetune, grayscale_and_degrade, mix, plot, train
 from pipeline.base import stage
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +22,9 @@ PARAMS = {
     "machine.threads": 1,
     "train.steps": 4,
     "train.patch_size": 24,
+    "finetune.patch_size": 24,
+    "finetune.steps": 4,
+    "finetune.validate_every": 2,
     "train.validate_every": 2,
     "train.log_every": 2,
     "evaluate.lpips": False,
@@ -31,6 +34,8 @@ STAGES = {
     "fetch": (fetch.main, "fetch"),
     "grayscale-and-degrade": (grayscale_and_degrade.main, "grayscale-and-degrade"),
     "train": (train.main, None),
+    "finetune": (finetune.main, None),
+    "mix": (mix.main, "mix"),
     "evaluate": (evaluate.main, "evaluate"),
     "plot": (plot.main, "plot"),
 }

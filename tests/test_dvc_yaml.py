@@ -30,13 +30,17 @@ CARRIERS = {
         for file in (ROOT / "pipeline/base").glob("*.py")
     },
 }
+_OF_TRAININGS = {
+    "pipeline/training/checkpoints.py": "a continued training ends in the same bits",
+    "pipeline/tracking/identity.py": "says which parameters were changed",
+    "pipeline/tracking/live.py": "reports to MLflow",
+}
 OF_STAGE = {
     "train": {
-        "pipeline/tracking/checkpoints.py": "a continued training ends in the same bits",
-        "pipeline/tracking/identity.py": "says which parameters were changed",
-        "pipeline/tracking/live.py": "reports to MLflow",
-        "pipeline/sources/testsets.py": "checks early what evaluate will read",
+        **_OF_TRAININGS,
+        "src/srcnn/model_files.py": "finds what train.init names; its weights are in the key",
     },
+    "finetune": _OF_TRAININGS,
 }
 
 # Data among the code, and the file that reads it.

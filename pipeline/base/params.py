@@ -284,7 +284,8 @@ class Params(Section):
         ):
             if patch % scale:
                 raise ValueError(
-                    f"{name}.patch_size is {patch}; it must be a multiple of degrade.scale ({scale})"
+                    f"{name}.patch_size is {patch}; it must be a multiple of degrade.scale "
+                    f"({scale})"
                 )
             if patch < context + least:
                 raise ValueError(

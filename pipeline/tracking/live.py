@@ -23,7 +23,9 @@ _LONGEST_PAUSE = 30.0  # seconds between two tries
 
 
 @contextmanager
-def reporting(experiment: str, params: Mapping[str, Any], key: str) -> Iterator[Report]:
+def reporting(
+    experiment: str, params: Mapping[str, Any], key: str, earlier: str | None = None
+) -> Iterator[Report]:
     """A function that logs one row of the training curve to the run of this training.
 
     The run is `trained` when the block ends, FAILED if it ends with an error. A training that was
@@ -33,8 +35,10 @@ def reporting(experiment: str, params: Mapping[str, Any], key: str) -> Iterator[
         experiment: MLflow's.
         params: what the run is given as parameters.
         key: of the training.
+        earlier: key of the training that this one continues, and whose run it takes over, if that
+            was not published.
     """
-    reporter = _Reporter(experiment, params, key)
+    reporter = _Reporter(experiment, params, key, earlier)
     reporter.start()
     try:
         yield reporter.add
@@ -45,11 +49,14 @@ def reporting(experiment: str, params: Mapping[str, Any], key: str) -> Iterator[
 
 
 class _Reporter(threading.Thread):
-    def __init__(self, experiment: str, params: Mapping[str, Any], key: str) -> None:
+    def __init__(
+        self, experiment: str, params: Mapping[str, Any], key: str, earlier: str | None
+    ) -> None:
         super().__init__(name="mlflow", daemon=True)
         self._experiment = experiment
         self._params = params
         self._key = key
+        self._earlier = earlier
         self._news = threading.Condition()
         self._rows: list[dict[str, Any]] = []
         self._end: str | None = None
@@ -121,6 +128,10 @@ class _Reporter(threading.Thread):
             return  # until its heartbeat has been watched
         tags = {TRAINING_KEY: self._key, STATE: "training"}
         same = [run for run in runs if agrees(run, self._params)]
+        if not same and self._earlier:
+            before = store.runs(TRAINING_KEY, self._earlier)
+            waiting = [run for run in before if run.data.tags[STATE] == "trained"]
+            same = [run for run in waiting if agrees(run, self._params)]
         if same:
             self._there = store.points(same[-1])
             store.take_over(same[-1], self._params, tags)

@@ -7,6 +7,7 @@ import torch
 from pipeline.base.params import Params
 from pipeline.base.project import StageError
 from srcnn import model_files
+from srcnn.inference import SuperResolver
 from srcnn.networks import build
 from srcnn.networks.network import Network
 
@@ -37,7 +38,7 @@ def digest(reference: str) -> str:
     return hashlib.sha256(_given(reference).to_bytes()).hexdigest()
 
 
-def _given(reference: str) -> model_files.SuperResolver:
+def _given(reference: str) -> SuperResolver:
     try:
         return model_files.load(reference).resolver
     except (OSError, ValueError) as error:

@@ -58,7 +58,7 @@ def run(
                 training.fit(checkpoint_every=params.train.checkpoint_every)
             return
         earlier = before.params if before else {}
-        made_from = {
+        made_from: dict[str, Any] = {
             "params": earlier | given.params,
             "key": given.key(environment),
             "environment": environment,

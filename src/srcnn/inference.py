@@ -127,7 +127,7 @@ class SuperResolver:
             ) from None
         model.load_state_dict(tensors, assign=True)
         model.eval().to(device)
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in stubs
+        model.to(memory_format=torch.channels_last)
         return cls(model, about["luma"], about["precision"])
 
 

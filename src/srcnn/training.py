@@ -95,7 +95,7 @@ class Training:
                 f"batch_size is {settings.batch_size}; {self._team.size} processes need at least "
                 "one patch each"
             )
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
+        self._network = network.to(memory_format=torch.channels_last)
         self._loss = loss
         self._settings = settings
         self._resolver = SuperResolver(network, pairs.luma, settings.precision)
@@ -107,8 +107,8 @@ class Training:
         self._generator = torch.Generator().manual_seed(seed)
         # The same validation patches at every validation, so that val_loss is one curve.
         val_sampler = PatchSampler(val, patch, reach, augment=False)
-        val_patches = val_sampler.draw(VAL_PATCHES, torch.Generator().manual_seed(0))
-        self._val_patches = tuple(patches.to(device) for patches in val_patches)
+        lr, hr = val_sampler.draw(VAL_PATCHES, torch.Generator().manual_seed(0))
+        self._val_patches = lr.to(device), hr.to(device)
         self._validation = Validation(pairs, settings.val_pictures)
 
         self._past = past or Past()

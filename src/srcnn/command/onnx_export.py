@@ -77,6 +77,7 @@ def build(model: TrainedModel) -> Any:
             dynamo=True,
             verbose=False,
         )
+    assert program is not None  # noqa: S101  # it is with dynamo
     made = program.model_proto
     for key, value in {
         "scale": str(model.resolver.scale),

@@ -1,5 +1,6 @@
 """Charts of numbers: the training curves and the histogram of the gain."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,8 @@ def curves(curve: Mapping[str, np.ndarray], kept_step: int, luma: str, loss: str
     """Loss and PSNR along the training, the latter with the lines of bicubic interpolation.
 
     Args:
-        curve: columns of the training curve (`srcnn.training.CURVE_COLUMNS`), each float (rows,),
-            NaN where a row has no value.
+        curve: columns of the training curve (`srcnn.training.Training.columns`), each float
+            (rows,), NaN where a row has no value.
         kept_step: the validated step whose weights are the trained model.
         luma: the range that PSNR is measured in.
         loss: what was minimised, in words.
@@ -36,11 +37,11 @@ def curves(curve: Mapping[str, np.ndarray], kept_step: int, luma: str, loss: str
 
 def _loss(axes: Axes, curve: Mapping[str, np.ndarray]) -> None:
     step, train = curve["step"], curve["train_loss"]
-    if np.isfinite(curve["train_perceptual"]).any():
-        terms = {"pixel": curve["train_pixel"], "weighted perceptual": train - curve["train_pixel"]}
-        for (name, term), style in zip(terms.items(), ("--", ":"), strict=True):
-            label = f"train, {name}"
-            _line(axes, step, _smooth(term), label, _TRAIN, ls=style, lw=1)
+    weighted = [name for name in curve if re.fullmatch(r"train_\w+_weighted", name)]
+    terms = ["train_pixel", *weighted] if weighted else []
+    for name, style in zip(terms, ("--", ":", "-."), strict=False):
+        label = name.replace("train_", "train, ").replace("_weighted", ", weighted")
+        _line(axes, step, _smooth(curve[name]), label, _TRAIN, ls=style, lw=1)
     _line(axes, step, train, None, _TRAIN, lw=0.7, alpha=0.35)
     _line(axes, step, _smooth(train), "train (thin: not smoothed)", _TRAIN)
     _line(axes, step, curve["val_loss"], "validation", _VAL, marker="o")

@@ -5,7 +5,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from srcnn.networks.network import Convolution, LowResolutionNetwork, check_counts, crop, initialize
+from srcnn.networks.network import (
+    Convolution,
+    Deconvolution,
+    LowResolutionNetwork,
+    check_counts,
+    crop,
+    initialize,
+)
 
 _TAIL = 9  # HR pixels a side to which one LR pixel's features contribute
 
@@ -45,10 +52,11 @@ class FSRCNN(LowResolutionNetwork):
         self._spread = spread
         self.d, self.s, self.m = d, s, m
         widths = [(1, d, 5), (d, s, 1), *[(s, s, 3)] * m, (s, d, 1)]
-        self.hidden = nn.ModuleList([Convolution(*width) for width in widths])
+        hidden = [Convolution(*width) for width in widths]
+        self.hidden = nn.ModuleList(hidden)
         self.slopes = nn.ModuleList([nn.PReLU(width[1]) for width in widths])
-        self.deconvolution = nn.ConvTranspose2d(d, 1, _TAIL, scale, _TAIL // 2, scale - 1)
-        for conv in self.hidden:
+        self.deconvolution = Deconvolution(d, 1, _TAIL, scale, _TAIL // 2, scale - 1)
+        for conv in hidden:
             initialize(conv, generator)
         initialize(self.deconvolution, generator, small=True)
 
@@ -70,4 +78,4 @@ class FSRCNN(LowResolutionNetwork):
 
     def kernels(self) -> list[nn.Parameter]:
         """See `LowResolutionNetwork.kernels`."""
-        return [*(conv.weight for conv in self.hidden), self.deconvolution.weight]
+        return [kernel for kernel in self.parameters() if kernel.dim() == 4]

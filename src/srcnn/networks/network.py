@@ -89,8 +89,18 @@ class Network(nn.Module, ABC):
         """Multiply-adds for each HR pixel."""
 
 
+class Convolution(nn.Conv2d):
+    weight: nn.Parameter  # which PyTorch takes for any tensor
+    bias: nn.Parameter  # which Conv2d may also lack
+
+
+class Deconvolution(nn.ConvTranspose2d):
+    weight: nn.Parameter
+    bias: nn.Parameter
+
+
 def initialize(
-    layer: nn.Conv2d | nn.ConvTranspose2d, generator: torch.Generator | None, small: bool = False
+    layer: Convolution | Deconvolution, generator: torch.Generator | None, small: bool = False
 ) -> None:
     """Fill a convolution: as He et al. 2015, or small, for a residual network to start as bicubic.
 
@@ -170,10 +180,6 @@ class LowResolutionNetwork(Network):
 def crop(pictures: torch.Tensor, margin: int) -> torch.Tensor:
     """Cut `margin` pixels off each side of (..., H, W)."""
     return pictures[..., margin : pictures.shape[-2] - margin, margin : pictures.shape[-1] - margin]
-
-
-class Convolution(nn.Conv2d):
-    bias: torch.Tensor  # which Conv2d may also lack
 
 
 def check_counts(what: str, values: Sequence[int], least: int = 1) -> None:
