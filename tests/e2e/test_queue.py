@@ -28,4 +28,4 @@ def test_twins_share_a_run_changed_code_has_its_own_and_a_known_one_adds_its_nam
 
 def names(run):
     """Of the experiments that the run is of, sorted."""
-    return ", ".join(sorted(run.data.tags["pipeline.experiments"].split(", ")))
+    return ", ".join(names_in(run.data.tags))
