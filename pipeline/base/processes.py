@@ -59,7 +59,7 @@ def together(count: int | Literal["auto"], device: torch.device, module: str) ->
     with tempfile.TemporaryDirectory(prefix="srcnn-") as folder:
         meeting = os.environ.get(_MEETING, "env://")
         if "RANK" not in os.environ:
-            meeting = Path(folder, "meeting").as_uri()
+            meeting = f"file://{folder}/meeting"  # not quoted: PyTorch takes it as it is
             os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK)
             others = [_start(module, rank, size, meeting) for rank in range(1, size)]
         backend = "nccl" if device.type == "cuda" else "gloo"

@@ -152,7 +152,7 @@ def model_arguments(weights: Path) -> Iterator[dict[str, Any]]:
                 shutil.copy(_ROOT / file, copy)
         yield {
             "python_model": str(_SERVED),
-            "artifacts": {"weights": str(weights.resolve())},
+            "artifacts": {"weights": weights.resolve().as_uri()},
             "code_paths": [str(library)],
             "signature": ModelSignature(pictures, pictures),
             "pip_requirements": [f"{package}=={version(package)}" for package in REQUIREMENTS],

@@ -65,9 +65,9 @@ def bring_up_to_date(database: Path) -> None:
             connection.close()
     for old in map(_folder, moved):
         new = database.parent / ARTIFACTS
-        lost = "" if new.is_dir() else f" That folder is missing: copy {old} there, if it is left."
+        lost = f", which is missing: copy {old} there" if old.is_dir() and not new.is_dir() else ""
         print(
-            f"{database} came here from {old.parent}: its artifacts are now those in {new}.{lost}",
+            f"{database} came here from {old.parent}: its artifacts are now those in {new}{lost}",
             file=sys.stderr,
         )
 

@@ -44,7 +44,7 @@ def load(
             `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME` (its newest version) or
             `runs:/RUN_ID`. MLflow's store is `MLFLOW_TRACKING_URI`, else the nearest mlflow.db in
             this folder or above. By default the champion of the registry, if there is one (of this
-            scale) and it was not found worse than the package's network of its scale, else that.
+            scale) that is better than the package's network of its scale, else that.
         device: "cpu", "cuda", "mps", or "auto" for the best there is.
         scale: the enlargement, 2, 3 or 4; by default the model's own, 4 of the package's.
 

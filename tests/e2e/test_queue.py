@@ -1,5 +1,7 @@
 """Experiments in DVC's queue, two at a time."""
 
+from srcnn.registry import names_in
+
 
 def test_twins_share_a_run_changed_code_has_its_own_and_a_known_one_adds_its_name(project):
     losses = project.folder / "src/srcnn/losses.py"

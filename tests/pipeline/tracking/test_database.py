@@ -28,10 +28,17 @@ def owned(experiment, project, monkeypatch):
     for path in project.iterdir():
         if path != folder:
             path.rename(folder / path.name)
-    monkeypatch.chdir(folder)
+    enter(folder, monkeypatch)
     register.main(load_params())
     _client().set_model_version_tag("srcnn", "1", OVER_PACKAGED_TAG, "0.1")
     return folder
+
+
+def enter(folder, monkeypatch):
+    """Go there, as in a new shell: `mlflow.set_tracking_uri` left its store in the environment."""
+    monkeypatch.chdir(folder)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def _client():
@@ -57,7 +64,7 @@ def test_a_project_elsewhere_has_its_models_and_leaves_the_old_folder_alone(
     moved = owned.with_name(ODD)
     (shutil.move if how == "renamed" else shutil.copytree)(owned, moved)
     before = _files(owned)
-    monkeypatch.chdir(moved)
+    enter(moved, monkeypatch)
     capsys.readouterr()
     if first == "srcnn":
         assert model_files.load().name == "srcnn version 1"
@@ -81,10 +88,10 @@ def test_a_database_that_was_copied_alone_says_where_its_artifacts_are(owned, mo
     other = owned.with_name("other")
     (other / ".dvc").mkdir(parents=True)
     shutil.copy("mlflow.db", other)
-    monkeypatch.chdir(other)
+    enter(other, monkeypatch)
     Store(load_params().tracking.experiment)
     told = capsys.readouterr().err
-    assert f"That folder is missing: copy {owned}/mlartifacts there" in told
+    assert f"other/mlartifacts, which is missing: copy {owned}/mlartifacts there" in told
     assert len(told.splitlines()) == 1
 
 
@@ -93,7 +100,7 @@ def test_a_folder_with_two_names_keeps_the_one_it_had(owned, monkeypatch, capsys
     owned.rename(moved)
     owned.symlink_to(moved)
     for folder in (moved, owned):
-        monkeypatch.chdir(folder)
+        enter(folder, monkeypatch)
         register.main(load_params())
     told = capsys.readouterr()
     assert told.out.count("it was there already") == 2
@@ -107,7 +114,7 @@ def test_a_database_of_another_folder_is_left_as_it_is(owned, monkeypatch, capsy
     elsewhere = owned.with_name("elsewhere")
     elsewhere.mkdir()
     shutil.copy("mlflow.db", elsewhere)
-    monkeypatch.chdir(owned.with_name("clone"))
+    enter(owned.with_name("clone"), monkeypatch)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{elsewhere}/mlflow.db")
     register.main(load_params())
     assert model_files.load().run_id == run.info.run_id
@@ -120,7 +127,7 @@ def test_a_database_of_another_folder_is_left_as_it_is(owned, monkeypatch, capsy
 def test_a_database_that_cannot_be_rewritten_is_one_error(owned, monkeypatch):
     moved = owned.with_name("moved")
     owned.rename(moved)
-    monkeypatch.chdir(moved)
+    enter(moved, monkeypatch)
     monkeypatch.setattr(mlflow_sqlite, "_replace_prefix", _fail)
     before = Path("mlflow.db").read_bytes()
     with pytest.raises(model_files.NoModel, match=r"mlflow\.db cannot be read: \[Errno 28\]"):
