@@ -85,7 +85,7 @@ def _best(scale: int | None) -> tuple[str, str]:
     on = "on its validation pictures"
     if gain > 0:
         return champion.reference, f"the champion, {gain:.2f} dB above {ours} {on}"
-    return ours, f"the champion, version {champion.version}, is {-gain:.2f} dB below it {on}"
+    return ours, f"the champion, version {champion.version}, is {abs(gain):.2f} dB below it {on}"
 
 
 def _find(reference: str, device: torch.device) -> TrainedModel:

@@ -263,6 +263,7 @@ def test_an_emptied_registry_is_filled_again(experiment):
 def test_what_was_deleted_beside_the_database_is_published_again(experiment, capsys):
     register.main(load_params())
     (run,) = all_runs(experiment)
+    weights = paths.WEIGHTS.read_bytes()
     for lost in ("", "models", f"{run.info.run_id}/artifacts/figures"):
         shutil.rmtree(Path("mlartifacts", lost))
         capsys.readouterr()
@@ -272,7 +273,7 @@ def test_what_was_deleted_beside_the_database_is_published_again(experiment, cap
         assert ("model version" in said) == (lost in ("", "models"))
         (run,) = all_runs(experiment)
         check_whole(experiment, run)
-        assert model_files.load(scale=2).resolver.to_bytes() == paths.WEIGHTS.read_bytes()
+        assert model_files.load("models:/srcnn@champion").resolver.to_bytes() == weights
     register.main(load_params())
     assert "it was there already" in capsys.readouterr().out
 

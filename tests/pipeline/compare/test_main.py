@@ -72,12 +72,12 @@ def test_missing_store_is_not_made(project):
 
 def test_an_experiment_that_is_not_there_is_not_made(project):
     store = Store("portrait-srcnn")
-    before = store.client.search_experiments()
+    before = {experiment.name for experiment in store.client.search_experiments()}
     params = load_params()
     tracking = params.tracking.model_copy(update={"experiment": "portrait-srnn"})
     with pytest.raises(StageError, match=r"tracking\.experiment is 'portrait-srnn', which .* hold"):
         compare.main(params.model_copy(update={"tracking": tracking}), [], project / "page.html")
-    assert store.client.search_experiments() == before
+    assert {experiment.name for experiment in store.client.search_experiments()} == before
 
 
 def test_an_experiment_that_was_renamed_in_dvc_is_found_by_either_name(project):
