@@ -20,6 +20,7 @@ from pipeline.base.params import Loss, Params, nested
 from pipeline.base.record import Evaluated, Trained
 from pipeline.perceptual.judges import Judges, find_judges
 from pipeline.sources import testsets
+from srcnn import packaged
 from srcnn.evaluation import (
     Score,
     megapixels_per_second,
@@ -68,6 +69,10 @@ def main(params: Params) -> None:
     val = pairs.split("val")
     val = val.select(evenly_spaced(len(val), trained.params["train.val_pictures"]))
     validation = _all(score_pairs(resolver, val, judges.measures), "val", len(val))
+    if packaged_file := packaged.file(packaged.reference(resolver.scale)):
+        standard = list(score_pairs(SuperResolver.load(packaged_file, device), val))
+    else:
+        standard = []
     for name, files in found.items():
         judging = judges.measures, set(evenly_spaced(len(files), most))
         scores[name] = _all(score_test_set(resolver, _read(files), *judging), name, len(files))
@@ -76,7 +81,7 @@ def main(params: Params) -> None:
     artifacts.write_text(
         paths.PER_IMAGE, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
     )
-    evaluation = _evaluation(scores, validation, resolver, judges, loss, params.seed)
+    evaluation = _evaluation(scores, validation, standard, resolver, judges, loss, params.seed)
     artifacts.write_json(paths.EVALUATION, evaluation)
     artifacts.write_json(paths.SUMMARY, _summary(evaluation))
     Evaluated(
@@ -104,6 +109,7 @@ def _all(scores: Iterator[Score], name: str, count: int) -> list[Score]:
 def _evaluation(
     scores: Mapping[str, Sequence[Score]],
     validation: Sequence[Score],
+    standard: Sequence[Score],
     resolver: SuperResolver,
     judges: Judges,
     loss: Loss,
@@ -128,7 +134,7 @@ def _evaluation(
         "trained_in": resolver.precision,
         "parameters": sum(parameter.numel() for parameter in resolver.model.parameters()),
         "macs_per_pixel": resolver.model.macs_per_pixel,
-        "validation": _rounded(_validation(validation)),
+        "validation": _rounded(_validation(validation, standard)),
         "test_sets": summaries,
     }
 
@@ -153,9 +159,16 @@ def _luma(scores: Sequence[Score]) -> dict[str, str]:
     return {"luma": "studio", "luma_note": note}
 
 
-def _validation(scores: Sequence[Score]) -> dict[str, Any]:
-    """Mean perceptual measures of the validation pictures, by which runs are chosen."""
-    means: dict[str, Any] = {"pictures": len(scores)}
+def _validation(scores: Sequence[Score], standard: Sequence[Score]) -> dict[str, Any]:
+    """Mean measures of the validation pictures, by which runs are chosen.
+
+    Beside the perceptual ones: how many dB better in PSNR than the package's network of this scale,
+    if there is one (its scores are `standard`).
+    """
+    means: dict[str, Any] = {"pictures": len(scores), "psnr_over_packaged": None}
+    if standard:
+        gains = [score.psnr - other.psnr for score, other in zip(scores, standard, strict=True)]
+        means["psnr_over_packaged"] = statistics.fmean(gains)
     for name in (measure.name for measure in MEASURES.values() if measure in JUDGES):
         taken = [value for score in scores if (value := getattr(score, name)) is not None]
         means[name] = statistics.fmean(taken) if taken else None

@@ -19,17 +19,20 @@ from pipeline.base.params import Params
 from pipeline.tracking import identity, registry, view
 from pipeline.tracking.claims import beating, claim, is_ours, settle
 from pipeline.tracking.experiment import Experiment
-from pipeline.tracking.store import STATE, TROUBLE, Store
+from pipeline.tracking.store import RESULTS, STATE, TROUBLE, Store
 from srcnn.masking import brief
 from srcnn.registry import (
     EXPERIMENT_TAG,
     LOSS_TAG,
+    OVER_PACKAGED_TAG,
     PERCEPTUAL_WEIGHT_TAG,
     SCALE_TAG,
     UNTRAINED_TAG,
 )
 
 _PAUSES = (1, 2, 4, 8)  # seconds between tries
+_VERSION = "model.version"
+_FOLDERS = (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent)
 
 
 def main(params: Params) -> None:
@@ -77,6 +80,10 @@ def _publish(experiment: Experiment, params: Params) -> None:
                 experiment.summary(),
                 _version_tags(experiment, run.info.run_name),
             )
+        again = [] if ours else _log_missing_files(store, run_id)
+        if not ours and run.data.tags.get(_VERSION) != str(version.version):
+            _describe(store, run_id, experiment, str(version.version))
+            again.append(f"model version {version.version}")
         if ours:
             _describe(store, run_id, experiment, str(version.version))
             store.client.set_terminated(run_id, "FINISHED")
@@ -88,7 +95,9 @@ def _publish(experiment: Experiment, params: Params) -> None:
     with store.lock:
         champion = registry.choose_champion(store.client, name, version, params.tracking.promote)
     view.share(store)
-    known = "" if ours else " (it was there already)"
+    known = "" if ours or again else " (it was there already)"
+    if again:
+        print(f"Published again, as MLflow did not have it: {', '.join(again)}")
     print(
         f"{experiment.result()}\n"
         f"MLflow run {run_id}{known}, model {name} version {version.version}, "
@@ -123,9 +132,22 @@ def _log_results(store: Store, run_id: str, experiment: Experiment) -> None:
     store.log_params(run_id, {n: v for n, v in given if n.startswith("evaluate.")})
     store.log_metrics(run_id, experiment.metrics())
     store.client.log_inputs(run_id, [_dataset(experiment)])
-    for folder in (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent):
+    for folder in _FOLDERS:
         store.client.log_artifacts(run_id, str(folder), folder.name)
     store.client.log_artifact(run_id, str(paths.TRAINED))
+
+
+def _log_missing_files(store: Store, run_id: str) -> list[str]:
+    """Log what a published run has lost of its files since; their paths."""
+    there = store.files(run_id)
+    files = [path for folder in _FOLDERS for path in folder.rglob("*") if path.is_file()]
+    missing = sorted(path for path in files if path.as_posix() not in there)
+    for path in missing:
+        store.client.log_artifact(run_id, str(path), path.parent.as_posix())
+    if paths.TRAINED.name not in there:
+        store.client.log_artifact(run_id, str(paths.TRAINED))
+        missing.append(paths.TRAINED)
+    return [str(path) for path in missing]
 
 
 def _dataset(experiment: Experiment) -> DatasetInput:
@@ -142,6 +164,7 @@ def _version_tags(experiment: Experiment, run_name: str) -> dict[str, str]:
     params = experiment.params
     evaluation = experiment.evaluation
     scores = {name: f"{evaluation[name]:.6g}" for name in ("psnr", "ssim", "psnr_gain")}
+    over_packaged = evaluation["validation"]["psnr_over_packaged"]
     return {
         registry.GAIN: f"{experiment.gain:.6f}",
         registry.DATA: experiment.pairs.digest,
@@ -152,6 +175,7 @@ def _version_tags(experiment: Experiment, run_name: str) -> dict[str, str]:
         EXPERIMENT_TAG: run_name,
         LOSS_TAG: evaluation["loss"],
         UNTRAINED_TAG: json.dumps(experiment.has_untrained_features),
+        **({} if over_packaged is None else {OVER_PACKAGED_TAG: str(over_packaged)}),
         **{f"test_{name}": value for name, value in scores.items()},
     }
 
@@ -163,7 +187,8 @@ def _describe(store: Store, run_id: str, experiment: Experiment, version: str) -
         "params.hash": hash_of(experiment.params),
         "data.raw": digest(paths.RAW_INDEX)[:32],
         "data.pairs": experiment.pairs.digest[:32],
-        "model.version": version,
+        _VERSION: version,
+        RESULTS: identity.results_id(),
         "loss": evaluation["loss"],
         "trained_in": trained.environment.precision,
         "trained_on": str(trained.environment),

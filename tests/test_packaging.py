@@ -32,6 +32,7 @@ EXTRAS = {
     "command/demo/": "demo",
     "command/onnx_export.py": "onnx",
     "figures/": "figures",
+    "mlflow_sqlite.py": "mlflow",
     "perceptual/": "perceptual",
     "registry.py": "mlflow",
 }

@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 
 from benchmarks.faults import project as faults
 from benchmarks.faults.project import Project
+from srcnn.registry import names_in
 
 PATIENCE = 1800.0
 
@@ -104,7 +105,7 @@ def _wrong(client: MlflowClient, experiments: list[list[str]]) -> list[str]:
     """What is wrong unless MLflow holds these experiments, each named by all that gave the same."""
     experiment = client.get_experiment_by_name("portrait-srcnn")
     runs = list(client.search_runs([experiment.experiment_id]))
-    names = sorted(sorted(run.data.tags["pipeline.experiments"].split(", ")) for run in runs)
+    names = sorted(names_in(run.data.tags) for run in runs)
     wrong = [] if names == sorted(experiments) else [f"MLflow holds {json.dumps(names)}"]
     for run in runs:
         state = (run.info.status, run.data.tags.get("pipeline.state"))

@@ -15,9 +15,11 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.base import paths
 from pipeline.base.stage import StageError
-from pipeline.tracking import database
-from pipeline.tracking.store import EXPERIMENTS, STATE, TROUBLE, Store
+from pipeline.tracking import database, identity
+from pipeline.tracking.store import RESULTS, STATE, TROUBLE, Store, name_tag
+from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked
+from srcnn.registry import names_in
 
 KINDS = ("lr", "bicubic", "sr", "hr")
 
@@ -103,8 +105,7 @@ class Experiment:
     @property
     def other_names(self) -> list[str]:
         """The names of equal experiments, which are the same run."""
-        names = self.tags.get(EXPERIMENTS, "").split(", ")
-        return [name for name in names if name not in ("", self.name)]
+        return [name for name in names_in(self.tags) if name != self.name]
 
     @property
     def called(self) -> set[str]:
@@ -126,11 +127,12 @@ class Experiment:
 
 
 def published(store: Store) -> list[Experiment]:
-    """All experiments that were published whole, newest first.
+    """All experiments that were published whole, newest first, also by DVC's present names.
 
     Raises:
         StageError: MLflow does not answer.
     """
+    renamed = identity.names_in_dvc()
     found: list[Experiment] = []
     token: str | None = None
     while token != "":
@@ -143,31 +145,34 @@ def published(store: Store) -> list[Experiment]:
             )
         except TROUBLE as error:
             raise StageError(f"{store.name} cannot be read: {brief(error)}") from None
-        found += [_experiment(run, store.client) for run in page]
+        found += [_experiment(run, store.client, renamed) for run in page]
         token = page.token or ""
     return found
 
 
 def open_store(experiment: str) -> Store:
-    """The MLflow store to read; one that is not there is not made.
+    """The MLflow store to read; what is not there is not made.
 
     Raises:
-        StageError: there is none.
+        StageError: there is none, or no such experiment in it.
     """
     uri = database.tracking_uri()
-    file = database.file_of(uri)
+    file = mlflow_sqlite.database_file(uri)
     if file and not file.is_file():
         raise StageError(f"there is no MLflow store {masked(uri)} yet; `dvc repro` makes one")
-    return Store(experiment)
+    return Store(experiment, create=False)
 
 
-def _experiment(run: Run, client: MlflowClient) -> Experiment:
+def _experiment(run: Run, client: MlflowClient, renamed: Mapping[str, Sequence[str]]) -> Experiment:
     info, data = run.info, run.data
+    tags = dict(data.tags)
+    for name in renamed.get(tags.get(RESULTS, ""), ()):
+        tags |= name_tag(name)
     return Experiment(
         info.run_id,
         info.run_name,
         data.params,
-        data.tags,
+        tags,
         data.metrics,
         partial(_read, client, info.run_id),
     )

@@ -69,13 +69,13 @@ def _decide(
     reported = [r for r in of_training if _is_free(store, r, params)]
     finished = [run for run in same if run.data.tags[STATE] == "published"]
     if finished:
-        store.add_name(finished[0])
+        store.add_names(finished[0])
         for run in reported:  # trained again, by changed code, to the same result
             store.client.delete_run(run.info.run_id)
         return finished[0], False
     for run in same:
         if _is_at_work(store, run, alive):
-            store.add_name(run)
+            store.add_names(run)
             return run, False
     tags = {CONTENT_KEY: content, TRAINING_KEY: key, STATE: "publishing"}
     if same or reported:
@@ -136,7 +136,7 @@ def is_ours(store: Store, run_id: str) -> bool:
 
 
 def settle(store: Store, content: str) -> Run:
-    """Of several runs that published the same at once, keep the first, with its model versions.
+    """Of several runs that published the same at once, keep the first, with the names of all.
 
     The lock prevents that on one host; hosts that share a server have no lock in common. All of
     them come to the same choice, whoever is the last.
@@ -146,12 +146,12 @@ def settle(store: Store, content: str) -> Run:
     """
     published = [r for r in store.runs(CONTENT_KEY, content) if r.data.tags[STATE] == "published"]
     first, *others = sorted(published, key=lambda run: (run.info.start_time, run.info.run_id))
+    store.add_names(first, others)
     for run in others:
         for version in store.client.search_model_versions(f"run_id = '{run.info.run_id}'"):
             store.client.delete_model_version(version.name, version.version)
         store.delete_unregistered_models(run.info.run_id)
         store.client.delete_run(run.info.run_id)
-        store.add_name(first)
     return first
 
 

@@ -8,8 +8,7 @@ import uuid
 from pathlib import Path
 
 from pipeline.base.project import project_root
-
-_SQLITE = "sqlite:///"
+from srcnn import mlflow_sqlite
 
 # It prints all that it raises, too, with a traceback, at each of the tries.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
@@ -21,25 +20,18 @@ def tracking_uri() -> str:
     A relative SQLite path is below the original repository, not below an experiment's copy of it,
     which DVC deletes.
     """
-    named = os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}mlflow.db"
-    if not named.startswith(_SQLITE):
+    named = os.environ.get("MLFLOW_TRACKING_URI") or mlflow_sqlite.database_uri(Path("mlflow.db"))
+    file = mlflow_sqlite.database_file(named)
+    if file is None or file.is_absolute():
         return named
-    return f"{_SQLITE}{project_root() / named.removeprefix(_SQLITE)}"
-
-
-def file_of(uri: str) -> Path | None:
-    """The file of a SQLite store; None of any other."""
-    return Path(uri.removeprefix(_SQLITE).partition("?")[0]) if uri.startswith(_SQLITE) else None
+    return mlflow_sqlite.database_uri(project_root() / file) + "".join(named.partition("?")[1:])
 
 
 def lock_file(database: Path | None) -> Path:
     """A store's lock: beside its database, as all its users share it, else the project's own."""
     if database:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        return database.with_name(f"{database.name}.lock")
-    folder = project_root() / ".checkpoints"
-    folder.mkdir(exist_ok=True)
-    return folder / "mlflow.lock"
+        return mlflow_sqlite.lock_file(database)
+    return project_root() / ".checkpoints" / "mlflow.lock"
 
 
 _MAKE_TABLES = """
@@ -64,7 +56,7 @@ def create(database: Path) -> None:
     for left in database.parent.glob(f".{database.name}.*.partial*"):
         left.unlink(missing_ok=True)
     partial = database.with_name(f".{database.name}.{uuid.uuid4().hex[:8]}.partial")
-    making = [sys.executable, "-c", _MAKE_TABLES, _SQLITE + str(partial)]
+    making = [sys.executable, "-c", _MAKE_TABLES, mlflow_sqlite.database_uri(partial)]
     made = subprocess.run(  # noqa: S603  # this Python, and code that stands here
         making,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.base import paths
 from pipeline.base.params import Params, ParamsError, parse, validated
 
 # What the pipeline writes itself; what else differs from the commit makes another experiment.
@@ -20,8 +21,7 @@ def experiment_name() -> str:
     A checkout that differs from its commit has four digits of a hash of the difference added, so
     that two runs on one commit have two names.
     """
-    named = os.environ.get("DVC_EXP_NAME")
-    if named:
+    if named := _environment("DVC_EXP_NAME"):
         return named
     commit = _git("rev-parse", "--short", "HEAD")
     if not commit:
@@ -40,11 +40,11 @@ def provenance() -> dict[str, str]:
     # Parameters, which the run has, do not make a checkout dirty.
     ignored = (*_WRITTEN, ":!params.yaml")
     changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *ignored)
-    named = os.environ.get("DVC_EXP_NAME", "")
+    named = _environment("DVC_EXP_NAME")
     tags = {
         "git.dirty": "true" if changes else "false",
         "dvc.experiment": named,
-        "dvc.baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
+        "dvc.baseline": _environment("DVC_EXP_BASELINE_REV"),
         "mlflow.user": _user(),
         "mlflow.source.name": "dvc exp run" if named else "dvc repro",
         "mlflow.source.type": "LOCAL",
@@ -86,20 +86,47 @@ def _text(leaves: Mapping[str, Any], name: str) -> str:
     return str(leaves[name]) if name in leaves else "(none)"
 
 
+def names_in_dvc() -> dict[str, list[str]]:
+    """What DVC calls its experiments now, renamed or not, by `results_id`."""
+    refs = _git("for-each-ref", "--format=%(refname)", "refs/exps/??/*/*").split()
+    files = "".join(f"{ref}:./{paths.EVALUATED}\n" for ref in refs)
+    results = _git("cat-file", "--batch-check=%(objectname)", given=files).splitlines()
+    names: dict[str, list[str]] = {}
+    for ref, result in zip(refs, results, strict=False):  # none where the files cannot be looked up
+        names.setdefault(result, []).append(ref.rpartition("/")[2])
+    return names
+
+
+def results_id() -> str:
+    """By which an experiment's commit is known from its results; "" without git."""
+    return _git("hash-object", str(paths.EVALUATED))
+
+
 def _user() -> str:
     try:
-        return getpass.getuser()
+        return _printable(getpass.getuser())
     except (KeyError, OSError):  # a container's user may have no name
         return ""
 
 
-def _git(*arguments: str) -> str:
+def _environment(name: str) -> str:
+    return _printable(os.environ.get(name, ""))
+
+
+def _printable(text: str) -> str:
+    """Text of the system, with `\\xe9` for bytes that are not UTF-8: MLflow cannot store them."""
+    return os.fsencode(text).decode(errors="backslashreplace")
+
+
+def _git(*arguments: str, given: str = "") -> str:
     try:
         # git is what the user's shell calls so; the arguments are this module's
         done = subprocess.run(  # noqa: S603
             ["git", *arguments],  # noqa: S607
+            input=given,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="backslashreplace",  # files and names may be in any encoding
             check=False,
         )
     except FileNotFoundError:  # git is not needed to train

@@ -5,6 +5,7 @@ import threading
 
 from pipeline.base.project import StageError
 from pipeline.tracking import database
+from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked
 
 TIMEOUT = 3.0  # seconds for a server to answer
@@ -23,7 +24,7 @@ def check_store(experiment: str) -> None:
         StageError: the address is no store's, or its driver is not installed.
     """
     uri = database.tracking_uri()
-    if database.file_of(uri):
+    if mlflow_sqlite.database_file(uri):
         return
     errors: list[Exception] = []
 

@@ -24,6 +24,8 @@ from pipeline.tracking.store import Store
 from srcnn.registry import CHAMPION, SCALE_TAG, UNTRAINED_TAG
 
 GAIN, DATA, PICTURES, CODE = "val_psnr_gain", "data", "val_pictures", "code"
+
+_LOOKS = 5  # at what another host, with which this one shares no lock, made of the alias
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch", "tqdm")
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +38,8 @@ def register(
 ) -> ModelVersion:
     """Log the model to a run and register it, unless it is there with the code it is served by.
 
+    A version whose files were deleted is replaced.
+
     Args:
         store: where the run is.
         run_id: the run that made the model.
@@ -46,7 +50,9 @@ def register(
     tags = tags | {CODE: _served_code()}
     for made in store.client.search_model_versions(f"run_id = '{run_id}'"):
         if made.name == name and made.tags.get(CODE) == tags[CODE]:
-            return made
+            if _is_there(store.client, made):
+                return made
+            store.client.delete_model_version(name, made.version)
     return _log_and_register(store, run_id, name, description, tags)
 
 
@@ -77,7 +83,8 @@ def choose_champion(
     The champion is the version with the highest validation gain in PSNR among those that were
     validated as the present champion was: on the same pictures of the same data, at the same scale.
     So an experiment on other data does not take its place, unless it is told to. A network that was
-    trained with features of an untrained VGG19 is the champion only where there is no other.
+    trained with features of an untrained VGG19 is the champion only where there is no other. One
+    whose run or files were deleted is it no more.
 
     Args:
         client: of the registry.
@@ -88,22 +95,38 @@ def choose_champion(
     Returns:
         The champion.
     """
-    while True:
+    for _ in range(_LOOKS):
         versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]
         aliased = client.get_registered_model(name).aliases.get(CHAMPION)
         champion = next((v for v in versions if str(v.version) == str(aliased)), None)
-        standard = made if promote or champion is None else champion
-        rivals = [v for v in versions if validated_on(v) == validated_on(standard)]
-        best = max(rivals, key=lambda v: _rank(v, versions))
+        if promote or champion is None or not _is_there(client, champion):
+            champion = made
+        rivals = [v for v in versions if validated_on(v) == validated_on(champion)]
+        rivals.sort(key=lambda v: _rank(v, versions), reverse=True)
+        best = next((v for v in rivals if _is_there(client, v)), made)
         if str(best.version) == str(aliased):
-            return best
+            break
         client.set_registered_model_alias(name, CHAMPION, best.version)
-        # and look again: another host, with which this one shares no lock, may have chosen, too
+    return best
 
 
 def validated_on(model: ModelVersion) -> tuple[str | None, ...]:
     """What a gain was measured on; gains over different pictures or scales cannot be compared."""
     return tuple(model.tags.get(tag) for tag in (DATA, SCALE_TAG, PICTURES))
+
+
+def _is_there(client: MlflowClient, model: ModelVersion) -> bool:
+    """Whether neither the files of a version nor its run were deleted."""
+    try:
+        if model.run_id and client.get_run(model.run_id).info.lifecycle_stage != "active":
+            return False
+        files = client.get_model_version_download_uri(model.name, model.version)
+        place = f"{files}/artifacts"  # of the model; there its weights are
+        return bool(mlflow.artifacts.list_artifacts(place, tracking_uri=client.tracking_uri))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
 
 
 def _rank(model: ModelVersion, versions: list[ModelVersion]) -> tuple[bool, float, int, int]:
@@ -129,7 +152,7 @@ def model_arguments(weights: Path) -> Iterator[dict[str, Any]]:
                 shutil.copy(_ROOT / file, copy)
         yield {
             "python_model": str(_SERVED),
-            "artifacts": {"weights": str(weights.resolve())},
+            "artifacts": {"weights": weights.resolve().as_uri()},
             "code_paths": [str(library)],
             "signature": ModelSignature(pictures, pictures),
             "pip_requirements": [f"{package}=={version(package)}" for package in REQUIREMENTS],

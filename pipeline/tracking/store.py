@@ -4,8 +4,10 @@ A run's life is in its tag `pipeline.state`: `training` while `train` reports to
 until `register` takes it up, `publishing` while that logs results, then `published`.
 """
 
+import hashlib
 import json
 import math
+import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
@@ -18,12 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.base.project import StageError, project_root
 from pipeline.tracking import database, identity, owner
+from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked
-from srcnn.registry import EXPERIMENTS_TAG, STATE_TAG
+from srcnn.registry import EXPERIMENTS_TAG, STATE_TAG, names_in
 
 STATE, OWNER, HEARTBEAT = STATE_TAG, "pipeline.owner", "pipeline.heartbeat"
 TRAINING_KEY, CONTENT_KEY = "pipeline.training_key", "pipeline.content_key"
-EXPERIMENTS, TRAINING_RUN = EXPERIMENTS_TAG, "pipeline.training_run"
+TRAINING_RUN, RESULTS = "pipeline.training_run", "pipeline.results"
 
 BEAT = 15.0  # seconds between two heartbeats
 LEASE = 60.0  # seconds without one after which a process that cannot be looked at counts as dead
@@ -32,7 +35,7 @@ LEASE = 60.0  # seconds without one after which a process that cannot be looked 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 # log_batch takes no more at once
-METRICS_AT_ONCE, PARAMS_AT_ONCE = 1000, 100
+METRICS_AT_ONCE, PARAMS_AT_ONCE, TAGS_AT_ONCE = 1000, 100, 100
 
 Life = Literal["mine", "alive", "dead", "unknown"]
 
@@ -47,26 +50,36 @@ class Store:
             project's own.
 
     Args:
-        experiment: its name; it is created where it is missing.
+        experiment: its name.
+        create: make the experiment, and a SQLite database, where they are missing.
 
     Raises:
-        StageError: the store cannot be used, or the experiment was deleted there.
+        StageError: the store cannot be used, or the experiment is missing or was deleted there.
     """
 
-    def __init__(self, experiment: str) -> None:
+    def __init__(self, experiment: str, create: bool = True) -> None:
         self.uri = database.tracking_uri()
-        file = database.file_of(self.uri)
-        self.lock = FileLock(database.lock_file(file))
+        self._file = mlflow_sqlite.database_file(self.uri)
+        self.lock = FileLock(database.lock_file(self._file))
         try:
-            if file:
+            if self._file and create:
                 with self.lock:
-                    database.create(file)
+                    database.create(self._file)
+            if self._file and self._file.parent == project_root():  # else it may be of another one
+                mlflow_sqlite.bring_up_to_date(self._file)
             self.client = MlflowClient(self.uri, registry_uri=self.uri)
-            found = self._find_or_create(experiment)
+            found = self.client.get_experiment_by_name(experiment)
+            if not found and create:
+                found = self._create(experiment)
         except TROUBLE as error:
             raise StageError(
                 f"the MLflow store {self.name} cannot be used: {brief(error)}"
             ) from None
+        if not found:
+            raise StageError(
+                f"tracking.experiment is {experiment!r}, which {self.name} does not hold; "
+                "`dvc repro` makes it"
+            )
         _check_active(found)
         self.experiment_id = found.experiment_id
 
@@ -75,12 +88,11 @@ class Store:
         """The store's URI, to be shown: without a password."""
         return masked(self.uri)
 
-    def _find_or_create(self, name: str) -> Experiment:
-        if found := self.client.get_experiment_by_name(name):
-            return found
+    def _create(self, name: str) -> Experiment:
         # The default location is this process's folder: a copy that DVC deletes.
         remote = self.uri.startswith(("http://", "https://", "databricks"))
-        location = None if remote else str(project_root() / "mlartifacts")
+        beside = self._file or project_root() / "mlflow.db"
+        location = None if remote else mlflow_sqlite.artifact_location(beside)
         try:
             created = self.client.create_experiment(name, location, _KIND)
         except MlflowException as error:
@@ -145,7 +157,7 @@ class Store:
     def create(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
         """A new run, named after the experiment, with its parameters and where it comes from."""
         name = identity.experiment_name()
-        own = {OWNER: owner.current(), EXPERIMENTS: name, **identity.provenance(), **tags}
+        own = {OWNER: owner.current(), **name_tag(name), **identity.provenance(), **tags}
         run = self.client.create_run(self.experiment_id, tags=own, run_name=name)
         self.log_params(run.info.run_id, params)
         return run
@@ -155,7 +167,7 @@ class Store:
         own: dict[str, str] = {}
         name = identity.experiment_name()
         if self.life(run) != "mine":
-            own = {OWNER: owner.current(), EXPERIMENTS: name, **identity.provenance()}
+            own = {OWNER: owner.current(), **name_tag(name), **identity.provenance()}
         if own or run.info.status != "RUNNING":
             self.client.update_run(run.info.run_id, "RUNNING", name)
         self.log_params(run.info.run_id, params)
@@ -223,16 +235,30 @@ class Store:
             if model.model_uri not in registered:
                 self.client.delete_logged_model(model.model_id)
 
+    def files(self, run_id: str, folder: str | None = None) -> set[str]:
+        """The paths of a run's artifacts."""
+        found = set()
+        for file in self.client.list_artifacts(run_id, folder):
+            found |= self.files(run_id, file.path) if file.is_dir else {file.path}
+        return found
+
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags."""
-        self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+        entities = [RunTag(name, value) for name, value in tags.items()]
+        for i in range(0, len(entities), TAGS_AT_ONCE):
+            self.client.log_batch(run_id, tags=entities[i : i + TAGS_AT_ONCE])
 
-    def add_name(self, run: Run) -> None:
-        """Note on a run that this experiment gave the same."""
-        names = run.data.tags.get(EXPERIMENTS, "").split(", ")
+    def add_names(self, run: Run, others: Iterable[Run] = ()) -> None:
+        """Note on a run that this experiment gave the same, and those of other runs."""
         name = identity.experiment_name()
-        if name not in names:
-            self.tag(run.info.run_id, {EXPERIMENTS: ", ".join([*names, name])})
+        names = {name, *(name for other in others for name in names_in(other.data.tags))}
+        missing = sorted(names - set(names_in(run.data.tags)))
+        self.tag(run.info.run_id, {t: v for name in missing for t, v in name_tag(name).items()})
+
+
+def name_tag(name: str) -> dict[str, str]:
+    """The tag that gives a run the name of an experiment; its own may not be that of a tag."""
+    return {f"{EXPERIMENTS_TAG}.{hashlib.sha256(name.encode()).hexdigest()[:8]}": name}
 
 
 def agrees(run: Run, params: Mapping[str, Any]) -> bool:
@@ -260,4 +286,4 @@ def _check_active(experiment: Experiment) -> None:
 
 
 # What a store that cannot be used raises: MLflow's own, of sockets and files, of a missing driver.
-TROUBLE = (MlflowException, SQLAlchemyError, OSError, ImportError)
+TROUBLE = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError)

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -59,7 +58,7 @@ def together(count: int, device: torch.device, module: str) -> Iterator[Team]:
     with tempfile.TemporaryDirectory(prefix="srcnn-") as folder:
         meeting = os.environ.get(_MEETING, "env://")
         if "RANK" not in os.environ:
-            meeting = Path(folder, "meeting").as_uri()
+            meeting = f"file://{folder}/meeting"  # not quoted: PyTorch takes it as it is
             os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK)
             others = [_start(module, rank, size, meeting) for rank in range(1, size)]
         backend = "nccl" if device.type == "cuda" else "gloo"

@@ -27,8 +27,8 @@ def load_model(
             .safetensors file; or, with MLflow installed, the name of an experiment,
             `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `runs:/RUN_ID`, in
             `MLFLOW_TRACKING_URI` or in the nearest mlflow.db in the current folder or above. By
-            default the champion of this registry, if there is one (of this scale), else the
-            package's network.
+            default the champion of this registry, if there is one (of this scale) that is better
+            than the package's network of its scale, else that.
         device: "cpu", "cuda", "mps", or "auto" for the best there is.
         scale: the enlargement, 2, 3, 4 or 8; by default the model's own, 4 of the package's. The
             package has none for 8.

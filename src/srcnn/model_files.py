@@ -1,6 +1,6 @@
 """Trained models by reference: of the package, a file, or one of MLflow's runs and registry."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,11 +19,18 @@ class TrainedModel:
         resolver: ready to use.
         name: for people: the file, the experiment, or name and version in the registry.
         run_id: the MLflow run that made it; empty for a file.
+        why: why it was chosen, for people; empty where it was named.
     """
 
     resolver: SuperResolver
     name: str
     run_id: str = ""
+    why: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name and why it was chosen."""
+        return f"{self.name} ({self.why})" if self.why else self.name
 
 
 def load(
@@ -37,7 +44,7 @@ def load(
             `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME` (its newest version) or
             `runs:/RUN_ID`. MLflow's store is `MLFLOW_TRACKING_URI`, else the nearest mlflow.db in
             this folder or above. By default the champion of the registry, if there is one (of this
-            scale), else the package's network.
+            scale) that is better than the package's network of its scale, else that.
         device: "cpu", "cuda", "mps", or "auto" for the best there is.
         scale: the enlargement, 2, 3, 4 or 8; by default the model's own, 4 of the package's. The
             package has none for 8.
@@ -54,7 +61,8 @@ def load(
     where = choose_device(device)
     if where.type == "cuda":
         keep_float32()
-    model = _find(str(_best(scale) if reference is None else reference), where)
+    chosen, why = _best(scale) if reference is None else (str(reference), "")
+    model = replace(_find(chosen, where), why=why)
     if scale not in (None, model.resolver.scale):
         raise NoModel(
             f"scale is {scale}, but {model.name} enlarges x{model.resolver.scale}; leave out the "
@@ -63,17 +71,27 @@ def load(
     return model
 
 
-def _best(scale: int | None) -> str:
-    """The registry's champion, if there is one of this scale, else the package's network."""
+def _best(scale: int | None) -> tuple[str, str]:
+    """The reference of the model that is taken where none is named, and why it is."""
     champion = registry.champion()
-    if champion and scale in (None, champion.scale):
-        return champion.reference
-    if scale not in (None, *packaged.SCALES):
-        raise NoModel(
-            f"scale is {scale}, but no champion enlarges by it, and the package has {_packaged()}; "
-            f"name a model, or train one with degrade.scale={scale}"
-        )
-    return packaged.reference(scale or packaged.DEFAULT_SCALE)
+    if champion is None or scale not in (None, champion.scale):
+        if scale not in (None, *packaged.SCALES):
+            raise NoModel(
+                f"scale is {scale}, but no champion enlarges by it, and the package has "
+                f"{_packaged()}; name a model, or train one with degrade.scale={scale}"
+            )
+        why = "no model is registered here"
+        if champion:
+            why = f"the champion, version {champion.version}, enlarges x{champion.scale}"
+        return packaged.reference(scale or packaged.DEFAULT_SCALE), why
+    gain = champion.over_packaged
+    if gain is None or champion.scale is None:
+        return champion.reference, "the champion, not compared with the package's networks"
+    ours = packaged.reference(champion.scale)
+    on = "on its validation pictures"
+    if gain > 0:
+        return champion.reference, f"the champion, {gain:.2f} dB above {ours} {on}"
+    return ours, f"the champion, version {champion.version}, is {abs(gain):.2f} dB below it {on}"
 
 
 def _packaged() -> str:

@@ -4,8 +4,9 @@ The pipeline registers models; the names that it gives to what the library reads
 """
 
 import os
+import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked
 
 MODEL_NAME = "srcnn"
@@ -27,7 +29,11 @@ SCALE_TAG, PERCEPTUAL_WEIGHT_TAG = "scale", "loss.perceptual_weight"
 # And the name of its run, its loss in words, and whether that saw an untrained VGG19.
 EXPERIMENT_TAG, LOSS_TAG, UNTRAINED_TAG = "experiment", "loss", "untrained_features"
 
-# Tags of a run: whether all of it is there, and the names of the experiments that gave it.
+# And how many dB more it gains on its validation pictures than the package's network of its scale.
+OVER_PACKAGED_TAG = "val_psnr_over_packaged"
+
+# Tags of a run: whether all of it is there, and the names of the experiments that gave it: a tag
+# each, which begins so, as a tag has an end and two hosts cannot add to one at the same time.
 STATE_TAG, EXPERIMENTS_TAG = "pipeline.state", "pipeline.experiments"
 
 _LISTED = 5  # names in a message
@@ -50,6 +56,8 @@ class RegisteredModel:
         loss: what it was trained with, in words; "" where the version does not say.
         date: when it was registered, as 2026-11-26.
         learned_from_untrained: whether the VGG19 of its perceptual loss was an untrained one.
+        over_packaged: its PSNR on its validation pictures, in dB, less that of the package's
+            network of its scale; None where they were not compared.
     """
 
     version: int
@@ -60,6 +68,7 @@ class RegisteredModel:
     loss: str
     date: str
     learned_from_untrained: bool
+    over_packaged: float | None
 
     @property
     def reference(self) -> str:
@@ -97,9 +106,14 @@ def registered_models() -> list[RegisteredModel]:
             loss=version.tags.get(LOSS_TAG, ""),
             date=_date(version.creation_timestamp),
             learned_from_untrained=version.tags.get(UNTRAINED_TAG) == "true",
+            over_packaged=_number(version.tags.get(OVER_PACKAGED_TAG)),
         )
         for version in newest_first
     ]
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)
 
 
 def _date(milliseconds: int | None) -> str:
@@ -125,8 +139,7 @@ def run_of_experiment(name: str) -> str:
         runs = _published_runs(client)
     known: dict[str, str] = {}
     for run in runs:
-        also = run.data.tags.get(EXPERIMENTS_TAG, "").split(", ")
-        for called in filter(None, (run.info.run_name, *also)):
+        for called in filter(None, (run.info.run_name, *names_in(run.data.tags))):
             known.setdefault(called, run.info.run_id)
     if name in known:
         return known[name]
@@ -134,6 +147,13 @@ def run_of_experiment(name: str) -> str:
     there = ", ".join(names[:_LISTED]) or "none"
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     raise NoModel(f"there is no experiment {name!r} in MLflow, where there are: {there}{more}")
+
+
+def names_in(tags: Mapping[str, str]) -> list[str]:
+    """The names of the experiments that gave a run, from its tags."""
+    listed = [value for tag, value in tags.items() if tag.startswith(EXPERIMENTS_TAG)]
+    # Older runs have a single tag, of several names.
+    return sorted({name for names in listed for name in names.split(", ") if name})
 
 
 @contextmanager
@@ -179,8 +199,8 @@ def tracking_uri() -> str:
     """
     named = os.environ.get("MLFLOW_TRACKING_URI")
     if named:
-        file = named.removeprefix("sqlite:///").partition("?")[0]
-        if named.startswith("sqlite:///") and not Path(file).is_file():
+        file = mlflow_sqlite.database_file(named)
+        if file and not file.is_file():
             raise NoModel(
                 f"MLFLOW_TRACKING_URI is {masked(named)}, but there is no such file; {HOW_TO_TRAIN}"
             )
@@ -191,7 +211,7 @@ def tracking_uri() -> str:
             "there is no MLflow store: MLFLOW_TRACKING_URI is not set and no mlflow.db is in "
             f"{Path.cwd()} or above; {HOW_TO_TRAIN}"
         )
-    return f"sqlite:///{nearest}"
+    return mlflow_sqlite.database_uri(nearest)
 
 
 def mlflow_client() -> Any:
@@ -214,6 +234,9 @@ def mlflow_client() -> Any:
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     with reading(f"the MLflow store {uri}"):  # a scheme without a driver shows here
+        nearest = _nearest_database()
+        if nearest and uri == mlflow_sqlite.database_uri(nearest):
+            mlflow_sqlite.bring_up_to_date(nearest)
         return mlflow.MlflowClient(uri, registry_uri=uri)
 
 
@@ -229,7 +252,7 @@ def reading(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         raise NoModel(f"{masked(what)} cannot be read: {brief(error)}; {HOW_TO_TRAIN}") from None
 
 

@@ -2,11 +2,9 @@
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +13,8 @@ import yaml
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
+
+from srcnn.mlflow_sqlite import bring_up_to_date
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = 900  # seconds for one command, on a busy machine; a test has its own limit
@@ -152,19 +152,9 @@ def clone(folder: Path) -> Project:
 
 
 def copy_of(project: Project, folder: Path) -> Project:
-    """A copy with all that DVC and MLflow hold of it; MLflow's paths point into the copy."""
+    """A copy with all that DVC and MLflow hold of it."""
     shutil.copytree(project.folder, folder, symlinks=True)
-    old, new = str(project.folder), str(folder)
-    with closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
-        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        for (table,) in tables:
-            for _, column, kind, *_ in database.execute(f"PRAGMA table_info({table})").fetchall():
-                if kind.startswith(("VARCHAR", "TEXT")):
-                    database.execute(
-                        f"UPDATE {table} SET {column} = replace({column}, ?, ?)"  # noqa: S608
-                        f" WHERE instr({column}, ?)",
-                        (old, new, old),
-                    )
+    bring_up_to_date(folder / "mlflow.db")  # as its first command would
     return Project(folder, project.first_output)
 
 

@@ -1,5 +1,7 @@
 """Experiments in DVC's queue, two at a time."""
 
+from srcnn.registry import names_in
+
 
 def test_twins_share_a_run_changed_code_has_its_own_and_a_known_one_adds_its_name(project):
     losses = project.folder / "src/srcnn/losses.py"
@@ -28,4 +30,4 @@ def test_twins_share_a_run_changed_code_has_its_own_and_a_known_one_adds_its_nam
 
 def names(run):
     """Of the experiments that the run is of, sorted."""
-    return ", ".join(sorted(run.data.tags["pipeline.experiments"].split(", ")))
+    return ", ".join(names_in(run.data.tags))

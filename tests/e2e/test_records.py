@@ -6,6 +6,7 @@ import time
 import pytest
 from mlflow import MlflowClient
 
+from srcnn.registry import names_in
 from tests.e2e.conftest import WAIT, Project, curves
 from tests.e2e.test_interruptions import checkpoints, digests
 
@@ -19,8 +20,7 @@ def check_published(project, uri=None, names=("main",)):
     experiment = client.get_experiment_by_name("portrait-srcnn")
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED"
-    found = run.data.tags["pipeline.experiments"].split(", ")
-    assert [name.split("-")[0] for name in found] == list(names)
+    assert [name.split("-")[0] for name in names_in(run.data.tags)] == list(names)
     history = client.get_metric_history(run.info.run_id, "train/loss")
     assert [point.step for point in history] == list(range(5, 41, 5))
     (version,) = client.search_model_versions("name = 'srcnn'")
@@ -73,7 +73,7 @@ def test_another_store_gets_all_of_it_from_a_copy_of_the_project(fresh, monkeypa
     fresh.run("dvc", "exp", "run", "--temp", "-n", "elsewhere")
     uri = f"sqlite:///{fresh.folder / 'stores/other.db'}"
     run = check_published(fresh, uri, ("elsewhere",))
-    assert run.info.artifact_uri.startswith(str(fresh.folder / "mlartifacts"))
+    assert run.info.artifact_uri.startswith(str(fresh.folder / "stores/mlartifacts"))
     (original,) = fresh.runs()
     assert run.data.metrics == original.data.metrics
     client = MlflowClient(uri, registry_uri=uri)

@@ -9,6 +9,7 @@ import pytest
 from pipeline.base import paths
 from pipeline.base.stage import StageError
 from pipeline.evaluate import main
+from srcnn import packaged
 from srcnn.evaluation import score_pairs
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs
@@ -99,10 +100,12 @@ def test_validation_pictures_are_judged_as_many_as_the_training_looked_at():
     pairs = Pairs.open(paths.PAIRS)
     judges = {"vgg19": VGGDistance("embedded")}
     (score,) = score_pairs(SuperResolver.load(paths.WEIGHTS), pairs.split("val"), judges)
+    (other,) = score_pairs(SuperResolver.load(packaged.file("packaged:x2")), pairs.split("val"))
     main(load_params())
 
     assert evaluation()["validation"] == {
         "pictures": 1,
+        "psnr_over_packaged": pytest.approx(score.psnr - other.psnr, abs=1e-6),
         "gmsd": pytest.approx(score.gmsd, abs=1e-6),
         "vgg19": pytest.approx(score.vgg19, abs=1e-5),
         "lpips": None,

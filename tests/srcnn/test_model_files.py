@@ -23,11 +23,16 @@ def nowhere(tmp_path, monkeypatch):
 @pytest.fixture
 def champion(monkeypatch, tmp_path):
     """A registry whose champion is a network x2; the references that are fetched."""
+    return choose(monkeypatch, tmp_path, over_packaged=0.25)
+
+
+def choose(monkeypatch, folder, over_packaged):
+    """Make a network x2 the champion, so many dB better than the package's."""
     fetched = []
 
     def fetch(uri, device, title=""):
         fetched.append(uri)
-        return model_files._find(str(model_file(tmp_path)), device)
+        return model_files._find(str(model_file(folder)), device)
 
     best = RegisteredModel(
         version=7,
@@ -38,6 +43,7 @@ def champion(monkeypatch, tmp_path):
         loss="mse",
         date="2026-11-26",
         learned_from_untrained=False,
+        over_packaged=over_packaged,
     )
     monkeypatch.setattr(registry, "registered_models", lambda: [best])
     monkeypatch.setattr(model_files, "_fetch", fetch)
@@ -62,7 +68,7 @@ def test_the_package_s_networks_are_better_than_bicubic(scale):
 
 
 def test_without_a_registry_the_default_is_of_the_package(nowhere):
-    assert model_files.load().name == "packaged:x4"
+    assert model_files.load().title == "packaged:x4 (no model is registered here)"
     assert srcnn.load_model().scale == 4
     assert srcnn.load_model(scale=2).scale == 2
     assert not list(nowhere.iterdir())
@@ -75,6 +81,26 @@ def test_a_champion_takes_precedence_at_its_scale_only(champion):
     assert model_files.load(scale=3).name == "packaged:x3"
     assert model_files.load("packaged:x4").name == "packaged:x4"
     assert len(champion) == 2
+
+
+@pytest.mark.parametrize(
+    ("over_packaged", "scale", "name", "why"),
+    [
+        (0.25, None, "model.safetensors", "the champion, 0.25 dB above packaged:x2 on its val"),
+        (-0.5, None, "packaged:x2", "the champion, version 7, is 0.50 dB below it on its val"),
+        (-0.5, 2, "packaged:x2", "the champion, version 7, is 0.50 dB below it on its val"),
+        (0.0, None, "packaged:x2", "the champion, version 7, is 0.00 dB below it on its val"),
+        (-0.5, 3, "packaged:x3", "the champion, version 7, enlarges x2"),
+        (None, None, "model.safetensors", "the champion, not compared with the package's"),
+    ],
+)
+def test_a_champion_is_taken_where_it_beats_the_package_and_the_reason_is_said(
+    monkeypatch, nowhere, over_packaged, scale, name, why
+):
+    choose(monkeypatch, nowhere, over_packaged)
+    model = model_files.load(scale=scale)
+    assert model.name == name
+    assert model.title.startswith(f"{name} ({why}")
 
 
 def test_a_named_model_must_have_the_scale_that_is_asked_for(nowhere):

@@ -74,7 +74,7 @@ def _upscale(options: argparse.Namespace) -> int:
     upscaler = Upscaler(resolver, options.self_ensemble, bfloat16=precision == "bfloat16")
     folders = any(source.is_folder for source in sources)  # of which the end tells, in one line
     report = batch.run(plan.jobs, upscaler, None if folders else _tell_done)
-    _tell_all(report, len(plan.jobs), f"x{resolver.scale} by {model().name}")
+    _tell_all(report, len(plan.jobs), f"x{resolver.scale} by {model().title}")
     return 1 if report.failures else 0
 
 
@@ -113,7 +113,7 @@ def _export(options: argparse.Namespace) -> int:
 
     model = model_files.load(options.model, scale=options.scale)
     onnx_export.export(model, options.onnx, options.overwrite)
-    print(f"{options.onnx}: {model.name}, x{model.resolver.scale}, checked with ONNX Runtime")
+    print(f"{options.onnx}: {model.title}, x{model.resolver.scale}, checked with ONNX Runtime")
     return 0
 
 
@@ -192,7 +192,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
-        help=f"{_MODELS} (default: the registry's champion, if there is one, else packaged:x4)",
+        help=f"{_MODELS} (default: the registry's champion, where it is better than the "
+        "package's network of its scale, else that)",
     )
     command.add_argument(
         "--scale",

@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.base.stage import StageError
 from pipeline.compare.choice import best_of_each_kind, find
-from pipeline.tracking.store import EXPERIMENTS
+from srcnn.registry import EXPERIMENTS_TAG
 from tests.pipeline.compare.compared import experiment
 
 
@@ -89,7 +89,7 @@ def test_one_kind_only_is_an_error_that_names_what_there_is():
     "name", ["main-1a2b3c4", "first-exp", "second-exp", "17", "RUN", "RUN_START"]
 )
 def test_experiment_is_found_by_any_of_its_names(name):
-    tags = {EXPERIMENTS: "first-exp, second-exp", "model.version": "17"}
+    tags = {EXPERIMENTS_TAG: "first-exp, second-exp", "model.version": "17"}
     wanted = experiment("main-1a2b3c4", tags=tags)
     name = {"RUN": wanted.run_id, "RUN_START": wanted.run_id[:8]}.get(name, name)
     other, third = experiment("other"), experiment("third")
@@ -102,7 +102,7 @@ def test_newest_of_one_name_is_taken():
 
 
 def test_all_unknown_names_are_one_error_that_lists_some_that_there_are():
-    found = [experiment(f"e{i}", tags={EXPERIMENTS: f"e{i}, also{i}"}) for i in range(9)]
+    found = [experiment(f"e{i}", tags={EXPERIMENTS_TAG: f"e{i}, also{i}"}) for i in range(9)]
     with pytest.raises(StageError) as caught:
         find(found, ["nothing", "e3", "nobody"])
     first, *listed, last = str(caught.value).splitlines()

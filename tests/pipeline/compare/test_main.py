@@ -1,4 +1,5 @@
 import json
+import subprocess
 import sys
 
 import pandas as pd
@@ -7,8 +8,9 @@ import pytest
 from pipeline.base import paths
 from pipeline.base.stage import StageError
 from pipeline.compare import __main__ as compare
-from pipeline.compare import experiments
-from pipeline.tracking.store import STATE, Store
+from pipeline.compare import choice, experiments
+from pipeline.tracking import identity
+from pipeline.tracking.store import RESULTS, STATE, Store
 from tests.pipeline.compare.compared import parts
 from tests.pipeline.experiment import load_params
 
@@ -66,6 +68,35 @@ def test_missing_store_is_not_made(project):
     with pytest.raises(StageError, match=r"there is no MLflow store.*dvc repro"):
         compare.main(load_params(), [], project / "page.html")
     assert not (project / "mlflow.db").exists()
+
+
+def test_an_experiment_that_is_not_there_is_not_made(project):
+    store = Store("portrait-srcnn")
+    before = {experiment.name for experiment in store.client.search_experiments()}
+    params = load_params()
+    tracking = params.tracking.model_copy(update={"experiment": "portrait-srnn"})
+    with pytest.raises(StageError, match=r"tracking\.experiment is 'portrait-srnn', which .* hold"):
+        compare.main(params.model_copy(update={"tracking": tracking}), [], project / "page.html")
+    assert {experiment.name for experiment in store.client.search_experiments()} == before
+
+
+def test_an_experiment_that_was_renamed_in_dvc_is_found_by_either_name(project):
+    store = Store("portrait-srcnn")
+    paths.EVALUATED.parent.mkdir()
+    for command in (("init", "-q"), ("config", "user.name", "T"), ("config", "user.email", "t@e")):
+        subprocess.run(["git", *command], check=True)
+    for weights in ("one", "two"):
+        paths.EVALUATED.write_text(weights)
+        subprocess.run(["git", "add", "metrics"], check=True)
+        subprocess.run(["git", "commit", "-qm", weights], check=True)
+        ref = f"refs/exps/ab/cdef/{weights}-new-name"
+        subprocess.run(["git", "update-ref", ref, "HEAD"], check=True)
+        run = store.client.create_run(store.experiment_id, run_name=weights)
+        store.tag(run.info.run_id, {RESULTS: identity.results_id(), STATE: "published"})
+    found = experiments.published(store)
+    for weights, wanted in zip(("one", "two"), reversed(found), strict=True):
+        for name in (weights, f"{weights}-new-name"):
+            assert choice.find(found, [name]) == [wanted]
 
 
 @pytest.mark.parametrize("names", [["one"], ["one", "two", "three"]])

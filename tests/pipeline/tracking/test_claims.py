@@ -16,7 +16,10 @@ from pipeline.tracking.store import (
     STATE,
     TRAINING_KEY,
     TRAINING_RUN,
+    name_tag,
 )
+from srcnn import model_files
+from srcnn.registry import names_in
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs, check_whole, versions
 
@@ -90,15 +93,48 @@ def test_what_another_host_was_training_is_taken_up_when_its_heart_stops(
     assert TRAINING_RUN not in run.data.tags
 
 
-def test_two_hosts_that_published_the_same_keep_the_first(experiment, monkeypatch):
+def test_two_hosts_that_published_the_same_keep_the_first_with_all_names(experiment, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "first")
     register.main(load_params())
     (first,) = all_runs(experiment)
+    monkeypatch.setenv("DVC_EXP_NAME", "second")
     with monkeypatch.context() as patch:  # the other host does not see the first one's run
         patch.setattr(claims, "_decide", _create_blindly)
         register.main(load_params())
     (run,) = all_runs(experiment)
     assert run.info.run_id == first.info.run_id
+    assert names_in(run.data.tags) == ["first", "second"]
     check_whole(experiment, run)
+
+
+def test_a_third_host_settles_what_two_left_with_the_names_of_all(experiment, monkeypatch):
+    """The two do not see each other's run; each is then merged by who comes later."""
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "_decide", _create_blindly)
+        patch.setattr(register, "settle", lambda store, content: all_runs(store)[0])
+        for name in ("a", "b"):
+            patch.setenv("DVC_EXP_NAME", name)
+            register.main(load_params())
+    assert len(all_runs(experiment)) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "_decide", _create_blindly)
+        patch.setenv("DVC_EXP_NAME", "c")
+        register.main(load_params())
+    (run,) = all_runs(experiment)
+    assert names_in(run.data.tags) == ["a", "b", "c"]
+
+
+def test_an_experiment_of_a_thousand_names_keeps_all(experiment, monkeypatch):
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    names = [f"a-branch-of-some-length-{i:04d}" for i in range(1000)]
+    tags = {tag: value for name in names for tag, value in name_tag(name).items()}
+    experiment.tag(run.info.run_id, tags)
+    monkeypatch.setenv("DVC_EXP_NAME", "the-last")
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    assert names_in(run.data.tags) == [*names, "no-commit", "the-last"]
+    assert model_files.load("the-last").run_id == run.info.run_id
 
 
 def _create_blindly(store, key, params, content, alive):

@@ -1,3 +1,4 @@
+import os
 import subprocess
 from pathlib import Path
 
@@ -60,6 +61,21 @@ def test_other_parameters_on_one_commit_have_another_name(checkout):
         names.add(identity.experiment_name())
     assert len(names) == 3
     assert all(name.startswith(committed) for name in names)
+
+
+def test_what_is_not_utf8_is_told_as_text_that_can_be_stored(checkout, monkeypatch):
+    clean = identity.experiment_name()
+    Path("net.py").write_bytes(b"caf\xe9")
+    assert identity.experiment_name().startswith(f"{clean}-")
+    subprocess.run(["git", "checkout", "-q", "-b", b"caf\xe9"], check=True)
+    monkeypatch.setattr("getpass.getuser", lambda: os.fsdecode(b"andr\xe9"))
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", os.fsdecode(b"\xe9"))
+    for name, expected in {"": "caf\\xe9-", "b\udce9": "b\\xe9"}.items():
+        monkeypatch.setenv("DVC_EXP_NAME", name)
+        assert identity.experiment_name().startswith(expected)
+        told = identity.provenance()
+        "".join((*told, *told.values(), identity.experiment_name())).encode()
+        assert told["mlflow.user"] == "andr\\xe9"
 
 
 def test_the_columns_of_mlflows_pages_are_filled(checkout, monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from pipeline import register
 from pipeline.base import paths
 from srcnn import model_files
-from srcnn.registry import EXPERIMENTS_TAG, NoModel
+from srcnn.registry import EXPERIMENTS_TAG, OVER_PACKAGED_TAG, NoModel
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs
 
@@ -45,7 +45,8 @@ def test_of_two_runs_with_a_name_the_newest_is_taken(published, experiment):
 
 
 def test_a_run_without_names_is_not_what_an_empty_name_means(published, experiment):
-    experiment.client.set_tag(published.info.run_id, EXPERIMENTS_TAG, "")
+    for tag in [tag for tag in published.data.tags if tag.startswith(EXPERIMENTS_TAG)]:
+        experiment.client.set_tag(published.info.run_id, tag, "")
     with pytest.raises(NoModel, match="there is no experiment ''"):
         model_files.load("")
 
@@ -60,10 +61,13 @@ def test_an_unknown_name_is_one_error_that_lists_some(published):
 
 
 def test_the_champion_is_the_default_and_an_empty_registry_has_none(store, request):
+    """Where it is better than the package's network."""
     assert model_files.load().name == "packaged:x4"
     with pytest.raises(NoModel, match="there are: none"):
         model_files.load("vgg")
     request.getfixturevalue("published")
+    assert model_files.load().name == "packaged:x2"
+    store.client.set_model_version_tag("srcnn", "1", OVER_PACKAGED_TAG, "0.1")
     assert model_files.load().name == "srcnn version 1"
     assert model_files.load(scale=2).name == "srcnn version 1"
     assert model_files.load(scale=4).name == "packaged:x4"

@@ -1,5 +1,8 @@
 """The champion: the best among models that were validated alike."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from pipeline.tracking import registry
@@ -9,19 +12,27 @@ from srcnn.registry import CHAMPION, SCALE_TAG, UNTRAINED_TAG
 NAME = "srcnn"
 
 
+MODEL = Path("model")  # of all versions
+
+
 @pytest.fixture
 def client(store):
     store.client.create_registered_model(NAME)
+    (MODEL / "artifacts").mkdir(parents=True)
+    (MODEL / "artifacts/srcnn.safetensors").touch()
     return store.client
 
 
-def register(client, gain, data="portraits", scale=4, pictures=8, promote=False, untrained=False):
+def register(
+    client, gain, data="portraits", scale=4, pictures=8, promote=False, untrained=False, source=None
+):
     """Register a version as an experiment does and choose; the champion's version."""
     tags = {GAIN: f"{gain}", DATA: data, SCALE_TAG: f"{scale}", PICTURES: f"{pictures}", CODE: "c"}
     tags[UNTRAINED_TAG] = "true" if untrained else "false"
     experiment = client.get_experiment_by_name("portraits")
     run = client.create_run(experiment.experiment_id)
-    made = client.create_model_version(NAME, "file:///nowhere", run.info.run_id, tags=tags)
+    place = source or MODEL.absolute().as_uri()
+    made = client.create_model_version(NAME, place, run.info.run_id, tags=tags)
     return str(registry.choose_champion(client, NAME, made, promote).version)
 
 
@@ -60,6 +71,33 @@ def test_a_champion_that_was_deleted_is_replaced(client):
     assert register(client, 0.2) == "2"
 
 
+@pytest.mark.parametrize("lost", ["run", "files"])
+def test_a_champion_whose_run_or_files_were_deleted_is_replaced(client, tmp_path, lost):
+    gone = tmp_path / "gone"
+    shutil.copytree(MODEL, gone)
+    register(client, 9.0, source=gone.as_uri())
+    assert register(client, 1.0) == "1"
+    if lost == "run":
+        client.delete_run(client.get_model_version(NAME, "1").run_id)
+    else:
+        shutil.rmtree(gone)
+    assert register(client, 0.5) == "2"
+
+
+def test_an_alias_that_others_keep_moving_is_not_looked_at_for_ever(client, monkeypatch):
+    register(client, 1.0)
+    set_alias = type(client).set_registered_model_alias
+    calls = []
+
+    def stubborn(self, name, alias, version):
+        calls.append(version)
+        set_alias(self, name, alias, "1")
+
+    monkeypatch.setattr(type(client), "set_registered_model_alias", stubborn)
+    assert register(client, 2.0) == "2"
+    assert len(calls) < 10
+
+
 def test_versions_count_as_numbers(client):
     for _ in range(10):
         register(client, 0.1)
@@ -74,7 +112,7 @@ def test_a_choice_overtaken_by_another_host_is_corrected(client, monkeypatch):
 
     def slowly(self, name, alias, version):
         monkeypatch.setattr(type(client), "set_registered_model_alias", set_alias)
-        self.create_model_version(NAME, "file:///nowhere", None, tags=tags)
+        self.create_model_version(NAME, MODEL.absolute().as_uri(), None, tags=tags)
         set_alias(self, name, alias, "3")
         set_alias(self, name, alias, version)  # the stale choice
 

@@ -58,6 +58,9 @@ def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
     patch.chdir(folder)
     patch.delenv("DVC_ROOT", raising=False)
     patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'src'}")
+    odd = folder / "t mp%41é"  # the processes meet in a file there
+    odd.mkdir(exist_ok=True)
+    patch.setenv("TMPDIR", str(odd))
 
 
 def write_params(processes: int) -> None:

@@ -1,0 +1,159 @@
+"""A project's SQLite store, wherever the project's folder is and whatever it is called."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from pipeline import evaluate, plot, register
+from pipeline.base import paths
+from pipeline.compare.experiments import published
+from pipeline.tracking import database
+from pipeline.tracking.store import Store
+from srcnn import mlflow_sqlite, model_files
+from srcnn.registry import OVER_PACKAGED_TAG
+from tests.pipeline.experiment import load_params
+from tests.pipeline.published import all_runs, check_whole
+
+ODD = "o?d #1%41 é&=;"  # what a URL would take for something else
+
+
+@pytest.fixture
+def owned(experiment, project, monkeypatch):
+    """A project with a published experiment, whose model beats the package's; its folder."""
+    folder = project / "project"
+    folder.mkdir()
+    for path in project.iterdir():
+        if path != folder:
+            path.rename(folder / path.name)
+    enter(folder, monkeypatch)
+    register.main(load_params())
+    _client().set_model_version_tag("srcnn", "1", OVER_PACKAGED_TAG, "0.1")
+    return folder
+
+
+def enter(folder, monkeypatch):
+    """Go there, as in a new shell: `mlflow.set_tracking_uri` left its store in the environment."""
+    monkeypatch.chdir(folder)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def _client():
+    return MlflowClient(database.tracking_uri(), registry_uri=database.tracking_uri())
+
+
+def _files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _publish_another():
+    other = load_params(lpips=False)
+    evaluate.main(other)
+    plot.main(other)
+    register.main(other)
+
+
+@pytest.mark.parametrize("first", ["register", "srcnn"])
+@pytest.mark.parametrize("how", ["renamed", "copied"])
+def test_a_project_elsewhere_has_its_models_and_leaves_the_old_folder_alone(
+    owned, monkeypatch, capsys, how, first
+):
+    moved = owned.with_name(ODD)
+    (shutil.move if how == "renamed" else shutil.copytree)(owned, moved)
+    before = _files(owned)
+    enter(moved, monkeypatch)
+    capsys.readouterr()
+    if first == "srcnn":
+        assert model_files.load().name == "srcnn version 1"
+    register.main(load_params())
+    told = capsys.readouterr()
+    assert told.err.count(f"{moved}/mlflow.db came here from {owned}") == 1
+    assert "it was there already" in told.out
+    assert model_files.load().resolver.to_bytes() == paths.WEIGHTS.read_bytes()
+    store = Store(load_params().tracking.experiment)
+    check_whole(store, *all_runs(store))
+    _publish_another()
+    assert len(all_runs(store)) == 2
+    assert all(run.results.evaluation for run in published(store))
+    assert "came here" not in capsys.readouterr().err
+    assert _files(owned) == before
+    assert {path.name for path in owned.parent.iterdir()} <= {"project", ODD}
+    assert owned.exists() == (how == "copied")
+
+
+def test_a_database_that_was_copied_alone_says_where_its_artifacts_are(owned, monkeypatch, capsys):
+    other = owned.with_name("other")
+    (other / ".dvc").mkdir(parents=True)
+    shutil.copy("mlflow.db", other)
+    enter(other, monkeypatch)
+    Store(load_params().tracking.experiment)
+    told = capsys.readouterr().err
+    assert f"other/mlartifacts, which is missing: copy {owned}/mlartifacts there" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_folder_with_two_names_keeps_the_one_it_had(owned, monkeypatch, capsys):
+    moved = owned.with_name("moved")
+    owned.rename(moved)
+    owned.symlink_to(moved)
+    for folder in (moved, owned):
+        enter(folder, monkeypatch)
+        register.main(load_params())
+    told = capsys.readouterr()
+    assert told.out.count("it was there already") == 2
+    assert "came here" not in told.err
+
+
+def test_a_database_of_another_folder_is_left_as_it_is(owned, monkeypatch, capsys):
+    store = Store(load_params().tracking.experiment)
+    (run,) = all_runs(store)
+    shutil.copytree(owned, owned.with_name("clone"))
+    elsewhere = owned.with_name("elsewhere")
+    elsewhere.mkdir()
+    shutil.copy("mlflow.db", elsewhere)
+    enter(owned.with_name("clone"), monkeypatch)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{elsewhere}/mlflow.db")
+    register.main(load_params())
+    assert model_files.load().run_id == run.info.run_id
+    store = Store(load_params().tracking.experiment)
+    (again,) = all_runs(store)
+    assert again.info.artifact_uri == run.info.artifact_uri
+    assert "came here" not in capsys.readouterr().err
+
+
+def test_a_database_that_cannot_be_rewritten_is_one_error(owned, monkeypatch):
+    moved = owned.with_name("moved")
+    owned.rename(moved)
+    enter(moved, monkeypatch)
+    monkeypatch.setattr(mlflow_sqlite, "_replace_prefix", _fail)
+    before = Path("mlflow.db").read_bytes()
+    with pytest.raises(model_files.NoModel, match=r"mlflow\.db cannot be read: \[Errno 28\]"):
+        model_files.load()
+    assert Path("mlflow.db").read_bytes() == before
+
+
+def _fail(connection, old, new):
+    connection.execute("UPDATE runs SET artifact_uri = 'elsewhere'")
+    raise OSError(28, os.strerror(28))
+
+
+@pytest.mark.parametrize("name", ["a.db", ODD, "100%", "a+b", "%2F"])
+def test_a_path_is_the_same_after_a_url(name):
+    file = Path("/some folder", name)
+    assert mlflow_sqlite.database_file(mlflow_sqlite.database_uri(file)) == file
+
+
+def test_a_store_in_an_oddly_named_folder_is_made_there(tmp_path, monkeypatch):
+    folder = tmp_path / ODD
+    (folder / ".dvc").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    Store("portraits")
+    assert {path.name for path in folder.iterdir()} == {".dvc", "mlflow.db", "mlflow.db.lock"}
+    assert [path.name for path in tmp_path.iterdir()] == [ODD]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///b?timeout=9")
+    assert mlflow_sqlite.database_file(database.tracking_uri()) == folder / "b"
+    assert database.tracking_uri().endswith("?timeout=9")
