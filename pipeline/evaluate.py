@@ -165,7 +165,12 @@ def _validation(scores: Sequence[Score], standard: Sequence[Score]) -> dict[str,
     Beside the perceptual ones: how many dB better in PSNR than the package's network of this scale,
     if there is one (its scores are `standard`).
     """
-    means: dict[str, Any] = {"pictures": len(scores), "psnr_over_packaged": None}
+    means: dict[str, Any] = {
+        "pictures": len(scores),
+        "psnr": statistics.fmean(score.psnr for score in scores),
+        "psnr_bicubic": statistics.fmean(score.psnr_bicubic for score in scores),
+        "psnr_over_packaged": None,
+    }
     if standard:
         gains = [score.psnr - other.psnr for score, other in zip(scores, standard, strict=True)]
         means["psnr_over_packaged"] = statistics.fmean(gains)

@@ -42,9 +42,9 @@ class Experiment:
 
     @property
     def gain(self) -> float:
-        """Gain in PSNR over bicubic of the kept weights, on validation pictures."""
-        kept = self.trained.kept
-        return kept["val_psnr"] - kept["val_psnr_bicubic"]
+        """Gain in PSNR over bicubic of the model, on validation pictures."""
+        validation = self.evaluation["validation"]
+        return float(validation["psnr"] - validation["psnr_bicubic"])
 
     @classmethod
     def read(cls) -> Self:
@@ -104,9 +104,9 @@ class Experiment:
             **_measures("test", evaluation),
         }
         validation = evaluation["validation"].items()
-        metrics |= {f"val/{n}": v for n, v in validation if n != "pictures" and v is not None}
-        if "val_perceptual" in kept:
-            metrics["kept/perceptual"] = kept["val_perceptual"]
+        # The curve, too, has a val/psnr: of the last step, and of weights that were not mixed.
+        known = ("pictures", "psnr", "psnr_bicubic")
+        metrics |= {f"val/{n}": v for n, v in validation if n not in known and v is not None}
         for name, scores in evaluation["test_sets"].items():
             metrics |= _measures(f"test-{name}", scores)
         return metrics

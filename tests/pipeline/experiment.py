@@ -30,7 +30,8 @@ def load_params(**evaluate: object) -> Params:
     tree = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
     tree["degrade"]["scale"] = SCALE
     tree["model"]["srcnn"] |= {"kernels": KERNELS, "channels": CHANNELS}
-    tree["train"] |= {"device": "cpu", "threads": 1, "patch_size": 24}
+    tree["machine"] |= {"device": "cpu", "threads": 1}
+    tree["train"]["patch_size"] = tree["finetune"]["patch_size"] = 24
     tree["evaluate"] |= evaluate
     return Params.model_validate(tree)
 
@@ -77,11 +78,11 @@ def write_experiment(test_pictures: int = 5, params: Params | None = None) -> No
     )
     paths.TRAINING_CURVE.parent.mkdir()
     paths.TRAINING_CURVE.write_text(
-        "step,lr,train_loss,train_pixel,train_perceptual,val_loss,train_psnr,train_psnr_bicubic,"
+        "step,lr,train_loss,train_pixel,val_loss,train_psnr,train_psnr_bicubic,"
         "val_psnr,val_psnr_bicubic\n"
-        "0,,,,,0.002,29.0,30.0,28.5,29.5\n"
-        "5,0.001,0.0018,0.0018,,,,,,\n"
-        "10,0.001,0.0015,0.0015,,0.0016,30.5,30.0,30.1,29.5\n"
+        "0,,,,0.002,29.0,30.0,28.5,29.5\n"
+        "5,0.001,0.0018,0.0018,,,,,\n"
+        "10,0.001,0.0015,0.0015,0.0016,30.5,30.0,30.1,29.5\n"
     )
     _write_records(params or load_params())
 
@@ -91,7 +92,7 @@ def _write_records(params: Params) -> None:
     pairs = Pairs.open(paths.PAIRS).digest
     Degraded({**made["fetch"], **made["grayscale-and-degrade"]}, pairs).write(paths.DEGRADED)
     Trained(
-        params=Inputs.of("train", params).params,
+        params=Inputs.of("train", params).params | _loss(params),
         key="key",
         environment=ENVIRONMENT,
         pairs=pairs,
@@ -99,3 +100,9 @@ def _write_records(params: Params) -> None:
         curve=digest(paths.TRAINING_CURVE),
         kept={"step": 10, "val_loss": 0.0016, "val_psnr": 30.1, "val_psnr_bicubic": 29.5},
     ).write(paths.TRAINED)
+
+
+def _loss(params: Params) -> dict[str, object]:
+    """What `finetune` adds to the record where it passes the network on."""
+    given = Inputs.of("finetune", params).params
+    return {name: value for name, value in given.items() if name.startswith("loss.")}
