@@ -21,19 +21,19 @@ from pipeline.base.record import Evaluated, Trained
 from pipeline.perceptual.judges import Judges, find_judges
 from pipeline.sources import testsets
 from srcnn import packaged
-from srcnn.evaluation import (
+from srcnn.hardware import choose_device, make_deterministic
+from srcnn.inference import SuperResolver
+from srcnn.pairs import Pairs
+from srcnn.pictures import images
+from srcnn.progress import progress
+from srcnn.scoring.measures import JUDGES, MEASURES, measures_among
+from srcnn.scoring.protocol import (
     Score,
     megapixels_per_second,
     score_pairs,
     score_test_set,
     summarise,
 )
-from srcnn.hardware import choose_device, make_deterministic
-from srcnn.inference import SuperResolver
-from srcnn.measures import JUDGES, MEASURES, measures_among
-from srcnn.pairs import Pairs
-from srcnn.pictures import images
-from srcnn.progress import progress
 from srcnn.splits import evenly_spaced
 
 _DECIMALS = 6

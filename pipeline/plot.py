@@ -18,10 +18,10 @@ from pipeline.base.inputs import digest
 from pipeline.base.params import Params
 from pipeline.base.record import Trained
 from srcnn import figures
-from srcnn.evaluation import Score
 from srcnn.hardware import make_deterministic
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.pairs import Pairs
+from srcnn.scoring.protocol import Score
 from srcnn.splits import evenly_spaced
 
 # Every run keeps its pictures in MLflow, so their number and size are bounded.

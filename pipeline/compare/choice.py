@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.base.stage import StageError
 from pipeline.compare.experiments import Experiment
-from srcnn.measures import GMSD, JUDGES, Measure
+from srcnn.scoring.measures import GMSD, JUDGES, Measure
 
 _GAIN = "val/psnr_gain"
 _LISTED = 6  # of the experiments that there are, in a message

@@ -11,8 +11,8 @@ from pipeline.base.paths import HELD_OUT
 from pipeline.base.stage import StageError
 from pipeline.compare.experiments import Experiment, Reconstruction
 from pipeline.compare.parameters import differing
-from srcnn.measures import Measure, measures_among
-from srcnn.statistics import Difference, compare
+from srcnn.scoring.measures import Measure, measures_among
+from srcnn.scoring.statistics import Difference, compare
 
 _PROTOCOL = ("scale", "luma", "shave")
 # What a change of these means for the test pictures is said by name.

@@ -17,8 +17,8 @@ from pipeline.base.stage import StageError
 from pipeline.compare import experiments, wording
 from pipeline.compare.experiments import Experiment
 from srcnn import figures
-from srcnn.measures import GMSD, JUDGES, MEASURES, PSNR, SSIM, Measure
-from srcnn.statistics import FEWEST_SOURCES
+from srcnn.scoring.measures import GMSD, JUDGES, MEASURES, PSNR, SSIM, Measure
+from srcnn.scoring.statistics import FEWEST_SOURCES
 
 _FREE = ("loss.", "evaluate.", "tracking.")
 _LAYERS = "loss.perceptual_layers."

@@ -11,7 +11,7 @@ from pipeline.base import stage
 from pipeline.base.inputs import digest
 from pipeline.base.params import Loss
 from pipeline.perceptual.weights import existing_file
-from srcnn.evaluation import Judge
+from srcnn.scoring.protocol import Judge
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Judges:
     """The perceptual measures that can be taken.
 
     Attributes:
-        measures: by their names in `srcnn.measures`.
+        measures: by their names in `srcnn.scoring.measures`.
         notes: why the others cannot.
         vgg19_weights: whose weights the VGG19 distance is measured with; distances of different
             weights cannot be compared.
@@ -64,7 +64,7 @@ def _find_vgg19(loss: Loss, device: torch.device, judges: Judges) -> None:
 def _vgg19_distance(loss: Loss, device: torch.device) -> tuple[Judge, str]:
     """The VGG19 distance, and whose weights it is measured with."""
     from srcnn.perceptual import embedded
-    from srcnn.perceptual.measures import VGGDistance
+    from srcnn.scoring.learned import VGGDistance
 
     file = existing_file(loss)
     if file:
@@ -82,8 +82,8 @@ def _find_lpips(wanted: bool | Literal["auto"], device: torch.device, judges: Ju
     if wanted is False:
         judges.notes["lpips"] = "evaluate.lpips is false"
         return
-    from srcnn.perceptual.measures import LPIPS
     from srcnn.perceptual.pretrained import WeightsUnavailable
+    from srcnn.scoring.learned import LPIPS
 
     try:
         judges.measures["lpips"] = LPIPS(download=wanted is True, device=device)

@@ -10,8 +10,8 @@ import pandas as pd
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import digest, hash_of
 from pipeline.base.record import Degraded, Evaluated, Trained
-from srcnn.measures import measures_among
 from srcnn.pairs import Pairs
+from srcnn.scoring.measures import measures_among
 
 
 @dataclass(frozen=True)

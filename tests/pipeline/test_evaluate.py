@@ -10,10 +10,10 @@ from pipeline.base import paths
 from pipeline.base.stage import StageError
 from pipeline.evaluate import main
 from srcnn import packaged
-from srcnn.evaluation import score_pairs
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs
-from srcnn.perceptual.measures import VGGDistance
+from srcnn.scoring.learned import VGGDistance
+from srcnn.scoring.protocol import score_pairs
 from tests.pipeline.experiment import load_params, picture, write_experiment, write_picture
 
 

@@ -8,8 +8,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from srcnn import figures
-from srcnn.evaluation import Score
 from srcnn.figures.style import BLUE, VERMILION
+from srcnn.scoring.protocol import Score
 
 
 def noise(seed, shape):

@@ -15,8 +15,8 @@ from pipeline.base.paths import HELD_OUT
 from pipeline.compare import wording
 from pipeline.compare.experiments import Experiment, Reconstruction
 from pipeline.compare.results import Comparison
-from srcnn.measures import Measure
-from srcnn.statistics import Difference
+from srcnn.scoring.measures import Measure
+from srcnn.scoring.statistics import Difference
 
 _TEMPLATES = Path(__file__).parent
 

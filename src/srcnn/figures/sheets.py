@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from srcnn.evaluation import Score
 from srcnn.figures.style import DPI, INK, ORANGE, STYLE, lines
-from srcnn.measures import PSNR, SSIM
-from srcnn.metrics import finite_psnr
+from srcnn.scoring.classical import finite_psnr
+from srcnn.scoring.measures import PSNR, SSIM
+from srcnn.scoring.protocol import Score
 
 Window = tuple[int, int, int, int]  # top, left, height, width in pixels
 

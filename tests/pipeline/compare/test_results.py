@@ -7,7 +7,7 @@ import pytest
 from pipeline.base.stage import StageError
 from pipeline.compare import wording
 from pipeline.compare.results import compare_experiments
-from srcnn.measures import PSNR, VGG19
+from srcnn.scoring.measures import PSNR, VGG19
 from tests.pipeline.compare.compared import experiment, with_scores
 
 

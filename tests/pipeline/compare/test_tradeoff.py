@@ -7,7 +7,7 @@ from PIL import Image
 
 from pipeline.base.stage import StageError
 from pipeline.compare import experiments, tradeoff
-from srcnn.measures import GMSD, LPIPS, VGG19
+from srcnn.scoring.measures import GMSD, LPIPS, VGG19
 from tests.pipeline.compare.compared import experiment
 from tests.pipeline.experiment import load_params
 

@@ -22,8 +22,8 @@ from srcnn.command.cli import main
 from srcnn.command.demo import scratch, work
 from srcnn.command.demo.models import Models
 from srcnn.imresize import downscale
-from srcnn.measures import GMSD, PSNR, SSIM, VGG19
 from srcnn.perceptual.pretrained import WeightsUnavailable
+from srcnn.scoring.measures import GMSD, PSNR, SSIM, VGG19
 from srcnn.upscaling import Upscaler
 from tests import optional
 from tests.models import model_file, resolver

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from srcnn.command.demo import guard, work
 from srcnn.command.demo.models import Models
 from srcnn.command.demo.work import BICUBIC, HR, A, B, Results
-from srcnn.measures import Measure
+from srcnn.scoring.measures import Measure
 
 _NONE = "none"
 _ENLARGE, _DEGRADE = "The picture", "The picture shrunk, to compare with the original"

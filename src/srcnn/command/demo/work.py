@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from srcnn import measures, metrics
 from srcnn.color import luma
 from srcnn.command.demo.models import load
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
-from srcnn.measures import GMSD, PSNR, SSIM, Measure
-from srcnn.perceptual.measures import LPIPS, VGGDistance
 from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 from srcnn.pictures import images
+from srcnn.scoring import classical, measures
+from srcnn.scoring.learned import LPIPS, VGGDistance
+from srcnn.scoring.measures import GMSD, PSNR, SSIM, Measure
 from srcnn.upscaling import OutOfTime, Upscaler
 
 # What two cores enlarge while somebody waits.
@@ -34,9 +34,9 @@ _MAX_PERCEPTUAL_PIXELS = 1_000_000
 
 Score = Callable[[np.ndarray, np.ndarray], float]
 _PIXEL_SCORES: dict[Measure, Score] = {
-    PSNR: metrics.psnr,
-    SSIM: metrics.ssim,
-    GMSD: metrics.gmsd,
+    PSNR: classical.psnr,
+    SSIM: classical.ssim,
+    GMSD: classical.gmsd,
 }
 
 HR, BICUBIC, A, B = "original", "bicubic", "A", "B"
@@ -147,7 +147,7 @@ def _whole(bands: list[np.ndarray]) -> np.ndarray:
 
 def _scores(picture: np.ndarray, hr: np.ndarray, model: SuperResolver) -> dict[Measure, float]:
     """By the protocol of the evaluation: luma, `scale` pixels shaved off each side."""
-    got, original = (metrics.shave(luma(each, model.luma), model.scale) for each in (picture, hr))
+    got, original = (classical.shave(luma(each, model.luma), model.scale) for each in (picture, hr))
     scores = _PIXEL_SCORES
     if got.size <= _MAX_PERCEPTUAL_PIXELS and min(got.shape) >= LPIPS.smallest:
         scores = _PIXEL_SCORES | _learned_scores()

@@ -18,16 +18,16 @@ import numpy as np
 from srcnn.color import luma
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver, bicubic
-from srcnn.measures import MEASURES
-from srcnn.metrics import finite_psnr, gmsd, shave, ssim
 from srcnn.pairs import Pairs
-from srcnn.statistics import bootstrap_interval, source_means
+from srcnn.scoring.classical import finite_psnr, gmsd, shave, ssim
+from srcnn.scoring.measures import MEASURES
+from srcnn.scoring.statistics import bootstrap_interval, source_means
 
 _TEST_SET_LUMA = "studio"
 
 
 class Judge(Protocol):
-    """A perceptual measure of `srcnn.perceptual.measures`; lower is better."""
+    """A perceptual measure of `srcnn.scoring.learned`; lower is better."""
 
     smallest: int  # pixels on each side that a picture must have
 
@@ -163,7 +163,7 @@ def score_test_set(
     Args:
         resolver: the model; one trained on full-range luma is at a disadvantage here.
         pictures: names and pictures, uint8 gray (H, W) or RGB (H, W, 3), at least
-            `metrics.smallest_side(scale)` high and wide after the crop.
+            `classical.smallest_side(scale)` high and wide after the crop.
         judges, judged: see `score_pairs`.
     """
     scale = resolver.scale
@@ -181,7 +181,7 @@ def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
 
     For each measure `m`, over the pictures: the means `m`, `m_bicubic` and `m_gain`, as the
     literature gives them, and the standard deviations `m_std` and `m_gain_std` (divided by n - 1).
-    Over the sources, see `srcnn.statistics`: the mean `m_source_gain` and its 95 % interval
+    Over the sources, see `srcnn.scoring.statistics`: the mean `m_source_gain` and its 95 % interval
     `m_source_gain_ci95` = [low, high]. Beside them the numbers of `pictures` and `sources`; for
     learned measures those that they were taken of, `m_pictures` and `m_sources`, and only
     `m` = None if there are none.

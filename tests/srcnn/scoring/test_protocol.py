@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srcnn.evaluation import (
+from srcnn.pairs import Pairs, PairsWriter
+from srcnn.scoring.classical import smallest_side
+from srcnn.scoring.protocol import (
     Score,
     megapixels_per_second,
     score_pairs,
@@ -15,8 +17,6 @@ from srcnn.evaluation import (
     score_test_set,
     summarise,
 )
-from srcnn.metrics import smallest_side
-from srcnn.pairs import Pairs, PairsWriter
 
 
 class Resolver:

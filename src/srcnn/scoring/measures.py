@@ -1,6 +1,6 @@
 """What SR is measured by: the one table of names, units, decimals and directions.
 
-How a measure is computed is in `srcnn.metrics` and `srcnn.perceptual.measures`.
+How a measure is computed is in `srcnn.scoring.classical` and `srcnn.scoring.learned`.
 """
 
 from collections.abc import Collection
