@@ -60,7 +60,7 @@ def best_of_each_kind(found: Sequence[Experiment]) -> tuple[Experiment, Experime
             judge = _judge(judged)
             return (
                 max(pixel, key=lambda experiment: experiment.metrics[_GAIN]),
-                min(judged, key=lambda experiment: experiment.metrics[f"val/{judge.name}"]),
+                max(judged, key=lambda e: judge.gain(e.metrics[f"val/{judge.name}"], 0)),
             )
     raise StageError(
         "MLflow holds no pixel-only and perceptual experiment on the same data and "

@@ -10,8 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,60 +18,39 @@ from srcnn.color import luma
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.pairs import Pairs
-from srcnn.scoring.classical import finite_psnr, gmsd, shave, ssim
-from srcnn.scoring.measures import MEASURES
+from srcnn.scoring.classical import shave
+from srcnn.scoring.measures import MEASURES, Function, Measure
+from srcnn.scoring.scores import Score
 from srcnn.scoring.statistics import bootstrap_interval, source_means
 
 _TEST_SET_LUMA = "studio"
 
-
-class Judge(Protocol):
-    """A perceptual measure of `srcnn.scoring.learned`; lower is better."""
-
-    smallest: int  # pixels on each side that a picture must have
-
-    def __call__(self, a: np.ndarray, b: np.ndarray, luma_range: str) -> float:
-        """Distance of two uint8 (H, W) lumas, of range "full" or "studio"."""
-        ...
-
-
-_NO_JUDGES: Mapping[str, Judge] = {}
 _EVERY_PLACE = range(sys.maxsize)
 
 
-@dataclass(frozen=True)
-class Score:
-    """One picture's measures: PSNR in dB, SSIM, GMSD (lower is better); of SR and of bicubic.
+def measured(
+    picture: np.ndarray,
+    hr: np.ndarray | None,
+    luma_range: str,
+    functions: Mapping[Measure, Function],
+) -> dict[str, float]:
+    """The measures of a picture, by name, that it is large enough for.
 
-    The perceptual measures, lower is better, are None where they were not taken. A network trained
-    with VGG19 features is good at `vgg19` by construction: `lpips` and `gmsd` judge independently.
-
-    Attributes:
-        id: name of the picture.
-        source: the source picture it was cut from; one source's pictures are not independent.
-        luma: the range of the luma that was scored, "full" or "studio".
-        pixels: digest of the HR luma: equal only if size and pixels are.
+    Args:
+        picture: uint8 (H, W).
+        hr: its original, uint8 (H, W); None: only what needs none is measured.
+        luma_range: what they are the luma of, "full" or "studio".
+        functions: of the measures to take.
     """
-
-    id: str
-    source: str
-    luma: str
-    pixels: str
-    psnr: float
-    ssim: float
-    gmsd: float
-    psnr_bicubic: float
-    ssim_bicubic: float
-    gmsd_bicubic: float
-    vgg19: float | None = None
-    lpips: float | None = None
-    vgg19_bicubic: float | None = None
-    lpips_bicubic: float | None = None
-
-    def gain(self, measure: str) -> float:
-        """How much better SR is than bicubic; positive is better, for every measure."""
-        values = getattr(self, measure), getattr(self, f"{measure}_bicubic")
-        return MEASURES[measure].gain(*values)
+    values = {}
+    for measure, function in functions.items():
+        if min(picture.shape) < function.smallest:
+            continue
+        if not measure.needs_original:
+            values[measure.name] = function.take(picture, luma_range)
+        elif hr is not None:
+            values[measure.name] = function.take(picture, hr, luma_range)
+    return values
 
 
 def score_picture(
@@ -83,7 +61,7 @@ def score_picture(
     hr: np.ndarray,
     border: int,
     luma_range: str,
-    judges: Mapping[str, Judge] = _NO_JUDGES,
+    functions: Mapping[Measure, Function],
 ) -> Score:
     """Score one SR picture and the bicubic baseline against HR.
 
@@ -95,28 +73,14 @@ def score_picture(
         hr: uint8 (H, W).
         border: pixels left out on each side.
         luma_range: what they are the luma of, "full" or "studio".
-        judges: perceptual measures to take as well, by name, if the picture is large enough.
+        functions: of the measures to take, if the picture is large enough.
     """
-    pixels = _digest(hr)
-    sr, baseline, hr = (shave(picture, border) for picture in (sr, baseline, hr))
-    perceptual = {}
-    for name, judge in judges.items():
-        if min(hr.shape) >= judge.smallest:
-            perceptual[name] = judge(sr, hr, luma_range)
-            perceptual[f"{name}_bicubic"] = judge(baseline, hr, luma_range)
-    return Score(
-        id=picture_id,
-        source=source,
-        luma=luma_range,
-        pixels=pixels,
-        psnr=finite_psnr(sr, hr),
-        ssim=ssim(sr, hr),
-        gmsd=gmsd(sr, hr),
-        psnr_bicubic=finite_psnr(baseline, hr),
-        ssim_bicubic=ssim(baseline, hr),
-        gmsd_bicubic=gmsd(baseline, hr),
-        **perceptual,
+    inside = shave(hr, border)
+    of_sr, of_bicubic = (
+        measured(shave(picture, border), inside, luma_range, functions)
+        for picture in (sr, baseline)
     )
+    return Score(picture_id, source, luma_range, _digest(hr), of_sr, of_bicubic)
 
 
 def _digest(picture: np.ndarray) -> str:
@@ -127,31 +91,29 @@ def _digest(picture: np.ndarray) -> str:
 def score_pairs(
     resolver: SuperResolver,
     pairs: Pairs,
-    judges: Mapping[str, Judge] = _NO_JUDGES,
-    judged: Container[int] = _EVERY_PLACE,
+    functions: Mapping[Measure, Function],
+    sample: Container[int] = _EVERY_PLACE,
 ) -> Iterator[Score]:
     """Score every picture of a data set of LR/HR pairs, in order.
 
     Args:
         resolver: the model.
         pairs: LR/HR pairs.
-        judges: perceptual measures to take as well, by name.
-        judged: indices of the pictures to take them of.
+        functions: of the measures to take.
+        sample: indices of the pictures to take learned measures of.
     """
     for i, (picture_id, source) in enumerate(zip(pairs.ids, pairs.sources, strict=True)):
         lr, hr = pairs.lr(i), pairs.hr(i)
-        baseline = bicubic(lr, pairs.scale)
-        judging = judges if i in judged else {}
-        yield score_picture(
-            picture_id, source, resolver(lr), baseline, hr, pairs.scale, pairs.luma, judging
-        )
+        sr, baseline = resolver(lr), bicubic(lr, pairs.scale)
+        taken = _taken(functions, i in sample)
+        yield score_picture(picture_id, source, sr, baseline, hr, pairs.scale, pairs.luma, taken)
 
 
 def score_test_set(
     resolver: SuperResolver,
     pictures: Iterable[tuple[str, np.ndarray]],
-    judges: Mapping[str, Judge] = _NO_JUDGES,
-    judged: Container[int] = _EVERY_PLACE,
+    functions: Mapping[Measure, Function],
+    sample: Container[int] = _EVERY_PLACE,
 ) -> Iterator[Score]:
     """Score HR pictures by the literature's protocol, that of the published SRCNN figures.
 
@@ -164,16 +126,20 @@ def score_test_set(
         resolver: the model; one trained on full-range luma is at a disadvantage here.
         pictures: names and pictures, uint8 gray (H, W) or RGB (H, W, 3), at least
             `classical.smallest_side(scale)` high and wide after the crop.
-        judges, judged: see `score_pairs`.
+        functions, sample: see `score_pairs`.
     """
     scale = resolver.scale
     for i, (name, picture) in enumerate(pictures):
         luma_range = "full" if picture.ndim == 2 else _TEST_SET_LUMA
         hr = crop_to_multiple(luma(picture, luma_range), scale)
         lr = downscale(hr.astype(np.float64), scale)
-        baseline = bicubic(lr, scale)
-        judging = judges if i in judged else {}
-        yield score_picture(name, name, resolver(lr), baseline, hr, scale, luma_range, judging)
+        sr, baseline = resolver(lr), bicubic(lr, scale)
+        taken = _taken(functions, i in sample)
+        yield score_picture(name, name, sr, baseline, hr, scale, luma_range, taken)
+
+
+def _taken(functions: Mapping[Measure, Function], in_sample: bool) -> Mapping[Measure, Function]:
+    return {m: function for m, function in functions.items() if in_sample or not m.learned}
 
 
 def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
@@ -183,8 +149,8 @@ def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
     literature gives them, and the standard deviations `m_std` and `m_gain_std` (divided by n - 1).
     Over the sources, see `srcnn.scoring.statistics`: the mean `m_source_gain` and its 95 % interval
     `m_source_gain_ci95` = [low, high]. Beside them the numbers of `pictures` and `sources`; for
-    learned measures those that they were taken of, `m_pictures` and `m_sources`, and only
-    `m` = None if there are none.
+    learned measures, and others that were not taken of all, those that they were taken of,
+    `m_pictures` and `m_sources`, and only `m` = None if there are none.
     A gain is positive where SR is better than bicubic, for every measure. What one picture, or too
     few sources, cannot tell is None.
 
@@ -194,11 +160,11 @@ def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
     if not scores:
         raise ValueError("there are no scores to summarise")
     summary: dict[str, Any] = _counts("", scores)
-    summary |= _summarise(scores, [m.name for m in MEASURES.values() if not m.learned], seed)
-    for name in (m.name for m in MEASURES.values() if m.learned):
-        taken = [score for score in scores if getattr(score, name) is not None]
-        summary |= _counts(f"{name}_", taken)
-        summary |= _summarise(taken, [name], seed) if taken else {name: None}
+    for measure in MEASURES.values():
+        taken = [score for score in scores if measure.name in score.sr]
+        if measure.learned or len(taken) < len(scores):
+            summary |= _counts(f"{measure.name}_", taken)
+        summary |= _of_measure(measure, taken, seed) if taken else {measure.name: None}
     return summary
 
 
@@ -207,25 +173,21 @@ def _counts(prefix: str, scores: Sequence[Score]) -> dict[str, int]:
     return {f"{prefix}pictures": len(scores), f"{prefix}sources": len(sources)}
 
 
-def _summarise(scores: Sequence[Score], measures: Sequence[str], seed: int) -> dict[str, Any]:
-    summary: dict[str, Any] = {}
-    gains = np.array([[score.gain(measure) for measure in measures] for score in scores])
-    means = source_means(gains, [score.source for score in scores])
-    intervals = bootstrap_interval(means, seed)
-    for k, measure in enumerate(measures):
-        values = [getattr(score, measure) for score in scores]
-        summary |= {
-            measure: statistics.fmean(values),
-            f"{measure}_std": _deviation(values),
-            f"{measure}_bicubic": statistics.fmean(
-                getattr(score, f"{measure}_bicubic") for score in scores
-            ),
-            f"{measure}_gain": statistics.fmean(gains[:, k]),
-            f"{measure}_gain_std": _deviation(gains[:, k]),
-            f"{measure}_source_gain": float(means[:, k].mean()),
-            f"{measure}_source_gain_ci95": None if intervals is None else intervals[:, k].tolist(),
-        }
-    return summary
+def _of_measure(measure: Measure, scores: Sequence[Score], seed: int) -> dict[str, Any]:
+    name = measure.name
+    values = [score.sr[name] for score in scores]
+    gains = np.array([score.gain(measure) for score in scores])
+    means = source_means(gains[:, None], [score.source for score in scores])
+    interval = bootstrap_interval(means, seed)
+    return {
+        name: statistics.fmean(values),
+        f"{name}_std": _deviation(values),
+        f"{name}_bicubic": statistics.fmean(score.bicubic[name] for score in scores),
+        f"{name}_gain": statistics.fmean(gains),
+        f"{name}_gain_std": _deviation(gains),
+        f"{name}_source_gain": float(means.mean()),
+        f"{name}_source_gain_ci95": None if interval is None else interval[:, 0].tolist(),
+    }
 
 
 def megapixels_per_second(resolver: SuperResolver, lr: np.ndarray, repeats: int = 9) -> float:
