@@ -52,9 +52,7 @@ def score(picture_id="a", source="a", psnr=30.0, sr=NONE, bicubic=NONE):
 
 
 def test_a_score_is_what_the_definitions_give():
-    result = score_picture(
-        "a", "s", flat(110), flat(120), flat(100), border=4, luma_range="full", functions=CLASSICAL
-    )
+    result = score_picture("a", "s", flat(110), flat(120), flat(100), 4, "full", CLASSICAL)
 
     assert (result.id, result.source) == ("a", "s")
     assert result.sr["psnr"] == pytest.approx(10 * math.log10(255**2 / 100))
@@ -67,17 +65,13 @@ def test_a_score_is_what_the_definitions_give():
 
 def test_the_border_is_left_out_of_every_measure():
     hr, sr, baseline = noise(0, (30, 34)), noise(1, (30, 34)), noise(2, (30, 34))
-    before = score_picture(
-        "a", "a", sr, baseline, hr, border=3, luma_range="full", functions=CLASSICAL
-    )
+    before = score_picture("a", "a", sr, baseline, hr, 3, "full", CLASSICAL)
 
     for picture in (hr, sr, baseline):
         picture[:3] = picture[-3:] = 255 - picture[:3]
         picture[:, :3] = picture[:, -3:] = 0
 
-    after = score_picture(
-        "a", "a", sr, baseline, hr, border=3, luma_range="full", functions=CLASSICAL
-    )
+    after = score_picture("a", "a", sr, baseline, hr, 3, "full", CLASSICAL)
     assert replace(after, pixels=before.pixels) == before
 
 
@@ -127,9 +121,7 @@ def test_one_picture_has_no_deviation_and_no_interval():
 
 
 def test_perfect_pictures_give_strict_json():
-    perfect = score_picture(
-        "a", "a", flat(9), flat(9), flat(9), border=2, luma_range="full", functions=CLASSICAL
-    )
+    perfect = score_picture("a", "a", flat(9), flat(9), flat(9), 2, "full", CLASSICAL)
 
     summary = summarise([perfect, replace(perfect, source="b")], seed=0)
 

@@ -208,5 +208,5 @@ def test_under_no_difference_few_comparisons_are_significant():
 
 
 def test_measures_are_the_columns_with_a_bicubic_twin():
-    columns = ["set", "id", "psnr", "lpips", "psnr_bicubic", "lpips_bicubic", "note"]
+    columns = ["set", "id", "lpips", "psnr", "ssim", "psnr_bicubic", "lpips_bicubic", "note"]
     assert measures_among(columns) == [PSNR, LPIPS]
