@@ -21,9 +21,9 @@ from srcnn.hardware import choose_precision, keep_freed_memory, make_determinist
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.losses import ReconstructionLoss
-from srcnn.metrics import finite_psnr, shave
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.pictures import images
+from srcnn.scoring.classical import finite_psnr, shave
 from srcnn.splits import split_of
 from srcnn.training import Settings, Training
 

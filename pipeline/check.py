@@ -281,9 +281,9 @@ def before_evaluate(params: Params) -> None:
     if params.loss.vgg19_file or params.evaluate.lpips is True:
         import torch
 
-        from pipeline.perceptual.judges import find_judges
+        from pipeline.perceptual.measures import find_measures
 
-        find_judges(params.loss, params.evaluate.lpips, torch.device("cpu"))
+        find_measures(params.loss, params.evaluate, torch.device("cpu"))
 
 
 if __name__ == "__main__":

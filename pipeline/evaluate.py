@@ -6,37 +6,28 @@ and GMSD are the independent judges.
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from pipeline import check
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
 from pipeline.base.params import Loss, Params, nested
 from pipeline.base.record import Evaluated, Trained
-from pipeline.perceptual.judges import Judges, find_judges
+from pipeline.perceptual.measures import Found, find_measures
 from pipeline.sources import testsets
 from srcnn import packaged
-from srcnn.evaluation import (
-    Score,
-    megapixels_per_second,
-    score_pairs,
-    score_test_set,
-    summarise,
-)
 from srcnn.hardware import choose_device, make_deterministic
 from srcnn.inference import SuperResolver
-from srcnn.measures import JUDGES, MEASURES, measures_among
 from srcnn.pairs import Pairs
 from srcnn.pictures import images
 from srcnn.progress import progress
+from srcnn.scoring.measures import MEASURES, PSNR, measures_among
+from srcnn.scoring.protocol import megapixels_per_second, score_pairs, score_test_set, summarise
+from srcnn.scoring.scores import DECIMALS, Score, write_scores
 from srcnn.splits import evenly_spaced
-
-_DECIMALS = 6
 
 
 def main(params: Params) -> None:
@@ -48,7 +39,7 @@ def main(params: Params) -> None:
             all of this before anything is scored.
     """
     check.before_evaluate(params)
-    found = testsets.find(params)
+    sets = testsets.find(params)
     device = choose_device(params.machine.device)
     make_deterministic(params.machine.threads)
     trained = Trained.read(paths.TRAINED)
@@ -61,27 +52,28 @@ def main(params: Params) -> None:
 
     test = pairs.split(paths.HELD_OUT)
     most = params.evaluate.perceptual_pictures
-    judges = find_judges(loss, params.evaluate.lpips, device)
-    judging = judges.measures, set(evenly_spaced(len(test), most))
+    found = find_measures(loss, params.evaluate, device)
+    sample = set(evenly_spaced(len(test), most))
     scores = {
-        paths.HELD_OUT: _all(score_pairs(resolver, test, *judging), paths.HELD_OUT, len(test))
+        paths.HELD_OUT: _all(
+            score_pairs(resolver, test, found.functions, sample), paths.HELD_OUT, len(test)
+        )
     }
     val = pairs.split("val")
     val = val.select(evenly_spaced(len(val), trained.params["train.val_pictures"]))
-    validation = _all(score_pairs(resolver, val, judges.measures), "val", len(val))
+    validation = _all(score_pairs(resolver, val, found.functions), "val", len(val))
     if packaged_file := packaged.file(packaged.reference(resolver.scale)):
-        standard = list(score_pairs(SuperResolver.load(packaged_file, device), val))
+        other = SuperResolver.load(packaged_file, device)
+        standard = list(score_pairs(other, val, {PSNR: found.functions[PSNR]}))
     else:
         standard = []
-    for name, files in found.items():
-        judging = judges.measures, set(evenly_spaced(len(files), most))
-        scores[name] = _all(score_test_set(resolver, _read(files), *judging), name, len(files))
+    for name, files in sets.items():
+        sample = set(evenly_spaced(len(files), most))
+        of_set = score_test_set(resolver, _read(files), found.functions, sample)
+        scores[name] = _all(of_set, name, len(files))
 
-    rows = [{"set": name} | _rounded(asdict(s)) for name, of_set in scores.items() for s in of_set]
-    artifacts.write_text(
-        paths.PER_IMAGE, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
-    )
-    evaluation = _evaluation(scores, validation, standard, resolver, judges, loss, params.seed)
+    artifacts.write_text(paths.PER_IMAGE, write_scores(scores))
+    evaluation = _evaluation(scores, validation, standard, resolver, found, loss, params.seed)
     artifacts.write_json(paths.EVALUATION, evaluation)
     artifacts.write_json(paths.SUMMARY, _summary(evaluation))
     Evaluated(
@@ -111,7 +103,7 @@ def _evaluation(
     validation: Sequence[Score],
     standard: Sequence[Score],
     resolver: SuperResolver,
-    judges: Judges,
+    found: Found,
     loss: Loss,
     seed: int,
 ) -> dict[str, Any]:
@@ -122,7 +114,7 @@ def _evaluation(
             **_luma(of_set),
             "model_luma": resolver.luma,
             "shave": resolver.scale,
-            **_with_notes(_rounded(summarise(of_set, seed)), judges),
+            **_with_notes(_rounded(summarise(of_set, seed)), found),
         }
         for name, of_set in scores.items()
     }
@@ -130,7 +122,7 @@ def _evaluation(
         **summaries.pop(paths.HELD_OUT),
         "network": resolver.model.label,
         "loss": _describe(loss),
-        "vgg19_weights": judges.vgg19_weights,
+        **{f"{m.name}_weights": f.weights for m, f in found.functions.items() if f.weights},
         "trained_in": resolver.precision,
         "parameters": sum(parameter.numel() for parameter in resolver.model.parameters()),
         "macs_per_pixel": resolver.model.macs_per_pixel,
@@ -162,32 +154,32 @@ def _luma(scores: Sequence[Score]) -> dict[str, str]:
 def _validation(scores: Sequence[Score], standard: Sequence[Score]) -> dict[str, Any]:
     """Mean measures of the validation pictures, by which runs are chosen.
 
-    Beside the perceptual ones: how many dB better in PSNR than the package's network of this scale,
-    if there is one (its scores are `standard`).
+    Beside them: how many dB better in PSNR than the package's network of this scale, if there is
+    one (its scores are `standard`).
     """
     means: dict[str, Any] = {
         "pictures": len(scores),
-        "psnr": statistics.fmean(score.psnr for score in scores),
-        "psnr_bicubic": statistics.fmean(score.psnr_bicubic for score in scores),
+        "psnr_bicubic": statistics.fmean(score.bicubic["psnr"] for score in scores),
         "psnr_over_packaged": None,
     }
     if standard:
-        gains = [score.psnr - other.psnr for score, other in zip(scores, standard, strict=True)]
+        pairs = zip(scores, standard, strict=True)
+        gains = [score.sr["psnr"] - other.sr["psnr"] for score, other in pairs]
         means["psnr_over_packaged"] = statistics.fmean(gains)
-    for name in (measure.name for measure in MEASURES.values() if measure in JUDGES):
-        taken = [value for score in scores if (value := getattr(score, name)) is not None]
+    for name in MEASURES:
+        taken = [score.sr[name] for score in scores if name in score.sr]
         means[name] = statistics.fmean(taken) if taken else None
     return means
 
 
-def _with_notes(summary: dict[str, Any], judges: Judges) -> dict[str, Any]:
-    """Say of each perceptual measure that was not taken why it was not."""
+def _with_notes(summary: dict[str, Any], found: Found) -> dict[str, Any]:
+    """Say of each measure that was not taken why it was not."""
     notes = {}
-    for name in (measure.name for measure in MEASURES.values() if measure.learned):
+    for name, measure in MEASURES.items():
         if summary[name] is None:
-            why = judges.notes.get(name)
+            why = found.notes.get(name)
             if why is None:
-                side = judges.measures[name].smallest
+                side = found.functions[measure].smallest
                 why = f"without its border no picture is as large as {side}x{side}"
             notes[f"{name}_note"] = f"not measured ({why})"
     return summary | notes
@@ -213,7 +205,7 @@ def _rounded(value: Any) -> Any:
         return {key: _rounded(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_rounded(each) for each in value]
-    return round(value, _DECIMALS) if isinstance(value, float) else value
+    return round(value, DECIMALS) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

@@ -1,11 +1,7 @@
 """Stage plot: the figures of the experiment and chosen test pictures, from all its results."""
 
-import csv
 import json
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,10 +14,11 @@ from pipeline.base.inputs import digest
 from pipeline.base.params import Params
 from pipeline.base.record import Trained
 from srcnn import figures
-from srcnn.evaluation import Score
 from srcnn.hardware import make_deterministic
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.pairs import Pairs
+from srcnn.scoring.measures import PSNR
+from srcnn.scoring.scores import Score, read_scores
 from srcnn.splits import evenly_spaced
 
 # Every run keeps its pictures in MLflow, so their number and size are bounded.
@@ -54,7 +51,7 @@ def main(params: Params) -> None:
         scores = _read_scores(test)
 
     scale, luma = test.scale, test.luma
-    gains = np.array([score.gain("psnr") for score in scores])
+    gains = np.array([score.gain(PSNR) for score in scores])
     examples = _examples(scores, gains, test, resolver)
     drawn = {
         "curves": figures.curves(curve, int(trained.kept["step"]), luma, loss),
@@ -78,14 +75,10 @@ def _read_curve(trained: Trained) -> dict[str, np.ndarray]:
 
 def _read_scores(test: Pairs) -> list[Score]:
     """The scores of the held-out pictures, in the order of the test split."""
-    with paths.PER_IMAGE.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["set"] == paths.HELD_OUT]
-    if [row["id"] for row in rows] != test.ids:
+    scores = read_scores(paths.PER_IMAGE).get(paths.HELD_OUT, [])
+    if [score.id for score in scores] != test.ids:
         raise ValueError("it does not list the pictures of the test split")
-    kinds: dict[str, Callable[[str], Any]] = {
-        field.name: str if field.type is str else float for field in fields(Score)
-    }
-    return [Score(**{n: kind(row[n]) for n, kind in kinds.items() if row[n]}) for row in rows]
+    return scores
 
 
 def _examples(

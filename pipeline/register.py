@@ -29,6 +29,7 @@ from srcnn.registry import (
     SCALE_TAG,
     UNTRAINED_TAG,
 )
+from srcnn.scoring.measures import measures_among
 
 _PAUSES = (1, 2, 4, 8)  # seconds between tries
 _VERSION = "model.version"
@@ -94,7 +95,7 @@ def _publish(experiment: Experiment, params: Params) -> None:
                 _describe(store, run_id, experiment, str(version.version))
     with store.lock:
         champion = registry.choose_champion(store.client, name, version, params.tracking.promote)
-    view.share(store)
+    view.share(store, measures_among(experiment.evaluation))
     known = "" if ours or again else " (it was there already)"
     if again:
         print(f"Published again, as MLflow did not have it: {', '.join(again)}")
@@ -192,10 +193,9 @@ def _describe(store: Store, run_id: str, experiment: Experiment, version: str) -
         "loss": evaluation["loss"],
         "trained_in": trained.environment.precision,
         "trained_on": str(trained.environment),
-        "vgg19_weights": evaluation["vgg19_weights"] or "none",
         "mlflow.note.content": f"{experiment.summary()}, model version {version}.\n\n"
         f"Figures: {_links(store, run_id)}.",
-        **{name: note for name, note in evaluation.items() if name.endswith("_note")},
+        **{n: text for n, text in evaluation.items() if n.endswith(("_note", "_weights"))},
     }
     store.tag(run_id, tags)
 

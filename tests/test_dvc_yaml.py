@@ -56,9 +56,9 @@ def declared(stage: str) -> set[str]:
     files = set()
     for dep in STAGES[stage]["deps"]:
         path = ROOT / dep
-        found = path.rglob("*.py") if path.is_dir() else [path]
-        names = {file.relative_to(ROOT).as_posix() for file in found}
-        files |= {name for name in names if name.startswith(("pipeline/", "src/"))}
+        found = path.rglob("*") if path.is_dir() else [path]
+        names = {file.relative_to(ROOT).as_posix() for file in found if not is_empty(file)}
+        files |= {name for name in names if name.endswith(".py") or name in READ_BY}
     return files
 
 
@@ -118,8 +118,10 @@ def test_dvc_takes_the_values_that_the_docs_give_it():
 
 
 def is_empty(file: Path) -> bool:
-    """Whether a file has nothing but a docstring, as most packages' __init__.py."""
-    return len(ast.parse((ROOT / file).read_text(encoding="utf-8")).body) <= 1
+    """Whether a source file has nothing but a docstring, as most packages' __init__.py."""
+    return (
+        file.suffix == ".py" and len(ast.parse((ROOT / file).read_text(encoding="utf-8")).body) <= 1
+    )
 
 
 def main_of(stage: str) -> Path:

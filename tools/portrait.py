@@ -17,8 +17,8 @@ from srcnn.figures import png
 from srcnn.figures.style import DPI, STYLE
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver, bicubic
-from srcnn.measures import PSNR
-from srcnn.metrics import psnr, shave
+from srcnn.scoring.classical import psnr, shave
+from srcnn.scoring.measures import PSNR
 
 PICTURE = Path("docs/portrait.png")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.base.stage import StageError
 from pipeline.compare.experiments import Experiment
-from srcnn.measures import GMSD, JUDGES, Measure
+from srcnn.scoring.measures import GMSD, JUDGES, Measure
 
 _GAIN = "val/psnr_gain"
 _LISTED = 6  # of the experiments that there are, in a message
@@ -60,7 +60,7 @@ def best_of_each_kind(found: Sequence[Experiment]) -> tuple[Experiment, Experime
             judge = _judge(judged)
             return (
                 max(pixel, key=lambda experiment: experiment.metrics[_GAIN]),
-                min(judged, key=lambda experiment: experiment.metrics[f"val/{judge.name}"]),
+                max(judged, key=lambda e: judge.gain(e.metrics[f"val/{judge.name}"], 0)),
             )
     raise StageError(
         "MLflow holds no pixel-only and perceptual experiment on the same data and "

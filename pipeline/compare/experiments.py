@@ -20,10 +20,9 @@ from pipeline.tracking.store import RESULTS, STATE, TROUBLE, Store, name_tag
 from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked
 from srcnn.registry import names_in
+from srcnn.scoring.scores import Score, read_scores
 
 KINDS = ("lr", "bicubic", "sr", "hr")
-
-_TEXTS = dict.fromkeys(("id", "source", "pixels"), str)  # columns that may look like numbers
 
 
 @dataclass(frozen=True)
@@ -47,19 +46,19 @@ class Results:
 
     Attributes:
         evaluation: evaluation.json.
-        scores: per_image.csv.
+        scores: per_image.csv: of each set by the ids of its pictures.
         curve: training.csv.
         pictures: chosen test pictures; none in runs from before there were any.
     """
 
     evaluation: Mapping[str, Any]
-    scores: pd.DataFrame
+    scores: Mapping[str, Mapping[str, Score]]
     curve: pd.DataFrame
     pictures: Sequence[Reconstruction] = ()
 
-    def of_set(self, name: str) -> pd.DataFrame:
-        """The scores of a test set, by the ids of its pictures."""
-        return self.scores[self.scores["set"] == name].set_index("id")
+    def of_set(self, name: str) -> Mapping[str, Score]:
+        """The scores of a test set, by the ids of its pictures; none if it was not scored."""
+        return self.scores.get(name, {})
 
 
 @dataclass(frozen=True)
@@ -183,9 +182,10 @@ def _read(client: MlflowClient, run_id: str) -> Results:
         metrics = Path(client.download_artifacts(run_id, paths.EVALUATION.parent.name, folder))
         return Results(
             evaluation=json.loads((metrics / paths.EVALUATION.name).read_text(encoding="utf-8")),
-            scores=pd.read_csv(
-                metrics / paths.PER_IMAGE.name, dtype=_TEXTS, keep_default_na=False, na_values=[""]
-            ),
+            scores={
+                name: {score.id: score for score in of_set}
+                for name, of_set in read_scores(metrics / paths.PER_IMAGE.name).items()
+            },
             curve=pd.read_csv(metrics / paths.TRAINING_CURVE.name),
             pictures=_read_pictures(client, run_id, folder),
         )

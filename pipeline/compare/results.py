@@ -1,18 +1,18 @@
 """What can be said about two experiments that were tested on the same pictures."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from pipeline.base.paths import HELD_OUT
 from pipeline.base.stage import StageError
 from pipeline.compare.experiments import Experiment, Reconstruction
 from pipeline.compare.parameters import differing
-from srcnn.measures import Measure, measures_among
-from srcnn.statistics import Difference, compare
+from srcnn.scoring.measures import MEASURES, Measure
+from srcnn.scoring.scores import Score
+from srcnn.scoring.statistics import Difference, compare
 
 _PROTOCOL = ("scale", "luma", "shave")
 # What a change of these means for the test pictures is said by name.
@@ -96,7 +96,7 @@ def _check_comparable(a: Experiment, b: Experiment) -> None:
             f"{refusal}they were scored in different ways: "
             f"{json.dumps(protocols[0])} and {json.dumps(protocols[1])}"
         )
-    if set(a.results.of_set(HELD_OUT).index) != set(b.results.of_set(HELD_OUT).index):
+    if a.results.of_set(HELD_OUT).keys() != b.results.of_set(HELD_OUT).keys():
         raise StageError(f"{refusal}metrics/per_image.csv lists different test pictures")
 
 
@@ -104,32 +104,38 @@ def _why_left_out(a: Experiment, b: Experiment, name: str) -> str:
     """Why a test set cannot be compared, as it does not hold the same pictures for both; or ""."""
     if name == HELD_OUT:  # part of the data, which are the same
         return ""
-    rows = {"A": a.results.of_set(name), "B": b.results.of_set(name)}
-    scored = [letter for letter, table in rows.items() if len(table)]
-    if len(scored) == 1:
-        return f"only {scored[0]} was scored on it"
-    if not all("pixels" in table and table["pixels"].notna().all() for table in rows.values()):
+    mine, other = a.results.of_set(name), b.results.of_set(name)
+    if not (mine and other):
+        return f"only {'A' if mine else 'B'} was scored on it"
+    if not (_knows_pixels(mine) and _knows_pixels(other)):
         return "older code did not record which pixels it scored"
-    mine, other = (set(table["pixels"].items()) for table in rows.values())
-    if mine != other:
+    digests = [{(id_, score.pixels) for id_, score in of.items()} for of in (mine, other)]
+    if digests[0] != digests[1]:
         return (
             "it does not hold the same pictures for A and B: "
-            f"{len(mine & other)} of {len(mine)} and {len(other)} are the same"
+            f"{len(digests[0] & digests[1])} of {len(mine)} and {len(other)} are the same"
         )
     return ""
+
+
+def _knows_pixels(scores: Mapping[str, Score]) -> bool:
+    return all(score.pixels for score in scores.values())
 
 
 def _differences(
     a: Experiment, b: Experiment, name: str, unmeasured: dict[Measure, str]
 ) -> list[Difference]:
     mine, other = (experiment.results.of_set(name) for experiment in (a, b))
-    both = mine.index.intersection(other.index)
-    mine, other = mine.loc[both], other.loc[both]
     found = []
-    for measure in measures_among(mine.columns.union(other.columns, sort=False)):
-        columns = [table.get(measure.name, pd.Series(np.nan, both)) for table in (mine, other)]
-        there = columns[0].notna() & columns[1].notna()
-        reason = "" if there.any() else _why_unmeasured(a, b, measure, columns)
+    for measure in MEASURES.values():
+        taken = [
+            {id_ for id_, score in of.items() if measure.name in score.sr} for of in (mine, other)
+        ]
+        both = [id_ for id_ in mine if id_ in taken[0] & taken[1]]
+        notes = [e.results.evaluation.get(f"{measure.name}_note") for e in (a, b)]
+        if not any((*taken, *notes)):  # of newer code than both
+            continue
+        reason = "" if both else _why_unmeasured(taken, notes)
         reason = reason or _why_incomparable(a, b, measure)
         if reason:
             unmeasured[measure] = reason
@@ -137,22 +143,19 @@ def _differences(
         found.append(
             compare(
                 measure,
-                columns[0][there].to_numpy(float),
-                columns[1][there].to_numpy(float),
-                mine[f"{measure.name}_bicubic"][there].to_numpy(float),
-                list(mine["source"][there]),
+                np.array([mine[id_].sr[measure.name] for id_ in both]),
+                np.array([other[id_].sr[measure.name] for id_ in both]),
+                np.array([mine[id_].bicubic[measure.name] for id_ in both]),
+                [mine[id_].source for id_ in both],
             )
         )
     return found
 
 
-def _why_unmeasured(
-    a: Experiment, b: Experiment, measure: Measure, columns: Sequence[pd.Series]
-) -> str:
+def _why_unmeasured(taken: Sequence[Collection[str]], notes: Sequence[str | None]) -> str:
     reasons: dict[str, list[str]] = {}
-    for letter, experiment, column in zip("AB", (a, b), columns, strict=True):
-        if column.isna().all():
-            note = experiment.results.evaluation.get(f"{measure.name}_note")
+    for letter, of, note in zip("AB", taken, notes, strict=True):
+        if not of:
             reasons.setdefault(note or "not measured, by older code", []).append(letter)
     found = [f"{' and '.join(letters)}: {reason}" for reason, letters in reasons.items()]
     return "; ".join(found) or "A and B have it of different pictures"
@@ -164,7 +167,8 @@ def _why_incomparable(a: Experiment, b: Experiment, measure: Measure) -> str:
     if weights[0] != weights[1]:
         return f"measured with different weights: {weights[0]} and {weights[1]}"
     if measure.learned and a.results.evaluation["luma"] == "studio":
-        older = [letter for letter, e in (("A", a), ("B", b)) if "pixels" not in e.results.scores]
+        held_out = {"A": a.results.of_set(HELD_OUT), "B": b.results.of_set(HELD_OUT)}
+        older = [letter for letter, of in held_out.items() if not _knows_pixels(of)]
         if len(older) == 1:
             return f"{older[0]} is of older code, which took studio luma for full"
     return ""
@@ -172,4 +176,4 @@ def _why_incomparable(a: Experiment, b: Experiment, measure: Measure) -> str:
 
 def _sets(experiment: Experiment) -> list[str]:
     """The test sets of an experiment, the held-out split first."""
-    return list(dict.fromkeys([HELD_OUT, *experiment.results.scores["set"]]))
+    return list(dict.fromkeys([HELD_OUT, *experiment.results.scores]))

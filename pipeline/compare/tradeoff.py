@@ -1,4 +1,4 @@
-"""The trade-off of a sweep: PSNR against a perceptual measure, over experiments in MLflow.
+"""The trade-off of a sweep: PSNR against another measure, over experiments in MLflow.
 
 python -m pipeline.compare.tradeoff        of the newest experiments that differ in the loss alone
 """
@@ -7,7 +7,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.base import artifacts, stage
@@ -17,8 +16,8 @@ from pipeline.base.stage import StageError
 from pipeline.compare import experiments, wording
 from pipeline.compare.experiments import Experiment
 from srcnn import figures
-from srcnn.measures import GMSD, JUDGES, MEASURES, PSNR, SSIM, Measure
-from srcnn.statistics import FEWEST_SOURCES
+from srcnn.scoring.measures import GMSD, JUDGES, MEASURES, PSNR, SSIM, Measure
+from srcnn.scoring.statistics import FEWEST_SOURCES
 
 _FREE = ("loss.", "evaluate.", "tracking.")
 _LAYERS = "loss.perceptual_layers."
@@ -108,7 +107,7 @@ def _judged_alike(sweep: Sequence[Experiment], judge: Measure) -> list[Experimen
 
     That is, of the first that has a say.
     """
-    ways = {e.run_id: (_weights(e, judge), set(_taken(e, judge).index)) for e in sweep}
+    ways = {e.run_id: (_weights(e, judge), _taken(e, judge).keys()) for e in sweep}
     standard = ways[_deciding(sweep)[0].run_id]
     return [e for e in sweep if f"test/{judge.name}" in e.metrics and ways[e.run_id] == standard]
 
@@ -117,10 +116,10 @@ def _weights(experiment: Experiment, judge: Measure) -> str | None:
     return experiment.results.evaluation.get(f"{judge.name}_weights")
 
 
-def _taken(experiment: Experiment, measure: Measure) -> pd.DataFrame:
-    """The held-out pictures that a measure was taken of, by their ids."""
+def _taken(experiment: Experiment, measure: Measure) -> dict[str, str]:
+    """The held-out pictures that a measure was taken of, by their ids, and their sources."""
     scores = experiment.results.of_set(HELD_OUT)
-    return scores.reindex(columns=["source", measure.name]).dropna()
+    return {id_: score.source for id_, score in scores.items() if measure.name in score.sr}
 
 
 def _measured_on(experiment: Experiment, measures: Sequence[Measure]) -> list[str]:
@@ -128,7 +127,7 @@ def _measured_on(experiment: Experiment, measures: Sequence[Measure]) -> list[st
     titles: dict[str, list[str]] = {}
     for measure in measures:
         taken = _taken(experiment, measure)
-        sources = taken["source"].nunique()
+        sources = len(set(taken.values()))
         on = wording.measured_on(sources, len(taken))
         if sources < FEWEST_SOURCES:
             on += f" (differences {wording.undecidable(sources)})"
@@ -167,7 +166,7 @@ def _figure(sweep: Sequence[Experiment], judge: Measure) -> Figure:
         *_measured_on(sweep[0], (PSNR, judge)),
         f"×{evaluation['scale']}, {evaluation['luma']} luma; beside the points: {_WEIGHT}",
     ]
-    return figures.tradeoff(series, bicubic, judge.title, "\n".join(subtitle))
+    return figures.tradeoff(series, bicubic, judge, "\n".join(subtitle))
 
 
 def _point(experiment: Experiment, judge: Measure) -> figures.Point:
@@ -204,13 +203,13 @@ def _kind(experiment: Experiment) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.compare.tradeoff",
-        description="PSNR against a perceptual measure over the newest experiments in MLflow that "
+        description="PSNR against another measure over the newest experiments in MLflow that "
         "differ in their loss alone.",
     )
     parser.add_argument(
         "--measure",
-        choices=[judge.name for judge in JUDGES],
-        help="default: the first of these that all have",
+        choices=[name for name in MEASURES if name != PSNR.name],
+        help=f"default: the first that all have of {', '.join(judge.name for judge in JUDGES)}",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("tradeoff.png"), help="the figure (%(default)s)"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pipeline.base.paths import HELD_OUT
 from pipeline.compare.experiments import Experiment
 from pipeline.compare.results import Comparison
-from srcnn.measures import VGG19
-from srcnn.statistics import FEWEST_SOURCES, Difference
+from srcnn.scoring.measures import VGG19
+from srcnn.scoring.statistics import FEWEST_SOURCES, Difference
 
 
 def interval(difference: Difference) -> str:

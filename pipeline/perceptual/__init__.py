@@ -1,1 +1,1 @@
-"""The perceptual loss of train, and the perceptual measures of evaluate."""
+"""The perceptual loss of train, and the measures of evaluate."""

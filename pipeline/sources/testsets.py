@@ -6,9 +6,9 @@ from pipeline.base import stage
 from pipeline.base.params import Params
 from pipeline.base.paths import HELD_OUT
 from pipeline.sources.picture_files import SUFFIXES, name_problem, originals
-from srcnn.metrics import smallest_side
 from srcnn.pictures import images
 from srcnn.pictures.deep import UnreadableImage
+from srcnn.scoring.classical import smallest_side
 
 
 def find(params: Params) -> dict[str, list[Path]]:

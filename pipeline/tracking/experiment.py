@@ -10,8 +10,8 @@ import pandas as pd
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import digest, hash_of
 from pipeline.base.record import Degraded, Evaluated, Trained
-from srcnn.measures import measures_among
 from srcnn.pairs import Pairs
+from srcnn.scoring.measures import measures_among
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,12 @@ class Experiment:
             "network/megapixels_per_second": speed["megapixels_per_second"],
             **_measures("test", evaluation),
         }
-        validation = evaluation["validation"].items()
         # The curve, too, has a val/psnr: of the last step, and of weights that were not mixed.
-        known = ("pictures", "psnr", "psnr_bicubic")
-        metrics |= {f"val/{n}": v for n, v in validation if n not in known and v is not None}
+        metrics |= {
+            f"val/{name}": value
+            for name, value in evaluation["validation"].items()
+            if name != "pictures" and value is not None and f"val_{name}" not in self.curve
+        }
         for name, scores in evaluation["test_sets"].items():
             metrics |= _measures(f"test-{name}", scores)
         return metrics

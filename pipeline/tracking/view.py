@@ -4,47 +4,28 @@ MLflow keeps a shared view as a tag of the experiment, in JSON, and opens it by 
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.tracking.store import Store
+from srcnn.scoring.measures import Measure
 
 _NAME = "results"
 _TAG = f"mlflow.sharedViewState.{_NAME}"
 
-_COLUMNS = (
-    ("tags", "loss"),
-    ("metrics", "test/psnr_gain"),
-    ("metrics", "test/ssim_gain"),
-    ("metrics", "test/vgg19"),
-    ("metrics", "test/gmsd"),
-    ("tags", "model.version"),
-)
-_CHARTS = {
-    # Bars begin at 0, where a gain of 0.1 dB shows and 27.1 dB beside 27.0 does not.
-    "Gain over bicubic on test pictures": (
-        "BAR",
-        {
-            "test/psnr_gain": "PSNR, dB",
-            "test/ssim_gain": "SSIM",
-            "test/vgg19_gain": "VGG19",
-            "test/gmsd_gain": "GMSD",
-        },
-    ),
-    "Curves": (
-        "LINE",
-        {
-            "val/psnr": "Validation PSNR, dB",
-            "val/ssim": "Validation SSIM",
-            "val/loss": "Validation loss",
-            "train/loss": "Training loss",
-        },
-    ),
+# Bars begin at 0, where a gain of 0.1 dB shows and 27.1 dB beside 27.0 does not.
+_GAINS = "Gain over bicubic on test pictures"
+_CURVES = {
+    "val/psnr": "Validation PSNR, dB",
+    "val/ssim": "Validation SSIM",
+    "val/loss": "Validation loss",
+    "train/loss": "Training loss",
 }
 
 
-def share(store: Store) -> None:
-    """Put the view into the experiment, unless it is there."""
-    state = json.dumps(_state(), sort_keys=True)
+def share(store: Store, measures: Sequence[Measure]) -> None:
+    """Put the view into the experiment, with these measures, unless it is there."""
+    state = json.dumps(_state(measures), sort_keys=True)
     if store.client.get_experiment(store.experiment_id).tags.get(_TAG) != state:
         store.client.set_experiment_tag(store.experiment_id, _TAG, state)
 
@@ -56,13 +37,16 @@ def link(store: Store) -> str:
     return f"{server.rstrip('/')}/{page}?viewStateShareKey={_NAME}"
 
 
-def _state() -> dict[str, Any]:
+def _state(measures: Sequence[Measure]) -> dict[str, Any]:
+    gains = {f"test/{measure.name}_gain": measure.heading for measure in measures}
+    charts = {_GAINS: ("BAR", gains), "Curves": ("LINE", _CURVES)}
+    columns = ["tags.`loss`", *(f"metrics.`{name}`" for name in gains), "tags.`model.version`"]
     return {
-        "selectedColumns": [f"{kind}.`{name}`" for kind, name in _COLUMNS],
+        "selectedColumns": columns,
         "orderByKey": "attributes.start_time",
         "orderByAsc": False,
         "compareRunSections": [
-            {"uuid": name, "name": name, "display": True, "isReordered": False} for name in _CHARTS
+            {"uuid": name, "name": name, "display": True, "isReordered": False} for name in charts
         ],
         "compareRunCharts": [
             {
@@ -75,7 +59,7 @@ def _state() -> dict[str, Any]:
                 "deleted": False,
                 "isGenerated": False,
             }
-            for section, (kind, metrics) in _CHARTS.items()
+            for section, (kind, metrics) in charts.items()
             for metric, title in metrics.items()
         ],
         "isAccordionReordered": True,

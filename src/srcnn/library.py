@@ -7,9 +7,10 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from srcnn import metrics, model_files
+from srcnn import model_files
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
+from srcnn.scoring import classical
 from srcnn.upscaling import Upscaler, check_samples
 
 ArrayOrImage = TypeVar("ArrayOrImage", np.ndarray, Image.Image)
@@ -99,13 +100,13 @@ def psnr(a: ArrayOrImage, b: ArrayOrImage) -> float:
     Args:
         a: uint8 (H, W), or a Pillow image of mode L.
         b: the same kind and size. The literature cuts `scale` pixels off each side of both first
-            (`srcnn.metrics.shave`).
+            (`srcnn.scoring.classical.shave`).
 
     Raises:
         ValueError: not gray 8-bit pictures of one size.
         TypeError: one is neither an image nor an array.
     """
-    return metrics.psnr(_array(a), _array(b))
+    return classical.psnr(_array(a), _array(b))
 
 
 def ssim(a: ArrayOrImage, b: ArrayOrImage) -> float:
@@ -119,7 +120,7 @@ def ssim(a: ArrayOrImage, b: ArrayOrImage) -> float:
         ValueError: not gray 8-bit pictures of one size, at least 11x11.
         TypeError: one is neither an image nor an array.
     """
-    return metrics.ssim(_array(a), _array(b))
+    return classical.ssim(_array(a), _array(b))
 
 
 def _degraded(picture: np.ndarray, scale: int) -> np.ndarray:

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from srcnn.inference import SuperResolver, bicubic
-from srcnn.metrics import finite_psnr, psnr, shave, ssim
 from srcnn.pairs import Pairs
+from srcnn.scoring.classical import finite_psnr, psnr, shave, ssim
 from srcnn.splits import evenly_spaced
 from srcnn.team import Team
 

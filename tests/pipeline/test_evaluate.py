@@ -10,11 +10,13 @@ from pipeline.base import paths
 from pipeline.base.stage import StageError
 from pipeline.evaluate import main
 from srcnn import packaged
-from srcnn.evaluation import score_pairs
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs
-from srcnn.perceptual.measures import VGGDistance
+from srcnn.scoring.measures import GMSD, PSNR, SSIM, VGG19, Context
+from srcnn.scoring.protocol import score_pairs
 from tests.pipeline.experiment import load_params, picture, write_experiment, write_picture
+
+CLASSICAL = {measure: measure.make(Context()) for measure in (PSNR, SSIM, GMSD)}
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +40,14 @@ def test_the_test_split_is_scored_and_no_other_picture():
     main(load_params())
 
     test = Pairs.open(paths.PAIRS).split("test")
-    expected = list(score_pairs(SuperResolver.load(paths.WEIGHTS), test))
+    expected = list(score_pairs(SuperResolver.load(paths.WEIGHTS), test, CLASSICAL))
     rows = per_image()
     assert [row["id"] for row in rows] == ["p2", "p3", "p4", "p5", "p6"]
     assert {row["set"] for row in rows} == {"test"}
     for row, score in zip(rows, expected, strict=True):
-        for measure in ("psnr", "ssim", "gmsd", "psnr_bicubic", "ssim_bicubic", "gmsd_bicubic"):
-            assert float(row[measure]) == pytest.approx(getattr(score, measure), abs=1e-6)
+        for name in ("psnr", "ssim", "gmsd"):
+            assert float(row[name]) == pytest.approx(score.sr[name], abs=1e-6)
+            assert float(row[f"{name}_bicubic"]) == pytest.approx(score.bicubic[name], abs=1e-6)
 
 
 def test_the_summary_is_that_of_the_table():
@@ -98,16 +101,18 @@ def test_the_figures_say_what_they_are_figures_of():
 
 def test_validation_pictures_are_judged_as_many_as_the_training_looked_at():
     pairs = Pairs.open(paths.PAIRS)
-    judges = {"vgg19": VGGDistance("embedded")}
-    (score,) = score_pairs(SuperResolver.load(paths.WEIGHTS), pairs.split("val"), judges)
-    (other,) = score_pairs(SuperResolver.load(packaged.file("packaged:x2")), pairs.split("val"))
+    mine, standard = map(SuperResolver.load, (paths.WEIGHTS, packaged.file("packaged:x2")))
+    functions = CLASSICAL | {VGG19: VGG19.make(Context())}
+    (score,) = score_pairs(mine, pairs.split("val"), functions)
+    (other,) = score_pairs(standard, pairs.split("val"), CLASSICAL)
     main(load_params())
 
     assert evaluation()["validation"] == {
         "pictures": 1,
-        "psnr_over_packaged": pytest.approx(score.psnr - other.psnr, abs=1e-6),
-        "gmsd": pytest.approx(score.gmsd, abs=1e-6),
-        "vgg19": pytest.approx(score.vgg19, abs=1e-5),
+        "psnr_bicubic": pytest.approx(score.bicubic["psnr"], abs=1e-6),
+        "psnr_over_packaged": pytest.approx(score.sr["psnr"] - other.sr["psnr"], abs=1e-6),
+        **{name: pytest.approx(score.sr[name], abs=1e-6) for name in ("psnr", "ssim", "gmsd")},
+        "vgg19": pytest.approx(score.sr["vgg19"], abs=1e-5),
         "lpips": None,
     }
     assert "p1" not in {row["id"] for row in per_image()}

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pipeline.perceptual.judges import find_judges
+from pipeline.perceptual.loss import build_loss
 from safetensors.torch import save_file
 
 from pipeline import check, evaluate, train
 from pipeline.base import paths
 from pipeline.base.inputs import Inputs
 from pipeline.base.stage import StageError
-from pipeline.perceptual.judges import find_judges
-from pipeline.perceptual.loss import build_loss
 from srcnn.perceptual import embedded, vgg19
 from srcnn.perceptual.loss import PerceptualLoss
-from srcnn.perceptual.measures import VGGDistance
+from srcnn.scoring.learned import VGGDistance
 from tests.pipeline.experiment import PROJECT, load_params, write_experiment
 
 CPU = torch.device("cpu")

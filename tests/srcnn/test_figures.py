@@ -8,8 +8,9 @@ from matplotlib.text import Text
 from PIL import Image
 
 from srcnn import figures
-from srcnn.evaluation import Score
 from srcnn.figures.style import BLUE, VERMILION
+from srcnn.scoring.measures import SSIM, VGG19
+from srcnn.scoring.scores import Score
 
 
 def noise(seed, shape):
@@ -24,7 +25,11 @@ def example(height=96, width=128, scale=4, title="best"):
         baseline=noise(2, (height, width)),
         sr=noise(3, (height, width)),
         hr=hr,
-        score=Score("a", "a", "full", "digest", 29.876, 0.81234, 0.05, 28.123, 0.79999, 0.06),
+        score=Score(
+            *("a", "a", "full", "digest"),
+            {"psnr": 29.876, "ssim": 0.81234},
+            {"psnr": 28.123, "ssim": 0.79999},
+        ),
     )
 
 
@@ -195,6 +200,15 @@ def test_all_words_are_inside_their_figure(loss):
         assert max(box.y1 for box in boxes) <= figure.bbox.y1
 
 
+@pytest.mark.parametrize("measure", [VGG19, SSIM])
+def test_better_is_to_the_right_of_the_tradeoff(measure):
+    points = [figures.Point("0", 30, 0.4), figures.Point("1", 29, 0.3)]
+    figure = figures.tradeoff({"a": points}, figures.Point("bicubic", 28, 0.5), measure, "of")
+    (axes,) = figure.axes
+    assert axes.xaxis_inverted() != measure.higher_is_better
+    assert measure.direction in axes.get_xlabel()
+
+
 def test_labels_of_the_tradeoff_are_on_no_line_and_on_no_other_label():
     def line(*places):
         return [figures.Point(str(label), psnr, x) for label, psnr, x in places]
@@ -205,7 +219,7 @@ def test_labels_of_the_tradeoff_are_on_no_line_and_on_no_other_label():
         ),
         "rises": line((0, 30.12, 0.40), (0.002, 30.3, 0.35), (0.004, 30.29, 0.345)),
     }
-    figure = figures.tradeoff(series, figures.Point("bicubic", 28.6, 0.57), "VGG19 distance", "of")
+    figure = figures.tradeoff(series, figures.Point("bicubic", 28.6, 0.57), VGG19, "of")
     figures.png(figure)
 
     (axes,) = figure.axes

@@ -4,8 +4,8 @@ import torch
 
 from srcnn.imresize import downscale
 from srcnn.inference import bicubic
-from srcnn.metrics import psnr, shave, ssim
 from srcnn.pairs import Pairs, PairsWriter
+from srcnn.scoring.classical import psnr, shave, ssim
 from srcnn.team import Team
 from srcnn.validation import Validation
 

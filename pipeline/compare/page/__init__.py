@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from pipeline.base.paths import HELD_OUT
 from pipeline.compare import wording
 from pipeline.compare.experiments import Experiment, Reconstruction
 from pipeline.compare.results import Comparison
-from srcnn.measures import Measure
-from srcnn.statistics import Difference
+from srcnn.scoring.measures import Measure
+from srcnn.scoring.scores import Score
+from srcnn.scoring.statistics import Difference
 
 _TEMPLATES = Path(__file__).parent
 
@@ -102,7 +102,7 @@ def _row(difference: Difference) -> dict[str, Any]:
         "title": measure.heading,
         "measured_on": wording.measured_on(difference.sources, difference.pictures),
         "arrow": measure.arrow,
-        "direction": "higher is better" if measure.higher_is_better else "lower is better",
+        "direction": measure.direction,
         "bicubic": measure.number(difference.bicubic),
         "A": measure.number(difference.a),
         "B": measure.number(difference.b),
@@ -165,8 +165,7 @@ def _smooth(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
 
 
 def _pictures(comparison: Comparison) -> list[dict[str, Any]]:
-    sides = {"A": comparison.a, "B": comparison.b}
-    rows = {letter: side.results.of_set(HELD_OUT) for letter, side in sides.items()}
+    mine, other = (side.results.of_set(HELD_OUT) for side in (comparison.a, comparison.b))
     return [
         {
             "id": a.id,
@@ -182,7 +181,7 @@ def _pictures(comparison: Comparison) -> list[dict[str, Any]]:
                     "title": difference.measure.title,
                     "heading": f"{difference.measure.title}{_NO_BREAK}{difference.measure.arrow}",
                     "better": 1 if difference.measure.higher_is_better else -1,
-                    "values": _values(difference.measure, a.id, rows),
+                    "values": _values(difference.measure, mine[a.id], other[a.id]),
                 }
                 for difference in comparison.differences[HELD_OUT]
             ],
@@ -191,15 +190,12 @@ def _pictures(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def _values(measure: Measure, picture: str, rows: dict[str, pd.DataFrame]) -> dict[str, str]:
+def _values(measure: Measure, a: Score, b: Score) -> dict[str, str]:
     """A picture's measure of bicubic, A and B; empty where it was not taken."""
-    values = {
-        "bicubic": rows["A"][f"{measure.name}_bicubic"].loc[picture],
-        "A": rows["A"][measure.name].loc[picture],
-        "B": rows["B"][measure.name].loc[picture],
-    }
+    values = {"bicubic": a.bicubic, "A": a.sr, "B": b.sr}
     return {
-        name: "" if math.isnan(value) else measure.number(value) for name, value in values.items()
+        name: measure.number(of[measure.name]) if measure.name in of else ""
+        for name, of in values.items()
     }
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 
 from srcnn.figures.style import BLUE, INK, STYLE, VERMILION, lines
-from srcnn.measures import PSNR
+from srcnn.scoring.measures import PSNR
 
 _TRAIN, _VAL = VERMILION, BLUE
 
@@ -110,7 +110,7 @@ def gain_histogram(
 
     Args:
         gains: PSNR of SR less PSNR of bicubic, dB, (pictures,).
-        mean: over the sources, see `srcnn.statistics`.
+        mean: over the sources, see `srcnn.scoring.statistics`.
         interval: 95 % confidence interval of that mean; None if there is none.
         luma: the range that PSNR is measured in.
         scale: enlargement.

@@ -4,7 +4,7 @@ Every pixel of a picture is drawn as a square of whole screen pixels: nothing is
 could be taken for the network's work. Only pictures too large for their cell are shrunk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from srcnn.evaluation import Score
 from srcnn.figures.style import DPI, INK, ORANGE, STYLE, lines
-from srcnn.measures import PSNR, SSIM
-from srcnn.metrics import finite_psnr
+from srcnn.scoring.classical import finite_psnr
+from srcnn.scoring.measures import PSNR, SSIM
+from srcnn.scoring.scores import Score
 
 Window = tuple[int, int, int, int]  # top, left, height, width in pixels
 
@@ -146,11 +146,11 @@ def _reconstruction(
     score = example.score
     height, width = example.hr.shape
     small_height, small_width = example.lr.shape
-    better = example.sr if score.gain("psnr") > 0 else example.baseline
+    better = example.sr if score.gain(PSNR) > 0 else example.baseline
     cells = (
         (example.lr, gray, f"{small_width} × {small_height}"),
-        (example.baseline, gray, _caption(score.psnr_bicubic, score.ssim_bicubic)),
-        (example.sr, gray, _caption(score.psnr, score.ssim)),
+        (example.baseline, gray, _caption(score.bicubic)),
+        (example.sr, gray, _caption(score.sr)),
         (example.hr, gray, f"{width} × {height}"),
         (errors, magma, f"mean {errors.mean():.1f}"),
     )
@@ -229,8 +229,8 @@ def snapshots(
         return sheet.figure
 
 
-def _caption(psnr: float, ssim: float) -> str:
-    return f"{PSNR.text(psnr)} / {SSIM.text(ssim)}"
+def _caption(values: Mapping[str, float]) -> str:
+    return " / ".join(measure.text(values[measure.name]) for measure in (PSNR, SSIM))
 
 
 def _of_loss(loss: str) -> str:

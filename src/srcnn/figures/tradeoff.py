@@ -10,6 +10,7 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 from srcnn.figures.style import BLUE, GRAY, INK, STYLE, VERMILION
+from srcnn.scoring.measures import Measure
 
 _COLOURS = (VERMILION, BLUE, "#009E73", "#CC79A7", "#E69F00")
 _MARKERS = ("o", "s", "^", "D", "v")
@@ -27,7 +28,7 @@ class Point:
     Attributes:
         label: what to write beside it, such as the weight of its perceptual loss.
         psnr: mean, dB.
-        measure: mean of a perceptual measure, lower is better.
+        measure: mean of another measure.
     """
 
     label: str
@@ -36,14 +37,14 @@ class Point:
 
 
 def tradeoff(
-    series: Mapping[str, Sequence[Point]], bicubic: Point, measure: str, subtitle: str
+    series: Mapping[str, Sequence[Point]], bicubic: Point, measure: Measure, subtitle: str
 ) -> Figure:
-    """PSNR against a perceptual measure, a line for each kind of loss; better is up and right.
+    """PSNR against another measure, a line for each kind of loss; better is up and right.
 
     Args:
         series: for each kind, its networks by rising weight.
         bicubic: bicubic interpolation on the same pictures.
-        measure: the perceptual measure's name.
+        measure: the other measure.
         subtitle: what the results are of.
     """
     with mpl.rc_context(STYLE):
@@ -59,11 +60,12 @@ def tradeoff(
                 label=name,
             )
         axes.plot(bicubic.measure, bicubic.psnr, "x", color=GRAY, label=bicubic.label, markersize=6)
-        axes.invert_xaxis()
+        if not measure.higher_is_better:
+            axes.invert_xaxis()
         axes.margins(0.12)
         axes.set(
-            title=f"PSNR against {measure}",
-            xlabel=f"{measure}; lower is better, better is to the right",
+            title=f"PSNR against {measure.title}",
+            xlabel=f"{measure.heading}; {measure.direction}, better is to the right",
             ylabel="PSNR in dB",
         )
         figure.legend(

@@ -12,6 +12,7 @@ from skimage import data, filters
 from pipeline.compare.experiments import Experiment, Reconstruction, Results
 from srcnn.imresize import downscale
 from srcnn.inference import bicubic
+from srcnn.scoring.scores import Score
 
 SCALE = 4
 
@@ -21,9 +22,24 @@ def experiment(*arguments, **settings):
     return parts(*arguments, **settings)[0]
 
 
-def with_scores(made, table):
+def with_scores(made, sets):
     """The experiment with other scores."""
-    return replace(made, read_results=lambda: replace(made.results, scores=table))
+    return replace(made, read_results=lambda: replace(made.results, scores=sets))
+
+
+def changed(made, change):
+    """The experiment with its scores of the held-out pictures as `change` makes them."""
+    scores = [change(i, score) for i, score in enumerate(made.results.of_set("test").values())]
+    return with_scores(made, {"test": {score.id: score for score in scores}})
+
+
+def without(score, name):
+    """The score without a measure."""
+    of_sr, of_bicubic = (
+        {other: value for other, value in values.items() if other != name}
+        for values in (score.sr, score.bicubic)
+    )
+    return replace(score, sr=of_sr, bicubic=of_bicubic)
 
 
 def parts(
@@ -63,23 +79,22 @@ def parts(
 def scores(shift, count, tiles, measures):
     rng = np.random.default_rng(0)
     noise = np.random.default_rng(round(1000 * shift) + 1)
-    table = pd.DataFrame(
-        {
-            "set": "test",
-            "id": [f"picture{i:02d}" for i in range(count)],
-            "source": [f"source{i // tiles}" for i in range(count)],
-            "pixels": [f"{i:016x}" for i in range(count)],
-        }
-    )
     sizes = {"psnr": (28, 1, 3), "ssim": (0.8, 0.03, 0.05)}
+    of_sr, of_bicubic = [{} for _ in range(count)], [{} for _ in range(count)]
     for measure in measures:
         mean, gain, spread = sizes.get(measure, (0.2, -0.05, 0.02))
         base = rng.normal(mean, spread, count)
-        table[f"{measure}_bicubic"] = base - gain
-        table[measure] = base - shift * gain * noise.normal(1, 0.3, count) * (
-            1 if measure in sizes else -1
+        worse = shift * gain * noise.normal(1, 0.3, count) * (1 if measure in sizes else -1)
+        for i in range(count):
+            of_bicubic[i][measure] = round(base[i] - gain, 6)
+            of_sr[i][measure] = round(base[i] - worse[i], 6)
+    found = [
+        Score(
+            f"picture{i:02d}", f"source{i // tiles}", "full", f"{i:016x}", of_sr[i], of_bicubic[i]
         )
-    return table
+        for i in range(count)
+    ]
+    return {"test": {score.id: score for score in found}}
 
 
 def curve(weight, shift):

@@ -1,14 +1,14 @@
 import re
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from pipeline.base.stage import StageError
 from pipeline.compare import wording
 from pipeline.compare.results import compare_experiments
-from srcnn.measures import PSNR, VGG19
-from tests.pipeline.compare.compared import experiment, with_scores
+from srcnn.scoring.measures import PSNR, VGG19
+from tests.pipeline.compare.compared import changed, experiment, with_scores, without
 
 
 @pytest.mark.parametrize(
@@ -42,25 +42,27 @@ def test_an_experiment_is_not_compared_with_itself():
 
 
 def test_every_measure_is_compared_in_pairs():
-    a = experiment("pixel", measures=("psnr", "new"))
-    b = experiment("other", shift=0.5, measures=("psnr", "new"))
-    psnr, new = compare_experiments(a, b).differences["test"]
-    mine, other = a.results.scores, b.results.scores
-    assert psnr.mean == pytest.approx((other["psnr"] - mine["psnr"]).mean())
-    assert (psnr.better, new.measure.name, new.better) == ("a", "new", "b")
+    a = experiment("pixel", measures=("psnr", "vgg19", "of newer code"))
+    b = experiment("other", shift=0.5, measures=("psnr", "vgg19", "of newer code"))
+    psnr, vgg19 = compare_experiments(a, b).differences["test"]
+    mine, other = (
+        np.mean([score.sr["psnr"] for score in e.results.of_set("test").values()]) for e in (a, b)
+    )
+    assert psnr.mean == pytest.approx(other - mine)
+    assert (psnr.better, vgg19.measure, vgg19.better) == ("a", VGG19, "b")
 
 
 def test_order_of_the_pictures_does_not_matter():
     a, b = experiment("pixel"), experiment("other", shift=0.5)
     expected = compare_experiments(a, b).differences
-    b = with_scores(b, b.results.scores.sample(frac=1, random_state=0))
+    b = with_scores(b, {"test": dict(reversed(b.results.of_set("test").items()))})
     assert compare_experiments(a, b).differences == expected
 
 
 def test_measure_taken_of_some_pictures_is_compared_on_those():
     a, b = [experiment(n, measures=("psnr", "lpips")) for n in ("pixel", "other")]
-    a.results.scores.loc[4:, ["lpips", "lpips_bicubic"]] = np.nan
-    b.results.scores.loc[:1, "lpips"] = np.nan
+    a = changed(a, lambda i, score: without(score, "lpips") if i >= 4 else score)
+    b = changed(b, lambda i, score: without(score, "lpips") if i <= 1 else score)
     psnr, lpips = compare_experiments(a, b).differences["test"]
     assert (psnr.pictures, lpips.pictures, lpips.sources) == (24, 2, 2)
 
@@ -95,23 +97,24 @@ def test_test_sets_of_both_are_compared_after_the_held_out_pictures():
     assert "Test set Set14 is not compared: only A was scored on it." in wording.as_text(comparison)
 
 
-def with_test_sets(made, *names, change=lambda table: table):
+def with_test_sets(made, *names, change=lambda i, score: score):
     """The experiment with its first five scores again as those of these test sets."""
-    scores = made.results.scores
-    more = [change(scores.head(5).assign(set=name)) for name in names]
-    return with_scores(made, pd.concat([*more, scores], ignore_index=True))
+    held_out = made.results.of_set("test")
+    again = [change(i, score) for i, score in enumerate(list(held_out.values())[:5])]
+    sets = {name: {score.id: score for score in again} for name in names}
+    return with_scores(made, sets | {"test": held_out})
 
 
-def change_a_picture(table):
-    return table.assign(pixels=["other pixels", *table["pixels"][1:]])
+def change_a_picture(i, score):
+    return score if i else replace(score, pixels="other pixels")
 
 
-def rename_all(table):
-    return table.assign(id="other/" + table["id"])
+def rename_all(i, score):
+    return replace(score, id=f"other/{score.id}")
 
 
-def forget_pixels(table):
-    return table.assign(pixels=np.nan)
+def forget_pixels(i, score):
+    return replace(score, pixels="")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,7 @@ def test_features_of_studio_luma_are_not_compared_with_what_older_code_saw():
     settings = {"measures": ("psnr", "vgg19"), "evaluation": {"luma": "studio"}}
     a, b = experiment("new", **settings), experiment("old", **settings)
     assert [d.measure for d in compare_experiments(a, b).differences["test"]] == [PSNR, VGG19]
-    b = with_scores(b, b.results.scores.drop(columns="pixels"))
+    b = changed(b, forget_pixels)
     comparison = compare_experiments(a, b)
     assert [d.measure for d in comparison.differences["test"]] == [PSNR]
     assert "B is of older code" in comparison.unmeasured[VGG19]

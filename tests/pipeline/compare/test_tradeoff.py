@@ -1,14 +1,13 @@
 import io
 import re
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.base.stage import StageError
 from pipeline.compare import experiments, tradeoff
-from srcnn.measures import GMSD, LPIPS, VGG19
-from tests.pipeline.compare.compared import experiment
+from srcnn.scoring.measures import GMSD, LPIPS, VGG19
+from tests.pipeline.compare.compared import changed, experiment, without
 from tests.pipeline.experiment import load_params
 
 LAYERS = {"loss.perceptual_layers.conv5_4": "1.0", "loss.vgg19_weights": "embedded"}
@@ -79,18 +78,20 @@ def random(name, **settings):
     return swept("0.02", 26, 0.2, name=name, params=params, **settings)
 
 
+def of_three_pictures(made):
+    return changed(made, lambda i, score: without(score, "vgg19") if i >= 3 else score)
+
+
 def test_a_measure_of_other_pictures_is_not_taken_in_the_same_way():
     found = sweep()
-    found[0].results.scores.loc[3:, "vgg19"] = np.nan
+    found[0] = of_three_pictures(found[0])
     assert tradeoff.usable_judge(found, None) == GMSD
     with pytest.raises(StageError, match=r"w0\.01 \(run .*\) of 3 pictures, .* of 24 pictures"):
         tradeoff.usable_judge(found, VGG19)
 
 
 def test_it_says_how_many_pictures_a_measure_is_of(tmp_path, monkeypatch, capsys):
-    found = sweep()
-    for each in found:
-        each.results.scores.loc[3:, "vgg19"] = np.nan
+    found = [of_three_pictures(each) for each in sweep()]
     monkeypatch.setattr(experiments, "open_store", lambda _: None)
     monkeypatch.setattr(experiments, "published", lambda _: found)
     tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")

@@ -1,11 +1,12 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pipeline.compare import wording
 from pipeline.compare.results import compare_experiments
-from tests.pipeline.compare.compared import experiment
+from tests.pipeline.compare.compared import changed, experiment, without
 
 
 def test_text_says_what_is_significant_and_what_is_to_be_expected():
@@ -34,10 +35,11 @@ def test_equal_experiments_do_not_differ_significantly():
 def differing(differences, pictures=None):
     """Text on B, which differs from A by so many dB on sources of so many pictures (default 1)."""
     sources = np.repeat(range(len(differences)), pictures or [1] * len(differences))
-    a, b = (experiment(name, count=len(sources), measures=["psnr"]) for name in ("a", "b"))
-    for each in (a, b):
-        each.results.scores["source"] = [f"source{i}" for i in sources]
-    b.results.scores["psnr"] = a.results.scores["psnr"] + np.take(differences, sources)
+    a = experiment("a", count=len(sources), measures=["psnr"])
+    a = changed(a, lambda i, score: replace(score, source=f"source{sources[i]}"))
+    shifts = np.take(differences, sources)
+    b = changed(a, lambda i, score: replace(score, sr={"psnr": score.sr["psnr"] + shifts[i]}))
+    b = replace(b, run_id="b", name="b")
     return wording.as_text(compare_experiments(a, b))
 
 
@@ -80,7 +82,7 @@ def test_a_measure_of_few_pictures_says_so_on_its_row():
         experiment(name, shift=shift, tiles=2, measures=measures)
         for name, shift in (("pixel", 0), ("other", 0.5))
     )
-    b.results.scores.loc[6:, "lpips"] = np.nan
+    b = changed(b, lambda i, score: without(score, "lpips") if i >= 6 else score)
     text = wording.as_text(compare_experiments(a, b))
     assert re.search(
         r"PSNR, dB ↑  12 sources, 24 pictures .* A is better in 12 of 12 sources", text

@@ -22,8 +22,7 @@ from srcnn.command.cli import main
 from srcnn.command.demo import scratch, work
 from srcnn.command.demo.models import Models
 from srcnn.imresize import downscale
-from srcnn.measures import GMSD, PSNR, SSIM, VGG19
-from srcnn.perceptual.pretrained import WeightsUnavailable
+from srcnn.scoring.measures import MEASURES, Function, Measure
 from srcnn.upscaling import Upscaler
 from tests import optional
 from tests.models import model_file, resolver
@@ -32,11 +31,11 @@ PORTRAIT = data.astronaut()[:120, 150:250]
 
 
 @pytest.fixture(autouse=True)
-def perceptual_measures(monkeypatch):
+def learned_measures(monkeypatch):
     """None, whatever this machine's cache holds."""
-    original = work._learned_scores
+    original = work._function
     original.cache_clear()
-    monkeypatch.setattr(work, "_learned_scores", dict)
+    monkeypatch.setattr(work, "_function", lambda m: None if m.learned else original(m))
     return original
 
 
@@ -58,34 +57,29 @@ def test_a_picture_taken_as_hr_is_shrunk_enlarged_and_scored(picture, model):
     np.testing.assert_array_equal(made.pictures["A"], expected)
     np.testing.assert_array_equal(np.asarray(Image.open(made.files["A"])), expected)
     assert list(made.scores) == ["bicubic", "A"]
-    assert list(made.scores["A"]) == [PSNR, SSIM, GMSD]
-    assert 20 < made.scores["bicubic"][PSNR] < 40
+    assert list(made.scores["A"]) == ["psnr", "ssim", "gmsd"]
+    assert 20 < made.scores["bicubic"]["psnr"] < 40
 
 
 def test_the_vgg19_distance_is_always_there_and_lpips_where_its_network_is(
-    picture, model, monkeypatch, perceptual_measures
+    picture, model, monkeypatch, learned_measures, tmp_path
 ):
-    class MissingLPIPS:
-        smallest = work.LPIPS.smallest
-
-        def __init__(self, download):
-            assert not download
-            raise WeightsUnavailable("not in the cache")
-
-    distance = lambda a, b: float(np.abs(a.astype(int) - b).mean())  # noqa: E731
-    monkeypatch.setattr(work, "VGGDistance", lambda: distance)
-    monkeypatch.setattr(work, "LPIPS", MissingLPIPS)
-    monkeypatch.setattr(work, "_learned_scores", perceptual_measures)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(work, "_function", learned_measures)
     made = work.enlarge(picture, True, model, None)
-    assert list(made.scores["A"]) == [PSNR, SSIM, GMSD, VGG19]
-    assert made.scores["A"][VGG19] > 0
+    assert list(made.scores["A"]) == ["psnr", "ssim", "gmsd", "vgg19"]
+    assert made.scores["A"]["vgg19"] > 0
 
 
-def test_a_picture_to_enlarge_has_no_scores(picture, model):
+def test_a_picture_to_enlarge_is_measured_by_what_needs_no_original(picture, model, monkeypatch):
     made = work.enlarge(picture, False, model, model)
     assert list(made.pictures) == ["bicubic", "A", "B"]
     assert made.pictures["B"].shape == (240, 200, 3)
-    assert not made.scores
+    assert not any(made.scores.values())
+    mean = Measure("mean", "Mean", lambda _: Function(lambda a, _: a.mean()), needs_original=False)
+    monkeypatch.setitem(MEASURES, "mean", mean)
+    assert list(work.enlarge(picture, False, model, None).scores["A"]) == ["mean"]
+    assert list(work.enlarge(picture, True, model, None).scores["A"])[-1] == "mean"
 
 
 def test_models_of_two_scales_are_not_compared(picture, model, tmp_path):

@@ -12,10 +12,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from skimage import data
 
-from srcnn import metrics
 from srcnn.color import luma
 from srcnn.command.demo import work
 from srcnn.imresize import downscale
+from srcnn.scoring import classical
 from srcnn.upscaling import Upscaler
 from tests import demo
 from tests.browser import chromium
@@ -41,7 +41,8 @@ def served(tmp_path_factory):
         chromium(folder / "profile") as browser,
         demo.served(models, folder / "files") as address,
     ):
-        patch.setattr(work, "_learned_scores", dict)  # whatever this machine's cache holds
+        classical = work._function  # none that are learned, whatever this machine's cache holds
+        patch.setattr(work, "_function", lambda m: None if m.learned else classical(m))
         yield SimpleNamespace(browser=browser, address=address, models=models)
 
 
@@ -231,8 +232,8 @@ def test_a_sample_is_taken_by_a_click_and_scored_where_the_original_is_known(pag
     wait(page, lambda: scores(page), "scores")
     assert list(scores(page)) == ["PSNR, dB ↑", "SSIM ↑", "GMSD ↓"]
     made = Upscaler(resolver())(downscale(data.chelsea()[:, 60:360], 2))
-    with_original = metrics.psnr(
-        *(metrics.shave(luma(each, "full"), 2) for each in (made, data.chelsea()[:, 60:360]))
+    with_original = classical.psnr(
+        *(classical.shave(luma(each, "full"), 2) for each in (made, data.chelsea()[:, 60:360]))
     )
     assert scores(page)["PSNR, dB ↑"][1] == f"{with_original:.2f}"
     assert find(page, "#detail-original img")

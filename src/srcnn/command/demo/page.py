@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from srcnn.command.demo import guard, work
 from srcnn.command.demo.models import Models
 from srcnn.command.demo.work import BICUBIC, HR, A, B, Results
-from srcnn.measures import Measure
+from srcnn.scoring.measures import MEASURES
 
 _NONE = "none"
 _ENLARGE, _DEGRADE = "The picture", "The picture shrunk, to compare with the original"
@@ -213,13 +213,14 @@ def _pair(made: Results | None, left: str, right: str) -> tuple[np.ndarray, np.n
     return pictures.get(left, pictures[BICUBIC]), pictures.get(right, pictures[A])
 
 
-def _table(scores: dict[str, dict[Measure, float]]) -> str:
+def _table(scores: dict[str, dict[str, float]]) -> str:
     """The measures as Markdown, one a row: a phone has no room for more columns than pictures."""
-    rows = [["against the original", *scores], ["---"] * (1 + len(scores))]
-    for measure in next(iter(scores.values()), {}):
-        numbers = (measure.number(of[measure]) for of in scores.values())
+    rows = [["measure", *scores], ["---"] * (1 + len(scores))]
+    for name in next(iter(scores.values()), {}):
+        measure = MEASURES[name]
+        numbers = (measure.number(of[name]) for of in scores.values())
         rows.append([f"{measure.heading} {measure.arrow}", *numbers])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) if scores else ""
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) if len(rows) > 2 else ""
 
 
 def _details(made: Results | None, zoom: float, across: float, down: float) -> list[Any]:

@@ -4,24 +4,22 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from srcnn import measures, metrics
 from srcnn.color import luma
 from srcnn.command.demo.models import load
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
-from srcnn.measures import GMSD, PSNR, SSIM, Measure
-from srcnn.perceptual.measures import LPIPS, VGGDistance
-from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 from srcnn.pictures import images
+from srcnn.scoring.classical import shave
+from srcnn.scoring.measures import MEASURES, Context, Function, Measure
+from srcnn.scoring.protocol import measured
 from srcnn.upscaling import OutOfTime, Upscaler
 
 # What two cores enlarge while somebody waits.
@@ -30,14 +28,7 @@ MAX_RESULT_PIXELS = 16_000_000
 # Seconds that somebody waits for it on a slower machine, or for a larger network.
 PATIENCE = 120.0
 
-_MAX_PERCEPTUAL_PIXELS = 1_000_000
-
-Score = Callable[[np.ndarray, np.ndarray], float]
-_PIXEL_SCORES: dict[Measure, Score] = {
-    PSNR: metrics.psnr,
-    SSIM: metrics.ssim,
-    GMSD: metrics.gmsd,
-}
+_MAX_LEARNED_PIXELS = 1_000_000
 
 HR, BICUBIC, A, B = "original", "bicubic", "A", "B"
 
@@ -48,13 +39,14 @@ class Results:
 
     Attributes:
         pictures: original if known, bicubic, A, B if chosen.
-        scores: of each the measures against the original; empty if that is not known.
+        scores: of each but the original the measures, by name; if that is not known, those that
+            need none.
         files: the PNG files of A and B to download; they go when this object does.
         note: one sentence on what was done.
     """
 
     pictures: dict[str, np.ndarray]
-    scores: dict[str, dict[Measure, float]]
+    scores: dict[str, dict[str, float]]
     files: dict[str, str]
     note: str
 
@@ -97,10 +89,7 @@ def enlarge(path: str, as_hr: bool, a: str, b: str | None) -> Results:
         pictures.setdefault(BICUBIC, _whole([band.bicubic for band in bands]))
         pictures[name] = _whole([band.sr for band in bands])
     seconds = time.monotonic() - started
-    scores = {}
-    if hr is not None:
-        for name in (BICUBIC, *models):
-            scores[name] = _scores(pictures[name], hr, models[A])
+    scores = {name: _scores(pictures[name], hr, models[A]) for name in (BICUBIC, *models)}
     height, width = pictures[A].shape[:2]
     note = (
         f"{lr.shape[1]} × {lr.shape[0]} pixels enlarged to {width} × {height} (×{scale}) "
@@ -145,22 +134,26 @@ def _whole(bands: list[np.ndarray]) -> np.ndarray:
     return picture[..., 0] if picture.shape[2] == 1 else picture
 
 
-def _scores(picture: np.ndarray, hr: np.ndarray, model: SuperResolver) -> dict[Measure, float]:
+def _scores(picture: np.ndarray, hr: np.ndarray | None, model: SuperResolver) -> dict[str, float]:
     """By the protocol of the evaluation: luma, `scale` pixels shaved off each side."""
-    got, original = (metrics.shave(luma(each, model.luma), model.scale) for each in (picture, hr))
-    scores = _PIXEL_SCORES
-    if got.size <= _MAX_PERCEPTUAL_PIXELS and min(got.shape) >= LPIPS.smallest:
-        scores = _PIXEL_SCORES | _learned_scores()
-    return {measure: score(got, original) for measure, score in scores.items()}
+    got = shave(luma(picture, model.luma), model.scale)
+    original = None if hr is None else shave(luma(hr, model.luma), model.scale)
+    wanted = [
+        measure
+        for measure in MEASURES.values()
+        if (hr is not None or not measure.needs_original)
+        and (not measure.learned or got.size <= _MAX_LEARNED_PIXELS)
+    ]
+    functions = {measure: found for measure in wanted if (found := _function(measure))}
+    return measured(got, original, model.luma, functions)
 
 
-@lru_cache(maxsize=1)
-def _learned_scores() -> dict[Measure, Score]:
-    """VGG19's, and LPIPS if its network is on this machine already; the page fetches nothing."""
-    found: dict[Measure, Score] = {measures.VGG19: VGGDistance()}
-    with suppress(WeightsUnavailable, UnusableWeights, ImportError):
-        found[measures.LPIPS] = LPIPS(download=False)
-    return found
+@cache
+def _function(measure: Measure) -> Function | None:
+    """None where the network that it needs is not on this machine; the page fetches nothing."""
+    with suppress(ValueError, ImportError):
+        return measure.make(Context())
+    return None
 
 
 def _files(pictures: dict[str, np.ndarray], folder: Path, stem: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ Both are 0 for equal pictures. A network trained with a VGG19 loss is good at th
 construction; LPIPS looks through another network (AlexNet) and is the more independent judge.
 """
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from srcnn.color import full_range
+from srcnn.perceptual import embedded
 from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.perceptual.pretrained import (
     WeightsUnavailable,
@@ -27,6 +29,9 @@ class VGGDistance:
         weights, seed, download: see `vgg19.load`.
         device: where to compute.
 
+    Attributes:
+        weights: whose they are, a file by its name and the beginning of its sha256.
+
     Raises:
         WeightsUnavailable, UnusableWeights: see `vgg19.load`.
     """
@@ -41,6 +46,7 @@ class VGGDistance:
         device: str | torch.device = "cpu",
     ) -> None:
         self._loss = PerceptualLoss({"conv5_4": 1.0}, weights, seed, download=download).to(device)
+        self.weights = _described(weights)
         self._device = device
         # The last HR and its features: SR and then bicubic are measured against the same.
         self._hr = torch.empty(0, device=device)
@@ -76,7 +82,7 @@ class LPIPS:
     def __init__(self, download: bool = True, device: str | torch.device = "cpu") -> None:
         # Before imports that take seconds. The rest of the name is a hash, which torchvision knows.
         if not download and not any(torch_cache().glob("alexnet-*")):
-            raise WeightsUnavailable(f"AlexNet is not in torch's cache ({torch_cache()})")
+            raise WeightsUnavailable("AlexNet is not in torch's cache")
         from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
         from torchvision.models import AlexNet_Weights
 
@@ -103,6 +109,15 @@ class LPIPS:
         self._lpips.reset()
         pair = (_shown(luma, luma_range).expand(1, 3, *luma.shape) for luma in (a, b))
         return float(self._lpips(*(picture.to(self._device) for picture in pair)))
+
+
+def _described(weights: str | Path) -> str:
+    if weights in ("imagenet", "random"):
+        return str(weights)
+    path = embedded.FILE if weights == "embedded" else Path(weights)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{'embedded' if weights == 'embedded' else path.name} (sha256 {digest[:12]})"
 
 
 def _shown(luma: np.ndarray, luma_range: str) -> Tensor:

@@ -13,8 +13,8 @@ from scipy.ndimage import gaussian_filter
 from torchvision.models import alexnet
 
 from srcnn.perceptual import vgg19
-from srcnn.perceptual.measures import LPIPS, VGGDistance
 from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
+from srcnn.scoring.learned import LPIPS, VGGDistance
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
 

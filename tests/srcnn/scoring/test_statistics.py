@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from srcnn.measures import GMSD, LPIPS, PSNR, SSIM, measures_among
-from srcnn.statistics import FEWEST_SOURCES, bootstrap_interval, compare, source_means
+from srcnn.scoring.measures import GMSD, LPIPS, PSNR, SSIM, measures_among
+from srcnn.scoring.statistics import FEWEST_SOURCES, bootstrap_interval, compare, source_means
 
 
 def names(count):
@@ -55,7 +55,8 @@ def test_many_sources_have_the_interval_of_the_central_limit_in_little_memory():
 def test_fewer_samples_are_drawn_of_very_many_sources(count, draws, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "srcnn.statistics._resample", lambda rows, n, seed: asked.append(n) or [np.ones((2, 2))]
+        "srcnn.scoring.statistics._resample",
+        lambda rows, n, seed: asked.append(n) or [np.ones((2, 2))],
     )
     bootstrap_interval(np.zeros((count, 1)), seed=0)
     assert asked == [draws]
@@ -207,5 +208,5 @@ def test_under_no_difference_few_comparisons_are_significant():
 
 
 def test_measures_are_the_columns_with_a_bicubic_twin():
-    columns = ["set", "id", "psnr", "lpips", "psnr_bicubic", "lpips_bicubic", "note"]
+    columns = ["set", "id", "lpips", "psnr", "ssim", "psnr_bicubic", "lpips_bicubic", "note"]
     assert measures_among(columns) == [PSNR, LPIPS]

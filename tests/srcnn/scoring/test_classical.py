@@ -6,7 +6,7 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srcnn.imresize import bicubic_upscale, downscale
-from srcnn.metrics import finite_psnr, gmsd, psnr, shave, ssim
+from srcnn.scoring.classical import finite_psnr, gmsd, psnr, shave, ssim
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ from scipy.ndimage import convolve1d
 
 _DATA_RANGE = 255.0
 
-_SSIM_WINDOW = 11
+SSIM_WINDOW = 11
 _SSIM_SIGMA = 1.5
 _SSIM_K1 = 0.01
 _SSIM_K2 = 0.03
 
 _GMSD_CONSTANT = 170.0
-_GMSD_MINIMUM = 6  # one 3x3 Prewitt window after halving
+GMSD_MINIMUM = 6  # one 3x3 Prewitt window after halving
 
 
 def shave(picture: np.ndarray, border: int) -> np.ndarray:
@@ -32,7 +32,7 @@ def shave(picture: np.ndarray, border: int) -> np.ndarray:
 
 def smallest_side(scale: int) -> int:
     """The least height and width of an HR picture that can be scored once shaved, in pixels."""
-    return _SSIM_WINDOW + 2 * scale
+    return SSIM_WINDOW + 2 * scale
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -74,7 +74,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     Raises:
         ValueError: another dtype, a smaller shape, or the two shapes differ.
     """
-    _check(a, b, minimum=_SSIM_WINDOW, what="SSIM")
+    _check(a, b, minimum=SSIM_WINDOW, what="SSIM")
     x, y = a.astype(np.float64), b.astype(np.float64)
     mean_x = _gaussian_mean(x)
     mean_y = _gaussian_mean(y)
@@ -104,7 +104,7 @@ def gmsd(a: np.ndarray, b: np.ndarray) -> float:
     Raises:
         ValueError: another dtype, a smaller shape, or the two shapes differ.
     """
-    _check(a, b, minimum=_GMSD_MINIMUM, what="GMSD")
+    _check(a, b, minimum=GMSD_MINIMUM, what="GMSD")
     x, y = _gradient_magnitude(_halve(a)), _gradient_magnitude(_halve(b))
     similarity = (2 * x * y + _GMSD_CONSTANT) / (x**2 + y**2 + _GMSD_CONSTANT)
     return float(np.std(similarity))
@@ -123,7 +123,7 @@ def _check(a: np.ndarray, b: np.ndarray, minimum: int, what: str) -> None:
 
 
 def _gaussian_window() -> np.ndarray:
-    offsets = np.arange(_SSIM_WINDOW) - _SSIM_WINDOW // 2
+    offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     window = np.exp(-(offsets**2) / (2 * _SSIM_SIGMA**2))
     return window / window.sum()
 
@@ -133,7 +133,7 @@ _WINDOW = _gaussian_window()
 
 def _gaussian_mean(picture: np.ndarray) -> np.ndarray:
     """The Gaussian-weighted mean in every window that lies inside, (H - 10, W - 10)."""
-    margin = _SSIM_WINDOW // 2
+    margin = SSIM_WINDOW // 2
     rows = convolve1d(picture, _WINDOW, axis=0)[margin:-margin]
     return convolve1d(rows, _WINDOW, axis=1)[:, margin:-margin]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from srcnn.measures import Measure
+from srcnn.scoring.measures import Measure
 
 FEWEST_SOURCES = 6  # the least p of n sources is 2 to the 1 - n: 0.06 of five that all agree
 

@@ -7,16 +7,21 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srcnn.evaluation import (
-    Score,
+from srcnn.pairs import Pairs, PairsWriter
+from srcnn.scoring.classical import smallest_side
+from srcnn.scoring.measures import GMSD, PSNR, SSIM, VGG19, Context, Function, Measure
+from srcnn.scoring.protocol import (
+    measured,
     megapixels_per_second,
     score_pairs,
     score_picture,
     score_test_set,
     summarise,
 )
-from srcnn.metrics import smallest_side
-from srcnn.pairs import Pairs, PairsWriter
+from srcnn.scoring.scores import Score
+
+NONE = {}
+CLASSICAL = {measure: measure.make(Context()) for measure in (PSNR, SSIM, GMSD)}
 
 
 class Resolver:
@@ -40,39 +45,38 @@ def noise(seed, shape):
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def score(picture_id="a", source="a", psnr=30.0, **others):
-    values = {"ssim": 0.9, "gmsd": 0.05, "psnr_bicubic": 28.0, "ssim_bicubic": 0.8}
-    return Score(
-        picture_id, source, "full", "digest", psnr, **({"gmsd_bicubic": 0.09} | values | others)
-    )
+def score(picture_id="a", source="a", psnr=30.0, sr=NONE, bicubic=NONE):
+    of_sr = {"psnr": psnr, "ssim": 0.9, "gmsd": 0.05} | sr
+    of_bicubic = {"psnr": 28.0, "ssim": 0.8, "gmsd": 0.09} | bicubic
+    return Score(picture_id, source, "full", "digest", of_sr, of_bicubic)
 
 
 def test_a_score_is_what_the_definitions_give():
-    result = score_picture("a", "s", flat(110), flat(120), flat(100), border=4, luma_range="full")
+    result = score_picture("a", "s", flat(110), flat(120), flat(100), 4, "full", CLASSICAL)
 
     assert (result.id, result.source) == ("a", "s")
-    assert result.psnr == pytest.approx(10 * math.log10(255**2 / 100))
-    assert result.psnr_bicubic == pytest.approx(10 * math.log10(255**2 / 400))
+    assert result.sr["psnr"] == pytest.approx(10 * math.log10(255**2 / 100))
+    assert result.bicubic["psnr"] == pytest.approx(10 * math.log10(255**2 / 400))
     # On flat pictures only the luminance term of SSIM is left.
     c1 = (0.01 * 255) ** 2
-    assert result.ssim == pytest.approx((2 * 110 * 100 + c1) / (110**2 + 100**2 + c1))
-    assert result.gain("psnr") == pytest.approx(20 * math.log10(2))
+    assert result.sr["ssim"] == pytest.approx((2 * 110 * 100 + c1) / (110**2 + 100**2 + c1))
+    assert result.gain(PSNR) == pytest.approx(20 * math.log10(2))
 
 
 def test_the_border_is_left_out_of_every_measure():
     hr, sr, baseline = noise(0, (30, 34)), noise(1, (30, 34)), noise(2, (30, 34))
-    before = score_picture("a", "a", sr, baseline, hr, border=3, luma_range="full")
+    before = score_picture("a", "a", sr, baseline, hr, 3, "full", CLASSICAL)
 
     for picture in (hr, sr, baseline):
         picture[:3] = picture[-3:] = 255 - picture[:3]
         picture[:, :3] = picture[:, -3:] = 0
 
-    after = score_picture("a", "a", sr, baseline, hr, border=3, luma_range="full")
+    after = score_picture("a", "a", sr, baseline, hr, 3, "full", CLASSICAL)
     assert replace(after, pixels=before.pixels) == before
 
 
 def test_a_lower_gmsd_is_a_gain():
-    assert score(gmsd=0.05, gmsd_bicubic=0.09).gain("gmsd") == pytest.approx(0.04)
+    assert score(sr={"gmsd": 0.05}, bicubic={"gmsd": 0.09}).gain(GMSD) == pytest.approx(0.04)
 
 
 def test_summary_of_three_pictures():
@@ -94,7 +98,9 @@ def test_summary_of_three_pictures():
 def test_the_interval_of_a_gain_is_over_sources_of_which_each_counts_once():
     gains = {f"s{i}": 2.0 + i / 8 for i in range(8)}
     of_one = [score(s, s, 28 + gain) for s, gain in gains.items()]
-    more = [score(f"{i}", "s7", 28 + gains["s7"], lpips=0.1, lpips_bicubic=0.2) for i in range(20)]
+    more = [
+        score(f"{i}", "s7", 28 + gains["s7"], {"lpips": 0.1}, {"lpips": 0.2}) for i in range(20)
+    ]
 
     once, often = (summarise(scores, seed=0) for scores in (of_one, of_one + more))
 
@@ -115,7 +121,7 @@ def test_one_picture_has_no_deviation_and_no_interval():
 
 
 def test_perfect_pictures_give_strict_json():
-    perfect = score_picture("a", "a", flat(9), flat(9), flat(9), border=2, luma_range="full")
+    perfect = score_picture("a", "a", flat(9), flat(9), flat(9), 2, "full", CLASSICAL)
 
     summary = summarise([perfect, replace(perfect, source="b")], seed=0)
 
@@ -135,14 +141,14 @@ def test_pairs_are_scored_in_order_with_their_sources(tmp_path):
             writer.add(name, source, "test", hr, hr[::2, ::2])
     resolver = Resolver(2)
 
-    scores = list(score_pairs(resolver, Pairs.open(tmp_path)))
+    scores = list(score_pairs(resolver, Pairs.open(tmp_path), CLASSICAL))
 
     assert [(s.id, s.source) for s in scores] == [("a", "x"), ("b", "x"), ("c", "y")]
     hr = noise(ord("b"), (24, 30))
     repeated = np.kron(hr[::2, ::2], np.ones((2, 2), dtype=np.uint8))
     inside = (slice(2, -2), slice(2, -2))
     expected = peak_signal_noise_ratio(hr[inside], repeated[inside], data_range=255)
-    assert scores[1].psnr == pytest.approx(expected)
+    assert scores[1].sr["psnr"] == pytest.approx(expected)
 
 
 def cubic(x):
@@ -184,7 +190,7 @@ def test_a_test_set_is_scored_by_the_protocol_of_the_literature(scale, kind):
     picture = {"colour": rgb, "gray": rgb[..., 0]}.get(kind, rgb[..., [0, 0, 0]])
     resolver = Resolver(scale)
 
-    (result,) = score_test_set(resolver, [("waves.png", picture)])
+    (result,) = score_test_set(resolver, [("waves.png", picture)], CLASSICAL)
 
     if kind == "gray":
         luma = picture.astype(float)
@@ -198,8 +204,8 @@ def test_a_test_set_is_scored_by_the_protocol_of_the_literature(scale, kind):
     sr = np.clip(np.round(np.kron(lr, np.ones((scale, scale)))), 0, 255)
     inside = (slice(scale, -scale), slice(scale, -scale))
     for picture, psnr, ssim in (
-        (baseline, result.psnr_bicubic, result.ssim_bicubic),
-        (sr, result.psnr, result.ssim),
+        (baseline, result.bicubic["psnr"], result.bicubic["ssim"]),
+        (sr, result.sr["psnr"], result.sr["ssim"]),
     ):
         pixels = picture[inside], hr[inside]
         assert psnr == pytest.approx(peak_signal_noise_ratio(*pixels, data_range=255))
@@ -220,7 +226,7 @@ def test_digest_is_of_the_pixels_that_are_scored():
     picture = noise(0, (30, 34, 3))
 
     def digest(changed, scale=2):
-        (result,) = score_test_set(Resolver(scale), [("a", changed)])
+        (result,) = score_test_set(Resolver(scale), [("a", changed)], CLASSICAL)
         return result.pixels
 
     other = picture.copy()
@@ -231,31 +237,49 @@ def test_digest_is_of_the_pixels_that_are_scored():
     assert digest(square) != digest(square.reshape(36, 24))
 
 
-def test_judges_are_told_which_luma_they_see(tmp_path):
+def test_measures_are_told_which_luma_they_see(tmp_path):
     told = []
-
-    class Judge:
-        smallest = 1
-
-        def __call__(self, a, b, luma_range):
-            told.append(luma_range)
-            return 0.0
-
+    functions = {VGG19: Function(lambda sr, hr, luma_range: told.append(luma_range) or 0.0)}
     with PairsWriter(tmp_path, 2, "studio") as writer:
         writer.add("a", "a", "test", noise(0, (24, 24)), noise(1, (12, 12)))
     pictures = [("gray", noise(0, (24, 24))), ("colour", noise(0, (24, 24, 3)))]
-    list(score_pairs(Resolver(2), Pairs.open(tmp_path), {"vgg19": Judge()}))
-    list(score_test_set(Resolver(2), pictures, {"vgg19": Judge()}))
+    list(score_pairs(Resolver(2), Pairs.open(tmp_path), functions))
+    list(score_test_set(Resolver(2), pictures, functions))
     assert told == ["studio"] * 2 + ["full"] * 2 + ["studio"] * 2
 
 
-@pytest.mark.parametrize("scale", [2, 4])
-def test_the_smallest_side_is_the_smallest_that_can_be_scored(scale):
-    side = smallest_side(scale)
-    score_picture("a", "a", *[flat(5, side)] * 3, border=scale, luma_range="full")
+def test_learned_measures_are_taken_of_the_sample_alone():
+    functions = CLASSICAL | {VGG19: Function(lambda sr, hr, luma_range: 0.0)}
+    pictures = [(name, noise(0, (24, 24))) for name in "abc"]
+    scores = list(score_test_set(Resolver(2), pictures, functions, {0, 2}))
+    assert ["vgg19" in score.sr for score in scores] == [True, False, True]
+    assert all("gmsd" in score.sr for score in scores)
 
-    with pytest.raises(ValueError, match="11"):
-        score_picture("a", "a", *[flat(5, side - 1)] * 3, border=scale, luma_range="full")
+
+def test_a_measure_that_needs_no_original_sees_the_picture_alone():
+    hr = noise(0, (24, 24))
+    alone = Measure("mean", "Mean", lambda _: Function(lambda a, _: a.mean()), needs_original=False)
+    functions = CLASSICAL | {alone: alone.make(Context())}
+    assert measured(hr, None, "full", functions) == {"mean": hr.mean()}
+    assert measured(hr, hr, "full", functions).keys() == {"psnr", "ssim", "gmsd", "mean"}
+
+
+def test_the_summary_of_what_was_not_taken_of_all_says_of_how_many():
+    few = replace(score("b", "b"), sr={"psnr": 30.0}, bicubic={"psnr": 28.0})
+    summary = summarise([score(), few], seed=0)
+    assert (summary["ssim"], summary["ssim_pictures"], summary["ssim_sources"]) == (0.9, 1, 1)
+    assert "psnr_pictures" not in summary
+    none = summarise([few], seed=0)
+    assert (none["ssim"], none["ssim_pictures"]) == (None, 0)
+    assert "ssim_gain" not in none
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_smallest_side_is_the_smallest_that_all_can_be_taken_of(scale):
+    for side, names in (smallest_side(scale), CLASSICAL), (smallest_side(scale) - 1, {PSNR, GMSD}):
+        pictures = [flat(5, side)] * 3
+        found = score_picture("a", "a", *pictures, scale, "full", CLASSICAL)
+        assert found.sr.keys() == found.bicubic.keys() == {measure.name for measure in names}
 
 
 def test_speed_counts_hr_pixels():

@@ -1,0 +1,1 @@
+"""How good SR is: the table of measures, the protocol they are taken by, and statistics."""
