@@ -1,4 +1,4 @@
-"""Training an SRCNN: everything one run needs, step by step, to the same bits each time."""
+"""Training a network: everything one run needs, step by step, to the same bits each time."""
 
 import hashlib
 import math
