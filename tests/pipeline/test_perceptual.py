@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pipeline.perceptual.judges import find_judges
-from pipeline.perceptual.loss import build_loss
 from safetensors.torch import save_file
 
 from pipeline import check, evaluate, train
 from pipeline.base import paths
 from pipeline.base.inputs import Inputs
 from pipeline.base.stage import StageError
+from pipeline.perceptual.measures import find_measures
+from pipeline.training.loss import build_loss
 from srcnn.perceptual import embedded, vgg19
 from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.scoring.learned import VGGDistance
+from srcnn.scoring.measures import GMSD, LPIPS, PSNR, SSIM, VGG19
 from tests.pipeline.experiment import PROJECT, load_params, write_experiment
 
 CPU = torch.device("cpu")
@@ -160,6 +161,10 @@ def test_by_default_the_loss_is_of_the_vgg19_inside_and_needs_no_network():
     assert built["perceptual"] == perceptual > 0
 
 
+def find(params):
+    return find_measures(params.loss, params.evaluate, CPU)
+
+
 def put_into_cache(content):
     cache = Path(os.environ["TORCH_HOME"], "hub", "checkpoints")
     cache.mkdir(parents=True)
@@ -183,17 +188,15 @@ def test_whose_weights_judge(weights, trained_with, perceptual_weight, in_cache,
     if in_cache != "nothing":
         put_into_cache(weights.read_bytes() if in_cache == "vgg19" else b"damaged")
     file = str(weights) if trained_with == "a file" else trained_with
-    loss = load(vgg19_weights=file, perceptual_weight=perceptual_weight).loss
-    judges = find_judges(loss, False, CPU)
-    assert judges.vgg19_weights.startswith(judge)
-    assert "vgg19" in judges.measures
-    assert "vgg19" not in judges.notes
+    found = find(load({"lpips": False}, vgg19_weights=file, perceptual_weight=perceptual_weight))
+    assert found.functions[VGG19].weights.startswith(judge)
+    assert "vgg19" not in found.notes
 
 
 def test_other_weights_are_another_judge(weights):
     gray = np.random.default_rng(0).integers(0, 256, (2, 16, 16), dtype=np.uint8)
     inside, mine = (
-        find_judges(load(vgg19_weights=name).loss, False, CPU).measures["vgg19"](*gray)
+        find(load({"lpips": False}, vgg19_weights=name)).functions[VGG19].take(*gray, "full")
         for name in ("embedded", str(weights))
     )
     assert inside == VGGDistance("embedded")(*gray)
@@ -203,24 +206,23 @@ def test_other_weights_are_another_judge(weights):
 def test_a_damaged_installation_stops_a_perceptual_training_and_no_evaluation(monkeypatch):
     Path("vgg19.safetensors").write_bytes(b"damaged")
     monkeypatch.setattr(embedded, "FILE", Path("vgg19.safetensors"))
-    judges = find_judges(load().loss, False, CPU)
-    assert (judges.measures, judges.vgg19_weights) == ({}, None)
-    assert "install it again" in judges.notes["vgg19"]
+    found = find(load({"lpips": False}))
+    assert found.functions.keys() == {PSNR, SSIM, GMSD}
+    assert "install it again" in found.notes["vgg19"]
     with pytest.raises(StageError, match=r"is 'embedded': vgg19\.safetensors.*damaged"):
         build_loss(load(perceptual_weight=0.01).loss, CPU)
 
 
 def test_without_its_network_lpips_does_not_judge_and_the_note_says_why():
-    judges = find_judges(load().loss, "auto", CPU)
-    assert judges.measures.keys() == {"vgg19"}
-    assert "evaluate.lpips=true" in judges.notes["lpips"]
+    found = find(load())
+    assert LPIPS not in found.functions
+    assert "evaluate.lpips=true" in found.notes["lpips"]
 
 
 def test_lpips_can_be_turned_off_or_insisted_on():
-    judges = find_judges(load().loss, False, CPU)
-    assert judges.notes["lpips"] == "evaluate.lpips is false"
+    assert find(load({"lpips": False})).notes["lpips"] == "evaluate.lpips is false"
     with pytest.raises(StageError, match=r"evaluate\.lpips is true: .*AlexNet.*refused"):
-        find_judges(load().loss, True, CPU)
+        find(load({"lpips": True}))
 
 
 def test_without_torchmetrics_lpips_is_not_measured(tmp_path, monkeypatch):
@@ -229,7 +231,9 @@ def test_without_torchmetrics_lpips_is_not_measured(tmp_path, monkeypatch):
     cached.parent.mkdir(parents=True)
     cached.touch()
     monkeypatch.setitem(sys.modules, "torchmetrics.image", None)
-    assert "torchmetrics" in find_judges(load().loss, "auto", CPU).notes["lpips"]
+    note = find(load()).notes["lpips"]
+    assert "torchmetrics" in note
+    assert "downloads" not in note
 
 
 def read_results():

@@ -117,7 +117,7 @@ def _evaluated_another_model():
 @pytest.mark.parametrize(
     ("mix", "message"),
     [
-        (_other_weights, "srcnn.safetensors is not what train wrote"),
+        (_other_weights, "srcnn.safetensors is damaged"),
         (_other_curve, "they differ in metrics/training.csv"),
         (_evaluated_with_another_seed, "they differ in seed"),
         (_evaluated_another_model, "they differ in models/srcnn.safetensors"),

@@ -59,7 +59,8 @@ def curve(rows=41, perceptual=False):
 
     loss = 0.001 + 0.002 * np.exp(-step / 100)
     trained = step > 0
-    return {
+    weighted = {"train_perceptual_weighted": where(trained, loss)} if perceptual else {}
+    return weighted | {
         "step": step,
         "train_loss": where(trained, loss * 2 if perceptual else loss),
         "train_pixel": where(trained, loss),
@@ -260,7 +261,7 @@ def test_curves_show_the_perceptual_term_where_there_is_one():
 
     assert terms(figures.curves(curve(perceptual=True), 300, "full")) == [
         "train, pixel",
-        "train, weighted perceptual",
+        "train, perceptual, weighted",
     ]
     assert not terms(figures.curves(curve(), 300, "full"))
 

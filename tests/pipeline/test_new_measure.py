@@ -1,0 +1,68 @@
+"""A measure that joins the table stands everywhere, unasked."""
+
+import json
+import shutil
+
+import numpy as np
+
+from pipeline import evaluate, plot, register
+from pipeline.base import paths
+from pipeline.compare import __main__ as compare
+from pipeline.compare import tradeoff
+from pipeline.tracking.store import Store
+from srcnn.scoring.measures import MEASURES, Function, Measure
+from srcnn.scoring.scores import read_scores
+from tests.pipeline.experiment import load_params, write_experiment
+from tests.pipeline.published import all_runs
+
+ROUGHNESS = Measure(
+    "roughness",
+    "Roughness",
+    lambda _: Function(lambda picture, _: float(np.abs(np.diff(picture.astype(int))).mean())),
+    needs_original=False,
+)
+
+
+def publish(weight):
+    """An experiment with such a perceptual weight, from its results to MLflow."""
+    params = load_params(lpips=False)
+    loss = params.loss.model_copy(update={"perceptual_weight": weight})
+    params = params.model_copy(update={"loss": loss})
+    for folder in ("data", "models", "metrics"):
+        shutil.rmtree(folder, ignore_errors=True)
+    write_experiment(test_pictures=12, params=params)
+    paths.DATA_METRICS.write_text("{}")
+    paths.RAW.mkdir()
+    paths.RAW_INDEX.write_text("id,source,width,height,sha256\n")
+    for stage in (evaluate, plot, register):
+        stage.main(params)
+
+
+def test_a_new_measure_without_original_stands_everywhere(project, monkeypatch, capsys):
+    monkeypatch.setitem(MEASURES, "roughness", ROUGHNESS)
+    for weight in (0.0, 0.01):
+        publish(weight)
+
+    scores = read_scores(paths.PER_IMAGE)["test"]
+    assert all(score.sr["roughness"] > 0 for score in scores)
+    evaluation = json.loads(paths.EVALUATION.read_text())
+    mean = np.mean([score.sr["roughness"] for score in scores])
+    assert abs(evaluation["roughness"] - mean) < 1e-5
+    assert evaluation["validation"]["roughness"] > 0
+    assert "roughness" in json.loads(paths.SUMMARY.read_text())
+
+    store = Store("portrait-srcnn")
+    run, _ = all_runs(store)
+    for name in ("test/roughness", "test/roughness_bicubic", "test/roughness_gain"):
+        assert name in run.data.metrics
+    assert run.data.metrics["val/roughness"] == evaluation["validation"]["roughness"]
+    view = store.client.get_experiment(store.experiment_id).tags["mlflow.sharedViewState.results"]
+    assert "test/roughness_gain" in view
+
+    capsys.readouterr()
+    compare.main(load_params(), [], project / "page.html")
+    assert "Roughness ↓" in capsys.readouterr().out
+    assert "Roughness" in (project / "page.html").read_text(encoding="utf-8")
+    tradeoff.main(load_params(), "roughness", project / "tradeoff.png")
+    assert f"Roughness {ROUGHNESS.number(mean)}" in capsys.readouterr().out
+    assert (project / "tradeoff.png").exists()
