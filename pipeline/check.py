@@ -250,7 +250,7 @@ def _check_device(name: str) -> None:
     try:
         choose_device(name)
     except ValueError as error:
-        raise stage.StageError(f"train.{error}") from None
+        raise stage.StageError(f"machine.{error}") from None
 
 
 def before_plot(params: Params) -> None:
@@ -264,7 +264,7 @@ def _check_threads(threads: int) -> None:
     try:
         openmp.check_threads(threads)
     except ValueError as error:
-        raise stage.StageError(f"train.{error}") from None
+        raise stage.StageError(f"machine.{error}") from None
 
 
 def _gpus() -> int:

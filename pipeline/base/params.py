@@ -33,7 +33,7 @@ _SHORT.maxlevel = 2
 _MOVED = {
     **{f"model.{key}": f"model.srcnn.{key}" for key in ("kernels", "channels", "residual")},
     **{f"train.{key}": f"machine.{key}" for key in ("device", "threads", "processes")},
-    "machine.workers": "machine.workers",
+    "data.workers": "machine.workers",
 }
 
 
