@@ -294,6 +294,15 @@ class Params(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _control_is_of_the_pixel_loss(self) -> Self:
+        if self.finetune.control and self.loss.perceptual_weight:
+            raise ValueError(
+                "finetune.control is true, for further steps by the pixel loss alone; "
+                f"loss.perceptual_weight is {self.loss.perceptual_weight:g} and must be 0 with it"
+            )
+        return self
+
     @property
     def finetunes(self) -> bool:
         """Whether the network learns on after the pixel loss."""

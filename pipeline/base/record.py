@@ -64,6 +64,7 @@ class Trained(_Record):
         weights: sha256 of the model file.
         curve: sha256 of the training curve.
         kept: the row of the training curve that the model file's weights are from.
+        initial: sha256 of the weights that train.init names, if it does.
     """
 
     params: dict[str, Any]
@@ -73,6 +74,7 @@ class Trained(_Record):
     weights: str
     curve: str
     kept: dict[str, float]
+    initial: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.environment, dict):  # as JSON holds it
