@@ -2,7 +2,7 @@
 
     python -m benchmarks.busy [--kernels 9 5 5] [--steps 60] [--rounds 3]
 
-Two threads train the network of the defaults (6 patches of 72, x4) under each setting of GNU's OpenMP,
+Two threads train the network of the defaults (6 patches of 72) under each setting of GNU's OpenMP,
 in a process of its own, one after the other in each round. Beside them runs nothing of this
 script's, then one process that never waits. Medians over the rounds, and ratios to OpenMP's own
 default. What this project sets is `srcnn.openmp`.

@@ -30,6 +30,7 @@ def main(params: Params) -> None:
     check.before_finetune(params)
     before = Trained.read(paths.PIXEL.record)
     before.check_weights(paths.PIXEL.weights)
+    before.check_curve(paths.PIXEL.curve)
     if not params.finetunes:
         _pass_on(params, before)
         return

@@ -11,7 +11,6 @@ from pipeline.base.environment import Environment
 from pipeline.base.params import Params
 from pipeline.base.project import StageError, resolve
 
-
 INITIAL = "train.init"  # the weights that it names, among the files
 
 
@@ -79,7 +78,7 @@ class Inputs:
 def params_of(stage: str, given: Params) -> dict[str, Any]:
     """The parameters that dvc.yaml declares for a stage, by their dotted names.
 
-    Those of section finetune are not among them where the network is passed on: they decide nothing.
+    Without those of section finetune where the network is passed on, of which they decide nothing.
     """
     return {
         name: value
