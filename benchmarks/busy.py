@@ -25,23 +25,21 @@ SETTINGS: dict[str, dict[str, str]] = {
 _STEP = """
 import sys, time, statistics, torch
 from srcnn.hardware import keep_freed_memory, make_deterministic
-from srcnn.models import SRCNN
-from srcnn.optim import build_optimizers
+from srcnn.learner import Learner
+from srcnn.networks import SRCNN
+from srcnn.optim import Optimization
+from srcnn.team import Team
 *kernels, steps = map(int, sys.argv[1:])
 make_deterministic(2)
 keep_freed_memory()
-model = SRCNN(kernels, (64, 32), True, torch.Generator().manual_seed(0))
+model = SRCNN(4, kernels, generator=torch.Generator().manual_seed(0))
 model = model.to(memory_format=torch.channels_last)
-optimizers = build_optimizers(model, "muon", 1e-3, 0.02, 0.95, 0.0)
-patches = torch.rand(6, 1, 72, 72, generator=torch.Generator().manual_seed(1))
+learner = Learner(model, Optimization(), steps + 5, Team())
+patches = torch.rand(6, 1, 22, 22, generator=torch.Generator().manual_seed(1))
 seconds = []
 for step in range(steps + 5):
     start = time.perf_counter()
-    for optimizer in optimizers:
-        optimizer.zero_grad(set_to_none=True)
-    model.valid(patches).square().mean().backward()
-    for optimizer in optimizers:
-        optimizer.step()
+    learner.step(step, lambda: {"loss": model.patch(patches).square().mean()}, 1.0)
     seconds.append(time.perf_counter() - start)
 print(statistics.median(seconds[5:]))
 """

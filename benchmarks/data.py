@@ -108,11 +108,11 @@ def _decode(files: Sequence[bytes]) -> None:
 
 def _run(stage: ModuleType, workers: int) -> None:
     given = params.load()
-    data = given.data.model_copy(update={"workers": workers})
+    machine = given.machine.model_copy(update={"workers": workers})
     everything = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(everything)[:workers])
     try:
-        stage.main(given.model_copy(update={"data": data}))
+        stage.main(given.model_copy(update={"machine": machine}))
     finally:
         os.sched_setaffinity(0, everything)
 

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srcnn.degradation import crop_to_multiple, downscale, upscale
+from srcnn.imresize import crop_to_multiple, downscale
+from srcnn.inference import bicubic
 from srcnn.perceptual import embedded, vgg19
 from srcnn.perceptual.loss import VGG19Features
 from srcnn.pictures import images
@@ -49,7 +50,7 @@ def main() -> None:
 def compare(source: VGG19Features, ours: VGG19Features, file: Path) -> tuple[float, ...]:
     """Relative error of SR's features, cosine of the gradients, distance by source and by ours."""
     hr = crop_to_multiple(images.decode_luma(file.read_bytes(), "full"), 4)
-    sr = upscale(downscale(hr, 4), 4)
+    sr = bicubic(downscale(hr, 4), 4)
     (wanted, slope, distance), (found, our_slope, our_distance) = (
         seen(network, as_batch(sr), as_batch(hr)) for network in (source, ours)
     )

@@ -11,38 +11,44 @@ import time
 from collections.abc import Callable
 
 import torch
-from srcnn.models import SRCNN, crop
 
-from srcnn.losses import ReconstructionLoss
+from srcnn.losses import ReconstructionLoss, Weighted
+from srcnn.networks import SRCNN
+from srcnn.networks.network import crop
 from srcnn.perceptual.loss import LAYERS, PerceptualLoss
+
+SCALE = 4
 
 
 def main() -> None:
     """Print seconds of CPU time, which other programs on the machine disturb least."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--patch", type=int, default=48, help="train.patch_size")
-    parser.add_argument("--batch", type=int, default=16, help="train.batch_size")
+    parser.add_argument("--patch", type=int, default=48, help="finetune.patch_size")
+    parser.add_argument("--batch", type=int, default=16, help="finetune.perceptual_patches")
     parser.add_argument("--layer", choices=LAYERS, default="conv5_4", help="the deepest layer")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--threads", type=int, default=1, help="machine.threads")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    model = SRCNN(generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
+    model = SRCNN(SCALE, generator=torch.Generator().manual_seed(0))
+    model.to(memory_format=torch.channels_last)
     vgg19 = PerceptualLoss({options.layer: 1.0}, "random", dtype=getattr(torch, options.precision))
-    size = (options.batch, 1, options.patch, options.patch)
-    upsampled = torch.rand(size).contiguous(memory_format=torch.channels_last)
-    hr = crop(torch.rand(size), model.margin)
+    side = options.patch // SCALE + 2 * model.reach
+    lr = torch.rand(options.batch, 1, side, side)
+    hr = crop(torch.rand(options.batch, 1, options.patch, options.patch), model.margin)
 
     def step(loss: ReconstructionLoss) -> None:
         model.zero_grad()
-        sr = model.valid(upsampled, bfloat16=options.precision == "bfloat16")
+        sr = model.patch(lr, bfloat16=options.precision == "bfloat16")
         loss(sr, hr)["loss"].backward()
 
     with torch.no_grad():
         features = seconds(lambda: vgg19.features(hr))
     pixel = seconds(lambda: step(ReconstructionLoss("mse")))
-    perceptual = seconds(lambda: step(ReconstructionLoss("mse", vgg19, 0.01)))
+    perceptual = seconds(
+        lambda: step(ReconstructionLoss("mse", {"perceptual": Weighted(vgg19, 0.01)}))
+    )
     print(
         f"{options.batch} patches of {options.patch}, {tuple(hr.shape[-2:])} of them in the loss; "
         f"{options.layer}; {options.precision}; {options.threads} threads; CPU seconds a step"

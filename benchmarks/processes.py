@@ -21,12 +21,12 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from srcnn.models import SRCNN
 
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.imresize import downscale
 from srcnn.inference import SuperResolver
 from srcnn.losses import ReconstructionLoss
+from srcnn.networks import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.team import Team
 from srcnn.training import Settings, Training
@@ -94,7 +94,7 @@ def _process(
     opened, team = Pairs.open(pairs), Team(rank, size)
     shared = _step(opened, BATCH, team, device, options.steps)
     each = _step(opened, BATCH * size, team, device, options.steps)
-    parameters = sum(p.numel() for p in SRCNN().parameters())
+    parameters = sum(p.numel() for p in SRCNN(SCALE).parameters())
     message, longer = (_message(n, team, device) for n in (parameters, LARGER * parameters))
     validation = _validation(opened, team, device)
     if rank == 0:
@@ -111,7 +111,7 @@ def _step(pairs: Pairs, batch: int, team: Team, device: torch.device, steps: int
     settings = Settings(
         steps + WARM_UP, batch, PATCH, precision=precision, log_every=1, validate_every=10**9
     )
-    network = SRCNN(generator=torch.Generator().manual_seed(0)).to(device)
+    network = SRCNN(SCALE, generator=torch.Generator().manual_seed(0)).to(device)
     training = Training(network, pairs, ReconstructionLoss("mse"), settings, seed=1, team=team)
     times: list[float] = []
     training.fit(lambda row: times.append(time.perf_counter()))
@@ -121,8 +121,8 @@ def _step(pairs: Pairs, batch: int, team: Team, device: torch.device, steps: int
 
 def _validation(pairs: Pairs, team: Team, device: torch.device, repeats: int = 5) -> float:
     """Median seconds in which the default number of pictures of two splits is scored."""
-    network = SRCNN(generator=torch.Generator().manual_seed(0)).to(device)
-    resolver = SuperResolver(network.eval(), SCALE, "full", choose_precision("auto", device))
+    network = SRCNN(SCALE, generator=torch.Generator().manual_seed(0)).to(device)
+    resolver = SuperResolver(network.eval(), "full", choose_precision("auto", device))
     validation, seconds = Validation(pairs, PICTURES), []
     for _ in range(repeats + 1):
         start = time.perf_counter()

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from srcnn.models import SRCNN
 
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.losses import ReconstructionLoss
+from srcnn.networks import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.pictures import images
 from srcnn.scoring.classical import finite_psnr, shave
@@ -86,7 +86,8 @@ def _train(
     chosen = places["train"][:size]
     precision = choose_precision("auto", torch.device("cpu"))
     settings = Settings(steps, BATCH, PATCH, precision=precision)
-    network = SRCNN(options.kernels, generator=torch.Generator().manual_seed(options.seed))
+    generator = torch.Generator().manual_seed(options.seed)
+    network = SRCNN(options.scale, options.kernels, generator=generator)
     training = Training(
         network,
         pairs.select(chosen + places["val"]),

@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from srcnn.models import SRCNN, crop
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler
@@ -31,6 +30,9 @@ from srcnn.hardware import choose_precision, keep_freed_memory, make_determinist
 from srcnn.imresize import crop_to_multiple, downscale
 from srcnn.inference import SuperResolver
 from srcnn.losses import ReconstructionLoss
+from srcnn.networks import SRCNN
+from srcnn.networks.bicubic import REACH
+from srcnn.networks.network import crop
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.patches import PatchSampler
 from srcnn.pictures import images
@@ -149,7 +151,7 @@ def _ours(pairs: Pairs, args: argparse.Namespace) -> Run:
             validate_every=max(10, steps // SCORES),
             val_pictures=SCORED,
         )
-        network = SRCNN(args.kernels, generator=torch.Generator().manual_seed(0))
+        network = SRCNN(args.scale, args.kernels, generator=torch.Generator().manual_seed(0))
         training = Training(network, pairs, ReconstructionLoss("mse"), settings, seed=1)
         scores: list[tuple[int, float]] = []
         rows = [(0, time.perf_counter())]
@@ -175,7 +177,7 @@ def _ours(pairs: Pairs, args: argparse.Namespace) -> Run:
 
 
 def _seconds_to_draw(pairs: Pairs, repeats: int = 50) -> float:
-    sampler, generator = PatchSampler(pairs.split("train"), PATCH), torch.Generator()
+    sampler, generator = PatchSampler(pairs.split("train"), PATCH, REACH), torch.Generator()
     sampler.draw(BATCH, generator)
     start = time.perf_counter()
     for _ in range(repeats):
@@ -206,11 +208,11 @@ def _tensor(picture: Image.Image) -> torch.Tensor:
 
 def _usual(folder: Path, pairs: Pairs, args: argparse.Namespace) -> Run:
     torch.manual_seed(0)
-    model = SRCNN(args.kernels)
+    model = SRCNN(args.scale, args.kernels)
     layers = nn.Sequential(model.extract, nn.ReLU(), model.map, nn.ReLU(), model.reconstruct)
     optimizer = torch.optim.Adam(model.parameters(), args.usual_lr)
     validation = Validation(pairs, SCORED)
-    resolver = SuperResolver(model, pairs.scale, pairs.luma)
+    resolver = SuperResolver(model, pairs.luma)
     batches = _batches(_Patches(sorted(folder.glob("*.png")), args.scale), args.threads)
     curve: list[tuple[float, float]] = []
     seconds, steps = 0.0, 0
@@ -235,7 +237,7 @@ def _batches(patches: Dataset, workers: int) -> Iterator[list[torch.Tensor]]:
 
 def _flops_per_patch(kernels: list[int]) -> float:
     """Of a step: forward, kernel gradients, and (but for the first layer) input gradients."""
-    model, side, total = SRCNN(kernels), PATCH, 0
+    model, side, total = SRCNN(3, kernels), PATCH, 0
     for i, conv in enumerate((model.extract, model.map, model.reconstruct)):
         side -= conv.kernel_size[0] - 1
         total += (2 if i == 0 else 3) * 2 * conv.weight.numel() * side**2

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.base import paths, stage
-from pipeline.base.inputs import Inputs
+from pipeline.base.inputs import params_of
 from pipeline.base.params import Data, Machine, Params
 from pipeline.perceptual.weights import existing_file
 from pipeline.sources import celeba_hq, folder, raw, testsets
@@ -38,9 +38,10 @@ def main(params: Params) -> None:
     fetched = _is_result_of(["fetch"], paths.RAW / raw.META, params)
     degraded = fetched and _is_result_of(["fetch", "grayscale-and-degrade"], paths.DEGRADED, params)
     trained = degraded and _is_result_of(["train"], paths.PIXEL.record, params)
-    stages = ["train", "finetune"]
-    tuned = trained and _is_result_of(stages, paths.TUNED.record, params)
-    evaluated = tuned and _is_result_of(["evaluate"], paths.EVALUATED, params)
+    trainings = ["train", "finetune"]
+    tuned = trained and _is_result_of(trainings, paths.TUNED.record, params)
+    mixed = tuned and _is_result_of([*trainings, "mix"], paths.TRAINED, params)
+    evaluated = mixed and _is_result_of(["evaluate"], paths.EVALUATED, params)
     if not fetched:
         before_fetch(params)
     elif not trained and (entries := _whole_index()):
@@ -59,7 +60,7 @@ def _is_result_of(names: Sequence[str], record: Path, params: Params) -> bool:
         made_with = json.loads(record.read_text(encoding="utf-8"))["params"]
     except (OSError, ValueError, TypeError, KeyError):
         return False
-    wanted = [Inputs.of(name, params).params for name in names]
+    wanted = [params_of(name, params) for name in names]
     return bool(made_with == dict(ChainMap(*wanted)))
 
 
@@ -206,15 +207,15 @@ def before_finetune(params: Params) -> None:
     _check_machine(params.machine)
     finetune, processes = params.finetune, params.machine.processes
     _check_batch("finetune.batch_size", finetune.batch_size, params.machine)
-    if processes > 1 and (
-        finetune.batch_size % processes or finetune.perceptual_patches % processes
-    ):
+    if not params.loss.perceptual_weight:
+        return
+    if finetune.batch_size % processes or finetune.perceptual_patches % processes:
         raise stage.StageError(
             f"finetune.batch_size is {finetune.batch_size} and finetune.perceptual_patches "
             f"{finetune.perceptual_patches}: both must be multiples of machine.processes "
             f"({processes}), so that each has its share of both"
         )
-    if params.loss.perceptual_weight and params.loss.vgg19_weights not in ("embedded", "random"):
+    if params.loss.vgg19_weights not in ("embedded", "random"):
         # PyTorch takes seconds to import, and most experiments need nothing that may be missing.
         import torch
 
@@ -250,7 +251,7 @@ def _check_device(name: str) -> None:
     try:
         choose_device(name)
     except ValueError as error:
-        raise stage.StageError(f"train.{error}") from None
+        raise stage.StageError(f"machine.{error}") from None
 
 
 def before_plot(params: Params) -> None:
@@ -264,7 +265,7 @@ def _check_threads(threads: int) -> None:
     try:
         openmp.check_threads(threads)
     except ValueError as error:
-        raise stage.StageError(f"train.{error}") from None
+        raise stage.StageError(f"machine.{error}") from None
 
 
 def _gpus() -> int:

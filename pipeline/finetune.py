@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import check
 from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import Inputs
+from pipeline.base.inputs import params_of
 from pipeline.base.params import Params
 from pipeline.base.record import Trained
 
@@ -30,6 +30,7 @@ def main(params: Params) -> None:
     check.before_finetune(params)
     before = Trained.read(paths.PIXEL.record)
     before.check_weights(paths.PIXEL.weights)
+    before.check_curve(paths.PIXEL.curve)
     if not params.finetunes:
         _pass_on(params, before)
         return
@@ -53,9 +54,8 @@ def _pass_on(params: Params, before: Trained) -> None:
     for ours, its in zip(paths.TUNED.results, paths.PIXEL.results, strict=True):
         with artifacts.reading(its):
             artifacts.write_bytes(ours, its.read_bytes())
-    given = Inputs.of("finetune", params).params
-    loss = {name: value for name, value in given.items() if name.startswith("loss.")}
-    replace(before, params=before.params | loss).write(paths.TUNED.record)
+    own = params_of("finetune", params)
+    replace(before, params=before.params | own).write(paths.TUNED.record)
 
 
 def _past() -> "Past":

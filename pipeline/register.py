@@ -193,6 +193,7 @@ def _describe(store: Store, run_id: str, experiment: Experiment, version: str) -
         "loss": evaluation["loss"],
         "trained_in": trained.environment.precision,
         "trained_on": str(trained.environment),
+        "trained_from": f"sha256 {trained.initial}" if trained.initial else "random weights",
         "mlflow.note.content": f"{experiment.summary()}, model version {version}.\n\n"
         f"Figures: {_links(store, run_id)}.",
         **{n: text for n, text in evaluation.items() if n.endswith(("_note", "_weights"))},

@@ -36,10 +36,11 @@ _OF_TRAININGS = {
     "pipeline/tracking/identity.py": "says which parameters were changed",
     "pipeline/tracking/live.py": "reports to MLflow",
 }
+_FINDS = "finds what train.init names, whose weights are in the key"
 OF_STAGE = {
     "train": {
         **_OF_TRAININGS,
-        "src/srcnn/model_files.py": "finds what train.init names; its weights are in the key",
+        **{f"src/srcnn/{file}.py": _FINDS for file in ("model_files", "packaged", "registry")},
     },
     "finetune": _OF_TRAININGS,
 }

@@ -33,6 +33,11 @@ READERS = {
     "data/pairs/index.csv": ["train", "evaluate", "plot", "register"],
     "data/pairs/meta.json": ["train", "evaluate", "plot", "register"],
     "data/pairs.json": ["train", "register"],
+    "models/pixel.safetensors": ["finetune", "mix"],
+    "models/pixel-curve.csv": ["finetune"],
+    "models/pixel.json": ["finetune", "mix"],
+    "models/tuned.safetensors": ["mix"],
+    "models/tuned.json": ["mix"],
     "models/srcnn.safetensors": ["evaluate", "plot", "register", UPSCALE],
     "models/snapshots.safetensors": [],  # DVC's own check is enough for a picture
     "models/training.json": ["evaluate", "register"],

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from benchmarks.faults import project as faults
 from benchmarks.faults import published, servers
 from benchmarks.faults.project import Project
-from pipeline.tracking.database import file_of
+from srcnn.mlflow_sqlite import database_file
 
 NAMESPACES = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts", "--")
 HOUR = "+3600"
@@ -41,7 +41,7 @@ class Store:
 
     def exists(self) -> bool:
         """Whether somebody has used it."""
-        database = file_of(self.uri)
+        database = database_file(self.uri)
         return database is None or database.exists()
 
     @property

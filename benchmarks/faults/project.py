@@ -26,6 +26,8 @@ STAGES = {
     "fetch": "pipeline.fetch",
     "grayscale-and-degrade": "pipeline.grayscale_and_degrade",
     "train": "pipeline.train",
+    "finetune": "pipeline.finetune",
+    "mix": "pipeline.mix",
     "evaluate": "pipeline.evaluate",
     "plot": "pipeline.plot",
     "register": "pipeline.register",

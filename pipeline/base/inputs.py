@@ -11,6 +11,8 @@ from pipeline.base.environment import Environment
 from pipeline.base.params import Params
 from pipeline.base.project import StageError, resolve
 
+INITIAL = "train.init"  # the weights that it names, among the files
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -18,7 +20,7 @@ class Inputs:
 
     Attributes:
         stage: its name in dvc.yaml.
-        params: the declared parameters, by their dotted names.
+        params: see `params_of`.
         files: a digest of each declared file and folder, and of what dvc.yaml cannot name: a VGG19
             file that the loss uses, the weights of train.init.
     """
@@ -30,23 +32,15 @@ class Inputs:
     @classmethod
     def of(cls, stage: str, given: Params) -> Self:
         """The inputs of a stage now."""
-        stages = params.parse(paths.DVC_YAML.read_text(encoding="utf-8"), paths.DVC_YAML)["stages"]
-        declared = stages[stage]
-        values = {
-            name: value
-            for wanted in declared["params"]
-            for name, value in given.flat().items()
-            if name == wanted or name.startswith(f"{wanted}.")
-        }
-        files = [Path(dep) for dep in declared["deps"]]
+        files = [Path(dep) for dep in _declared(stage)["deps"]]
         if stage == "finetune" and given.loss.perceptual_weight and given.loss.vgg19_file:
             files.append(resolve(given.loss.vgg19_file))
         digests = {str(path): digest(path) for path in files}
         if stage == "train" and given.train.init:
             from pipeline.training import initial
 
-            digests["train.init"] = initial.digest(given.train.init)
-        return cls(stage, values, digests)
+            digests[INITIAL] = initial.digest(given.train.init)
+        return cls(stage, params_of(stage, given), digests)
 
     def key(self, environment: Environment) -> str:
         """A hash of the inputs and of what else decides a result."""
@@ -79,6 +73,26 @@ class Inputs:
                 "with the old one put back it gives the old result. `dvc exp run --temp` or "
                 "--queue works in a copy that edits do not reach"
             )
+
+
+def params_of(stage: str, given: Params) -> dict[str, Any]:
+    """The parameters that dvc.yaml declares for a stage, by their dotted names.
+
+    Without those of section finetune where the network is passed on, of which they decide nothing.
+    """
+    return {
+        name: value
+        for wanted in _declared(stage)["params"]
+        for name, value in given.flat().items()
+        if name == wanted or name.startswith(f"{wanted}.")
+        if given.finetunes or not name.startswith("finetune.")
+    }
+
+
+def _declared(stage: str) -> dict[str, Any]:
+    """What dvc.yaml says of a stage."""
+    tree = params.parse(paths.DVC_YAML.read_text(encoding="utf-8"), paths.DVC_YAML)
+    return dict(tree["stages"][stage])
 
 
 def digest(path: Path) -> str:

@@ -33,7 +33,7 @@ _SHORT.maxlevel = 2
 _MOVED = {
     **{f"model.{key}": f"model.srcnn.{key}" for key in ("kernels", "channels", "residual")},
     **{f"train.{key}": f"machine.{key}" for key in ("device", "threads", "processes")},
-    "machine.workers": "machine.workers",
+    "data.workers": "machine.workers",
 }
 
 
@@ -292,6 +292,24 @@ class Params(Section):
                     f"{name}.patch_size is {patch}; at least {context + least} pixels are needed: "
                     f"{context} as context of model.name {self.model.name}, {least} for the loss"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _control_is_of_the_pixel_loss(self) -> Self:
+        if self.finetune.control and self.loss.perceptual_weight:
+            raise ValueError(
+                "finetune.control is true, for further steps by the pixel loss alone; "
+                f"loss.perceptual_weight is {self.loss.perceptual_weight:g} and must be 0 with it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _control_has_the_pixel_loss_alone(self) -> Self:
+        if self.finetune.control and self.loss.perceptual_weight:
+            raise ValueError(
+                f"loss.perceptual_weight is {self.loss.perceptual_weight}; with finetune.control, "
+                "the same steps by the pixel loss alone, it must be 0"
+            )
         return self
 
     @property

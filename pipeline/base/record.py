@@ -64,6 +64,7 @@ class Trained(_Record):
         weights: sha256 of the model file.
         curve: sha256 of the training curve.
         kept: the row of the training curve that the model file's weights are from.
+        initial: sha256 of the weights that train.init names, if it does.
     """
 
     params: dict[str, Any]
@@ -73,6 +74,7 @@ class Trained(_Record):
     weights: str
     curve: str
     kept: dict[str, float]
+    initial: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.environment, dict):  # as JSON holds it
@@ -80,9 +82,11 @@ class Trained(_Record):
 
     def check_weights(self, path: Path) -> None:
         """Raise a StageError unless a model file is the one that this tells of, bit for bit."""
-        with artifacts.reading(path):
-            if digest(path) != self.weights:
-                raise ValueError("its record has another sha256")
+        _check(path, self.weights)
+
+    def check_curve(self, path: Path) -> None:
+        """Raise a StageError unless a training curve is the one that this tells of."""
+        _check(path, self.curve)
 
 
 @dataclass(frozen=True)
@@ -98,3 +102,9 @@ class Evaluated(_Record):
     params: dict[str, Any]
     pairs: str
     weights: str
+
+
+def _check(path: Path, sha256: str) -> None:
+    with artifacts.reading(path):
+        if digest(path) != sha256:
+            raise ValueError("its record has another sha256")

@@ -87,6 +87,11 @@ class Experiment:
         return float(self.params.get("loss.perceptual_weight", 0)) > 0
 
     @property
+    def steps(self) -> int:
+        """Of all its trainings."""
+        return sum(int(self.params.get(f"{stage}.steps", 0)) for stage in ("train", "finetune"))
+
+    @property
     def learned_from_untrained(self) -> bool:
         """Whether the VGG19 of its perceptual loss was an untrained one."""
         return self.is_perceptual and self.params.get("loss.vgg19_weights") == "random"

@@ -42,5 +42,7 @@ def _matters(name: str, params: Mapping[str, str]) -> bool:
     """Whether an experiment with these parameters would be another with another value of one."""
     if name.startswith(_OF_VGG19) and name != _WEIGHT:
         return float(params.get(_WEIGHT, 0)) > 0
+    if name.startswith("finetune."):
+        return name in params  # not recorded where the network was passed on
     switch, values = _MATTERS_WITH.get(name, ("", ()))
     return not values or params.get(switch) in (None, *values)

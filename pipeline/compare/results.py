@@ -45,7 +45,7 @@ class Comparison:
     @property
     def other_parameters(self) -> list[str]:
         """Parameters of the network and its training that differ, besides those of the loss."""
-        training = ("seed", "model.", "train.")
+        training = ("seed", "model.", "train.", "machine.")
         return [name for name in self.parameters if name.startswith(training)]
 
 

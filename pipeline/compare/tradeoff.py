@@ -19,7 +19,7 @@ from srcnn import figures
 from srcnn.scoring.measures import GMSD, JUDGES, MEASURES, PSNR, SSIM, Measure
 from srcnn.scoring.statistics import FEWEST_SOURCES
 
-_FREE = ("loss.", "evaluate.", "tracking.")
+_FREE = ("loss.", "finetune.", "evaluate.", "tracking.")
 _LAYERS = "loss.perceptual_layers."
 _WEIGHT = "loss.perceptual_weight"
 _PIXEL = "loss.pixel"
@@ -177,10 +177,9 @@ def _point(experiment: Experiment, judge: Measure) -> figures.Point:
 
 
 def _loss(experiment: Experiment) -> tuple[str, ...]:
-    """All that the loss depends on; without a perceptual loss only the pixel loss."""
-    if not experiment.is_perceptual:
-        return (experiment.params[_PIXEL],)
-    return tuple(sorted(f"{k}={v}" for k, v in experiment.params.items() if k.startswith("loss.")))
+    """All that the loss depends on; without fine-tuning only the pixel loss."""
+    parts = ("loss.", "finetune.") if "finetune.steps" in experiment.params else (_PIXEL,)
+    return tuple(sorted(f"{k}={v}" for k, v in experiment.params.items() if k.startswith(parts)))
 
 
 def _weight(experiment: Experiment) -> float:

@@ -107,6 +107,12 @@ def remarks(comparison: Comparison) -> list[str]:
             f"{' and '.join(perceptual)} learned from VGG19 features, so the VGG19 distance is "
             "no independent judge of that; LPIPS and GMSD are."
         )
+    a, b = comparison.a.steps, comparison.b.steps
+    if a != b:
+        found.append(
+            f"A was trained for {a:,} steps and B for {b:,}: a part of the difference may be of that. "
+            "finetune.control: true gives the pixel loss as many."
+        )
     others = comparison.other_parameters
     if others:
         found.append(

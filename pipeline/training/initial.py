@@ -1,45 +1,79 @@
 """The network that a training begins with."""
 
 import hashlib
+from typing import Any
 
 import torch
 
 from pipeline.base.params import Params
-from pipeline.base.project import StageError
-from srcnn import model_files
+from pipeline.base.project import StageError, resolve
+from srcnn import model_files, packaged, registry
 from srcnn.inference import SuperResolver
 from srcnn.networks import build
 from srcnn.networks.network import Network
+
+_ALLOWED = (
+    f"allowed are a .safetensors file, {packaged.reference(packaged.DEFAULT_SCALE)}, "
+    "models:/NAME/VERSION and runs:/RUN_ID"
+)
 
 
 def network(params: Params) -> Network:
     """One of random weights, drawn with the seed, or the one that train.init names.
 
     Raises:
-        StageError: train.init names none, or one of another kind, scale or luma.
+        StageError: train.init names none, one that may be another tomorrow, or one with other
+            settings than those of the parameters.
     """
     generator = torch.Generator().manual_seed(params.seed)
     new = build(params.model.name, params.degrade.scale, params.model.settings, generator)
     if params.train.init is None:
         return new
     given = _given(params.train.init)
-    if (given.model.label, given.scale, given.luma) != (new.label, new.scale, params.degrade.luma):
+    own, wanted = _traits(given.model, given.luma), _traits(new, params.degrade.luma)
+    if own != wanted:
+        others = [f"{name}={value}" for name, value in own.items() if wanted.get(name) != value]
         raise StageError(
-            f"train.init is {params.train.init!r}, a {given.model.label} x{given.scale} for "
-            f"{given.luma} luma; the parameters ask for a {new.label} x{new.scale} for "
-            f"{params.degrade.luma} luma (model, degrade.scale, degrade.luma)"
+            f"train.init is {params.train.init!r}, whose network is not the one that the "
+            f"parameters ask for: it has {', '.join(others)}"
         )
     new.load_state_dict(given.model.state_dict())
     return new
 
 
 def digest(reference: str) -> str:
-    """Of the weights that train.init names."""
+    """Of the weights that train.init names.
+
+    Raises:
+        StageError: as for `network`.
+    """
     return hashlib.sha256(_given(reference).to_bytes()).hexdigest()
+
+
+def _traits(network: Network, luma: str) -> dict[str, Any]:
+    """What makes weights fit, by the names of the parameters that decide it."""
+    sizes = {f"model.{network.name}.{name}": of for name, of in network.settings().items()}
+    return {
+        "model.name": network.name,
+        **sizes,
+        "degrade.scale": network.scale,
+        "degrade.luma": luma,
+    }
 
 
 def _given(reference: str) -> SuperResolver:
     try:
-        return model_files.load(reference).resolver
+        if reference.startswith("models:"):
+            now = registry.pinned(reference)
+            if now != reference:
+                raise ValueError(
+                    f"it may mean another version tomorrow; now it is that of train.init={now}"
+                )
+        if reference.startswith(("models:", "runs:", packaged.PREFIX)):
+            return model_files.load(reference).resolver
+        path = resolve(reference)
+        if not path.is_file():
+            raise ValueError(f"{path} does not exist or is not a file; {_ALLOWED}")
+        return SuperResolver.load(path)
     except (OSError, ValueError) as error:
         raise StageError(f"train.init is {reference!r}: {error}") from None

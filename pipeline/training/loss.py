@@ -26,7 +26,7 @@ def build_loss(
     """A loss on the device, its VGG19 loaded and checked.
 
     Args:
-        params: all parameters; with finetune.control the pixel loss is the only term.
+        params: all parameters.
         luma: the range of what it is given, "full" or "studio".
         device: where it is computed.
         precision: "float32" or "bfloat16", of VGG19.
@@ -36,7 +36,7 @@ def build_loss(
         StageError: the weights of VGG19 cannot be had or are not VGG19's.
     """
     wanted = params.loss
-    if not wanted.perceptual_weight or params.finetune.control:
+    if not wanted.perceptual_weight:
         return ReconstructionLoss(wanted.pixel)
     term = of_gray(_perceptual(wanted, precision).to(device), luma)
     patches = params.finetune.perceptual_patches // processes

@@ -10,7 +10,7 @@ from safetensors.torch import save
 
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.environment import Environment
-from pipeline.base.inputs import Inputs, digest
+from pipeline.base.inputs import INITIAL, Inputs, digest
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
 from pipeline.tracking import identity, live
@@ -40,7 +40,8 @@ def run(
         before: the record of the training that this one continues.
 
     Raises:
-        StageError: the loss diverged, an input was changed meanwhile, or another process ended.
+        StageError: the pictures are smaller than a patch, the loss diverged, an input was changed
+            meanwhile, or another process ended.
     """
     given = Inputs.of(name, params)
     device = choose_device(params.machine.device)
@@ -50,7 +51,10 @@ def run(
     with artifacts.reading(paths.PAIRS):
         pairs = Pairs.open(paths.PAIRS, verify=True)
     with processes.together(params.machine.processes, device, f"pipeline.{name}") as team:
-        training = prepare(pairs, device, precision, team)
+        try:
+            training = prepare(pairs, device, precision, team)
+        except ValueError as error:  # the library's words begin with a name of the section
+            raise stage.StageError(f"{name}.{error}") from None
         environment = Environment.in_force(device, precision, team.size, training.first_step())
         if not team.leads:
             training.resume(None)
@@ -63,6 +67,7 @@ def run(
             "key": given.key(environment),
             "environment": environment,
             "pairs": pairs.digest,
+            "initial": before.initial if before else given.files.get(INITIAL),
         }
         with checkpoints.of(made_from["key"]) as checkpoint:
             _lead(params, given, training, made_from, before, checkpoint)

@@ -156,6 +156,21 @@ def names_in(tags: Mapping[str, str]) -> list[str]:
     return sorted({name for names in listed for name in names.split(", ") if name})
 
 
+def pinned(uri: str) -> str:
+    """The version that a reference to the registry means now, as `models:/NAME/VERSION`.
+
+    Args:
+        uri: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/NAME`.
+
+    Raises:
+        NoModel: there is none, or MLflow cannot be read.
+    """
+    client = mlflow_client()
+    with reading(f"{uri} in {tracking_uri()}"):
+        version = _model_version(client, uri)
+    return f"models:/{version.name}/{version.version}"
+
+
 @contextmanager
 def fetched(uri: str) -> Iterator[tuple[Path, str, str]]:
     """The weights of a model in MLflow, while the block runs.
@@ -175,7 +190,7 @@ def fetched(uri: str) -> Iterator[tuple[Path, str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         with reading(f"{uri} in {mlflow.get_tracking_uri()}"):
             if uri.startswith("models:"):
-                version = _model_version(client, uri.removeprefix("models:").strip("/"))
+                version = _model_version(client, uri)
                 source = f"models:/{version.name}/{version.version}"
                 name = f"{version.name} version {version.version}"
                 run_id = version.run_id or ""
@@ -275,8 +290,9 @@ def _published_runs(client: Any) -> list[Any]:
     return found
 
 
-def _model_version(client: Any, reference: str) -> Any:
-    """NAME@ALIAS, NAME/VERSION or NAME as a version of the registry."""
+def _model_version(client: Any, uri: str) -> Any:
+    """See `pinned`."""
+    reference = uri.removeprefix("models:").strip("/")
     name, at, alias = reference.partition("@")
     if at:
         return client.get_model_version_by_alias(name, alias)

@@ -12,7 +12,7 @@ from pipeline.base import paths, stage
 from pipeline.base.inputs import digest
 from pipeline.base.record import Trained
 from pipeline.tracking import live
-from pipeline.tracking.checkpoints import Checkpoints
+from pipeline.training.checkpoints import Checkpoints
 from tests import small_project
 
 READ = {

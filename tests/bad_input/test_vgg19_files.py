@@ -10,17 +10,22 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.base import params, stage
-from pipeline.perceptual.loss import build_loss
+from pipeline.training.loss import build_loss
 from srcnn.perceptual import vgg19
 from tests.pictures import params as project_params
 
 CPU = torch.device("cpu")
 
 
-def loss(file, layer="conv1_2"):
-    tree = project_params().model_dump()["loss"]
-    changes = {"vgg19_weights": file, "perceptual_weight": 0.01, "perceptual_layers": {layer: 1.0}}
-    return params.Loss.model_validate(tree | changes)
+def build(file, layer="conv1_2"):
+    """The loss that takes this file."""
+    tree = project_params().model_dump()
+    tree["loss"] |= {
+        "vgg19_weights": file,
+        "perceptual_weight": 0.01,
+        "perceptual_layers": {layer: 1.0},
+    }
+    return build_loss(params.Params.model_validate(tree), "full", CPU, "float32", 1)
 
 
 def state(last="conv1_2"):
@@ -39,7 +44,7 @@ def state(last="conv1_2"):
 
 def refused(file):
     with pytest.raises(stage.StageError) as caught:
-        build_loss(loss(file), CPU)
+        build(file)
     message = str(caught.value)
     assert message.startswith("loss.vgg19_weights")
     assert Path(file).name in message
@@ -59,7 +64,7 @@ def project(tmp_path, monkeypatch):
 def test_a_whole_file_is_taken(suffix):
     write = save_file if suffix == ".safetensors" else torch.save
     write(state(), f"vgg{suffix}")
-    assert build_loss(loss(f"vgg{suffix}"), CPU)
+    assert build(f"vgg{suffix}")
 
 
 CHANGED = {

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from pipeline.base import paths
 from pipeline.base.environment import Environment
-from pipeline.base.inputs import Inputs, digest
+from pipeline.base.inputs import digest, params_of
 from pipeline.base.params import Params
 from pipeline.base.record import Degraded, Trained
 from srcnn.imresize import downscale
@@ -21,6 +21,7 @@ from srcnn.pairs import Pairs, PairsWriter
 PROJECT = Path(__file__).parents[2]
 SCALE = 2
 DATA_STAGES = ("fetch", "grayscale-and-degrade")
+RECORDS = {"train": paths.PIXEL.record, "finetune": paths.TUNED.record, "mix": paths.TRAINED}
 KERNELS, CHANNELS = [3, 1, 3], [4, 3]
 ENVIRONMENT = Environment("cpu", "AVX2", "float32", torch.__version__, 1, 1, "abc")
 
@@ -88,21 +89,18 @@ def write_experiment(test_pictures: int = 5, params: Params | None = None) -> No
 
 
 def _write_records(params: Params) -> None:
-    made = {stage: Inputs.of(stage, params).params for stage in DATA_STAGES}
+    made = {stage: params_of(stage, params) for stage in DATA_STAGES}
     pairs = Pairs.open(paths.PAIRS).digest
     Degraded({**made["fetch"], **made["grayscale-and-degrade"]}, pairs).write(paths.DEGRADED)
-    Trained(
-        params=Inputs.of("train", params).params | _loss(params),
-        key="key",
-        environment=ENVIRONMENT,
-        pairs=pairs,
-        weights=digest(paths.WEIGHTS),
-        curve=digest(paths.TRAINING_CURVE),
-        kept={"step": 10, "val_loss": 0.0016, "val_psnr": 30.1, "val_psnr_bicubic": 29.5},
-    ).write(paths.TRAINED)
-
-
-def _loss(params: Params) -> dict[str, object]:
-    """What `finetune` adds to the record where it passes the network on."""
-    given = Inputs.of("finetune", params).params
-    return {name: value for name, value in given.items() if name.startswith("loss.")}
+    given: dict[str, object] = {}
+    for stage, path in RECORDS.items():
+        given |= params_of(stage, params)
+        Trained(
+            params=given,
+            key="key",
+            environment=ENVIRONMENT,
+            pairs=pairs,
+            weights=digest(paths.WEIGHTS),
+            curve=digest(paths.TRAINING_CURVE),
+            kept={"step": 10, "val_loss": 0.0016, "val_psnr": 30.1, "val_psnr_bicubic": 29.5},
+        ).write(path)

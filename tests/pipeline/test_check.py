@@ -12,11 +12,12 @@ import pytest
 import torch
 import yaml
 
-from pipeline import check, evaluate, fetch, grayscale_and_degrade, train
+from pipeline import check, evaluate, fetch, finetune, grayscale_and_degrade, train
 from pipeline.base import params as parameters
 from pipeline.base import paths
-from pipeline.base.inputs import Inputs
+from pipeline.base.inputs import params_of
 from pipeline.base.params import Params
+from pipeline.base.record import Evaluated
 from pipeline.base.stage import StageError
 from tests import small_project
 from tests.pipeline.experiment import PROJECT, write_experiment
@@ -55,23 +56,29 @@ def test_a_folder_of_pictures_that_is_not_there_is_found():
         check.main(load(data__source="folder", data__path="photos"))
 
 
-def test_what_made_the_results_that_are_there_may_be_gone():
+@pytest.mark.parametrize("weight", [0.0, 0.01])
+def test_what_made_the_results_that_are_there_may_be_gone(weight):
     params = load(
         data__source="folder",
         data__path="photos",
-        loss__perceptual_weight=0.01,
-        loss__vgg19_weights="imagenet",
+        train__init="gone.safetensors",
+        loss__perceptual_weight=weight,
+        loss__vgg19_weights="gone.pth",
     )
     write_experiment(params=params)
     paths.RAW.mkdir()
-    meta = {"params": Inputs.of("fetch", params).params}
+    meta = {"params": params_of("fetch", params)}
     (paths.RAW / "meta.json").write_text(json.dumps(meta))
+    Evaluated(params_of("evaluate", params), pairs="", weights="").write(paths.EVALUATED)
     check.main(params)
     other = params.degrade.model_copy(update={"noise_sigma": 1.0})  # train's own are the same
-    with pytest.raises(StageError, match="imagenet"):
+    with pytest.raises(StageError, match=r"gone\.safetensors"):
         check.main(params.model_copy(update={"degrade": other}))
-    Path("models/training.json").unlink()
-    with pytest.raises(StageError, match="imagenet"):
+    paths.TRAINED.unlink()  # mix asks for neither, but evaluate does
+    with pytest.raises(StageError, match=r"gone\.pth"):
+        check.main(params)
+    paths.TUNED.record.unlink()
+    with pytest.raises(StageError, match=r"gone\.pth"):
         check.main(params)
 
 
@@ -98,6 +105,7 @@ def changed(changes: dict[str, object]) -> Params:
     return parameters.load()
 
 
+PERCEPTUAL = {"loss.perceptual_weight": 0.01, "finetune.patch_size": 32}
 REFUSED = {
     "no folder": (fetch, {"data.path": "nowhere"}),
     "no source in a name": (fetch, {"data.group_by": "^(x)"}),
@@ -110,23 +118,12 @@ REFUSED = {
     "patch, to train": (train, {"train.patch_size": 64}),
     "no GPU": (train, {"machine.device": "cuda"}),
     "processes": (train, {"machine.processes": 7}),
-    "no weights": (train, {"loss.vgg19_weights": "no.pth"}),
-    "weights of another network": (
-        train,
-        {
-            "loss.vgg19_weights": "photos/0.png",
-            "loss.perceptual_weight": 0.01,
-            "train.patch_size": 32,
-        },
-    ),
-    "no weights to download": (
-        train,
-        {
-            "loss.vgg19_weights": "imagenet",
-            "loss.perceptual_weight": 0.01,
-            "train.patch_size": 32,
-        },
-    ),
+    "no weights to begin with": (train, {"train.init": "no.safetensors"}),
+    "weights of another network to begin with": (train, {"train.init": "packaged:x4"}),
+    "no weights": (finetune, {"loss.vgg19_weights": "no.pth"}),
+    "weights of another network": (finetune, PERCEPTUAL | {"loss.vgg19_weights": "photos/0.png"}),
+    "no weights to download": (finetune, PERCEPTUAL | {"loss.vgg19_weights": "imagenet"}),
+    "patches for processes": (finetune, PERCEPTUAL | {"machine.processes": 3}),
     "no test set": (evaluate, {"evaluate.test_sets": {"S": "nowhere"}}),
     "no GPU to evaluate on": (evaluate, {"machine.device": "cuda"}),
     "weights to judge with": (evaluate, {"loss.vgg19_weights": "photos/0.png"}),
@@ -151,7 +148,7 @@ def test_as_many_processes_as_gpus_are_known_before(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     nine = {"machine.processes": 9, "train.batch_size": 9}
-    with pytest.raises(StageError, match=r"train\.processes is 9, but this machine has 8 GPUs"):
+    with pytest.raises(StageError, match=r"machine\.processes is 9, but this machine has 8 GPUs"):
         check.main(changed({"machine.device": "cuda", **nine}))
     check.main(changed({"machine.device": "cpu", **nine}))
 

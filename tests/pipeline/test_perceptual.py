@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline import check, evaluate, train
+from pipeline import check, evaluate, finetune
 from pipeline.base import paths
 from pipeline.base.inputs import Inputs
 from pipeline.base.stage import StageError
@@ -22,7 +22,7 @@ from srcnn.perceptual import embedded, vgg19
 from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.scoring.learned import VGGDistance
 from srcnn.scoring.measures import GMSD, LPIPS, PSNR, SSIM, VGG19
-from tests.pipeline.experiment import PROJECT, load_params, write_experiment
+from tests.pipeline.experiment import ENVIRONMENT, PROJECT, load_params, write_experiment
 
 CPU = torch.device("cpu")
 SR, HR = (torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(i)) for i in (0, 1))
@@ -31,6 +31,10 @@ SR, HR = (torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(i)) f
 def load(evaluation=None, **loss):
     params = load_params(**(evaluation or {}))
     return params.model_copy(update={"loss": params.loss.model_copy(update=loss)})
+
+
+def built(params):
+    return build_loss(params, "full", CPU, "float32", 1)
 
 
 def refuse(*_, **__):
@@ -63,10 +67,11 @@ def weights(tmp_path_factory):
 def test_without_a_perceptual_weight_vgg19_is_never_imported():
     code = (
         "import sys; from pathlib import Path\n"
-        "from pipeline import check, train; from pipeline.base import params\n"
-        "from pipeline.perceptual.loss import build_loss\n"
+        "from pipeline import check, finetune, train; from pipeline.base import params\n"
+        "from pipeline.training.loss import build_loss\n"
         "import torch\n"
-        "loss = build_loss(params.load(Path('params.yaml')).loss, torch.device('cpu'))\n"
+        "given = params.load(Path('params.yaml'))\n"
+        "loss = build_loss(given, 'full', torch.device('cpu'), 'float32', 1)\n"
         "assert set(loss(torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8))) == {'pixel', 'loss'}\n"
         "print([m for m in ('torchvision', 'torchmetrics', 'srcnn.perceptual') "
         "if m in sys.modules])"
@@ -78,25 +83,23 @@ def test_without_a_perceptual_weight_vgg19_is_never_imported():
 
 def test_the_loss_is_the_one_of_the_parameters():
     layers = {"relu1_2": 2.0, "conv2_1": 0.5}
-    terms = build_loss(
+    terms = built(
         load(
             perceptual_weight=0.3,
             perceptual_layers=layers,
             perceptual_distance="l1",
             perceptual_feature_scale=0.5,
             vgg19_weights="random",
-        ).loss,
-        CPU,
+        )
     )(SR, HR)
     single = [
-        build_loss(
+        built(
             load(
                 perceptual_weight=1.0,
                 perceptual_layers={layer: 1.0},
                 perceptual_distance="l1",
                 vgg19_weights="random",
-            ).loss,
-            CPU,
+            )
         )(SR, HR)["perceptual"]
         for layer in layers
     ]
@@ -112,14 +115,14 @@ def test_random_is_the_same_network_whatever_the_seed():
     }
     params = load(**settings)
     other = params.model_copy(update={"seed": params.seed + 1})
-    first, second = (build_loss(each.loss, CPU)(SR, HR)["perceptual"] for each in (params, other))
+    first, second = (built(each)(SR, HR)["perceptual"] for each in (params, other))
     assert float(first) == float(second) > 0
 
 
-def test_a_blocked_download_stops_train_in_seconds_before_it_looks_at_the_data():
+def test_a_blocked_download_stops_finetune_in_seconds_before_it_looks_at_the_data():
     start = time.monotonic()
     with pytest.raises(StageError) as caught:
-        train.main(load(perceptual_weight=0.01, vgg19_weights="imagenet"))
+        finetune.main(load(perceptual_weight=0.01, vgg19_weights="imagenet"))
     assert time.monotonic() - start < 10
     message = str(caught.value)
     assert message.startswith("loss.vgg19_weights is 'imagenet': ")
@@ -129,14 +132,14 @@ def test_a_blocked_download_stops_train_in_seconds_before_it_looks_at_the_data()
     assert not Path("mlflow.db").exists()
 
 
-@pytest.mark.parametrize("stage", [check, train])
+@pytest.mark.parametrize("stage", [check, finetune])
 def test_a_file_without_vgg19_is_one_clear_error(stage):
     save_file({"features.0.weight": torch.zeros(64, 3, 5, 5)}, "wrong.safetensors")
     with pytest.raises(StageError, match=r"wrong\.safetensors is not a VGG19: .*features\.0"):
         stage.main(load(perceptual_weight=0.01, vgg19_weights="wrong.safetensors"))
 
 
-@pytest.mark.parametrize("stage", [check, train])
+@pytest.mark.parametrize("stage", [check, finetune])
 @pytest.mark.parametrize("weight", [0.0, 0.01])
 def test_a_file_that_is_not_there_is_named_before_the_training(stage, weight):
     with pytest.raises(StageError, match=r"loss\.vgg19_weights is 'no\.pth', but .*does not exist"):
@@ -149,7 +152,7 @@ def test_the_training_key_knows_the_content_of_the_weights_file_where_it_matters
         Path("vgg.pth").write_text(content)
         for weight in (0.0, 0.01):
             params = load(perceptual_weight=weight, vgg19_weights="vgg.pth")
-            keys[content, weight] = Inputs.of("train", params).key()
+            keys[content, weight] = Inputs.of("finetune", params).key(ENVIRONMENT)
     assert keys["one", 0.01] != keys["other", 0.01]
     assert keys["one", 0.0] == keys["other", 0.0]
 
@@ -157,8 +160,8 @@ def test_the_training_key_knows_the_content_of_the_weights_file_where_it_matters
 def test_by_default_the_loss_is_of_the_vgg19_inside_and_needs_no_network():
     layers = {"relu2_2": 1.0}
     perceptual = PerceptualLoss(layers, "embedded")(SR, HR)
-    built = build_loss(load(perceptual_weight=0.01, perceptual_layers=layers).loss, CPU)(SR, HR)
-    assert built["perceptual"] == perceptual > 0
+    terms = built(load(perceptual_weight=0.01, perceptual_layers=layers))(SR, HR)
+    assert terms["perceptual"] == perceptual > 0
 
 
 def find(params):
@@ -210,7 +213,7 @@ def test_a_damaged_installation_stops_a_perceptual_training_and_no_evaluation(mo
     assert found.functions.keys() == {PSNR, SSIM, GMSD}
     assert "install it again" in found.notes["vgg19"]
     with pytest.raises(StageError, match=r"is 'embedded': vgg19\.safetensors.*damaged"):
-        build_loss(load(perceptual_weight=0.01).loss, CPU)
+        built(load(perceptual_weight=0.01))
 
 
 def test_without_its_network_lpips_does_not_judge_and_the_note_says_why():

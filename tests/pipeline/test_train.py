@@ -38,7 +38,7 @@ def project(tmp_path, monkeypatch):
 def test_a_line_at_the_start_and_at_each_validation(project, capsys):
     stage.run(train.main)
     said = capsys.readouterr()
-    start = r"Training 4 steps on cpu, \w+, float32, processes: 1, threads: 1, PyTorch \S+\n"
+    start = r"Stage train: 4 steps on cpu, \w+, float32, processes: 1, threads: 1, PyTorch \S+\n"
     assert re.fullmatch(start, said.out)
     validated = said.err.splitlines()
     assert [re.match(r"train: step \d", line)[0][-1] for line in validated] == ["0", "2", "4"]
@@ -49,7 +49,7 @@ def test_a_line_at_the_start_and_at_each_validation(project, capsys):
 def test_the_record_holds_what_was_in_force(project, monkeypatch):
     def trained() -> Trained:
         stage.run(train.main)
-        return Trained.read(paths.TRAINED)
+        return Trained.read(paths.PIXEL.record)
 
     first = trained()
     assert first.environment.processes == first.environment.threads == 1

@@ -46,7 +46,7 @@ def test_every_parameter_has_a_comment_and_a_dotted_name(tmp_path):
         ({"data__group_by": "^([a-z"}, "data.group_by: '^([a-z' is no regular expression (unterm"),
         ({"data__group_by": ""}, "data.group_by is ''; String should have at least 1"),
         ({"train__steps": "many"}, "train.steps is 'many'; it should be a valid integer"),
-        ({"train__steps": 0}, "train.steps is 0; it should be greater than or equal to 1"),
+        ({"train__steps": -1}, "train.steps is -1; it should be greater than or equal to 0"),
         ({"train__lr": -0.1}, "train.lr is -0.1; it should be greater than 0"),
         ({"train__lr": float("nan")}, "train.lr is nan; it should be"),
         ({"train__momentum": 1.0}, "train.momentum is 1.0; it should be less than 1"),
@@ -73,6 +73,13 @@ def test_every_parameter_has_a_comment_and_a_dotted_name(tmp_path):
         ({"data__split": {"train": 0.9, "val": 0.2, "test": 0.2}}, "train + val + test = 1.3"),
         ({"data__split": {"train": 0.8, "val": 0.2, "test": 0.0}}, "greater than 0"),
         ({"train__patch_size": 46}, "train.patch_size is 46; it must be a multiple of"),
+        ({"finetune__patch_size": 46}, "finetune.patch_size is 46; it must be a multiple of"),
+        ({"finetune__perceptual_patches": 7}, "at most finetune.batch_size (6) is allowed"),
+        ({"finetune__mix": 1.5}, "finetune.mix is 1.5; it should be less than or equal to 1"),
+        (
+            {"finetune__control": True, "loss__perceptual_weight": 0.01},
+            "loss.perceptual_weight is 0.01 and must be 0 with it",
+        ),
         ({"train__patch_size": 16}, "train.patch_size is 16"),
         ({"loss__perceptual_layers": {"relu9_1": 1.0}}, "no layer 'relu9_1'; it has conv1_1 to"),
         ({"loss__perceptual_layers": {"conv2_3": 1.0}}, "no layer 'conv2_3'"),
@@ -87,8 +94,9 @@ def test_every_parameter_has_a_comment_and_a_dotted_name(tmp_path):
         ({"evaluate__lpips": "yes"}, "evaluate.lpips is 'yes'; it should be 'auto', True or False"),
         ({"evaluate__perceptual_pictures": 0}, "evaluate.perceptual_pictures is 0"),
         (
-            {"loss__perceptual_weight": 0.01, "train__patch_size": 28},
-            "train.patch_size is 28; the deepest of loss.perceptual_layers needs at least 32",
+            {"loss__perceptual_weight": 0.01, "finetune__patch_size": 28},
+            "finetune.patch_size is 28; at least 32 pixels are needed: 16 as context of model.name "
+            "srcnn, 16 for the loss",
         ),
         ({"evaluate__test_sets": {"a/b": "x"}}, "evaluate.test_sets"),
         ({"seed": -1}, "seed is -1"),
@@ -141,14 +149,31 @@ def test_every_layer_of_vgg19_and_no_other_may_be_named(tmp_path):
 def test_a_shallow_layer_is_content_with_a_small_patch(tmp_path):
     layers = {"relu2_2": 1.0}
     changes = {"loss__perceptual_weight": 0.01, "loss__perceptual_layers": layers}
-    assert load(tmp_path, **changes, train__patch_size=20).train.patch_size == 20
+    assert load(tmp_path, **changes, finetune__patch_size=20).finetune.patch_size == 20
 
 
 def test_all_problems_are_in_one_message(tmp_path):
     with pytest.raises(params.ParamsError) as caught:
-        load(tmp_path, train__steps=0, loss__pixel="x", seed="a")
+        load(tmp_path, train__steps=-1, loss__pixel="x", seed="a")
     for key in ("train.steps", "loss.pixel", "seed"):
         assert key in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("train.device", "machine.device"),
+        ("train.threads", "machine.threads"),
+        ("train.processes", "machine.processes"),
+        ("data.workers", "machine.workers"),
+        ("model.kernels", "model.srcnn.kernels"),
+        ("model.channels", "model.srcnn.channels"),
+        ("model.residual", "model.srcnn.residual"),
+    ],
+)
+def test_a_parameter_that_has_moved_is_told_with_its_new_name(tmp_path, old, new):
+    with pytest.raises(params.ParamsError, match=rf" {old}: this parameter is {new} now$"):
+        load(tmp_path, **{old.replace(".", "__"): 1})
 
 
 def test_missing_parameter_is_named(tmp_path):

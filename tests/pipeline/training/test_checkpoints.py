@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.base import artifacts
-from pipeline.tracking import checkpoints
+from pipeline.training import checkpoints
 
 STATE = {"step": 3, "weights": torch.arange(4.0)}
 

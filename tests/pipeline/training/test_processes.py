@@ -6,7 +6,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,16 @@ from pipeline.base import paths, stage
 from tests import small_project
 from tests.small_project import ROOT
 
-RESULTS = (paths.WEIGHTS, paths.SNAPSHOTS, paths.TRAINING_CURVE)
+RESULTS = paths.PIXEL.results
+PERCEPTUAL = {
+    "loss.perceptual_weight": 0.1,
+    "loss.perceptual_layers": {"relu1_2": 1.0},
+    "loss.vgg19_weights": "random",
+    "finetune.batch_size": 4,
+    "finetune.perceptual_patches": 2,
+    "finetune.steps": 20,
+    "finetune.validate_every": 10,
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +50,7 @@ def trained(tmp_path_factory, empty_store):
         for process in (start(folder, 0, **port), start(other, 1, **port)):
             output, _ = process.communicate()
             assert process.returncode == 0, output
-    assert not (other / paths.WEIGHTS).exists()
+    assert not (other / paths.PIXEL.weights).exists()
     return folder
 
 
@@ -63,7 +74,7 @@ def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("TMPDIR", str(odd))
 
 
-def write_params(processes: int) -> None:
+def write_params(processes: int, changes: Mapping[str, object] = MappingProxyType({})) -> None:
     of_train = {
         "train.steps": 200,
         "train.validate_every": 100,
@@ -72,13 +83,15 @@ def write_params(processes: int) -> None:
         "train.val_pictures": 3,  # the same
         "machine.processes": processes,
     }
-    small_project.write_params(Path(), small_project.PARAMS | of_train)
+    small_project.write_params(Path(), small_project.PARAMS | of_train | dict(changes))
 
 
-def start(folder: Path = Path(), rank: int | None = None, **environment: str) -> subprocess.Popen:
+def start(
+    folder: Path = Path(), rank: int | None = None, stage: str = "train", **environment: str
+) -> subprocess.Popen:
     """A training, or with a rank the process of one, as a launcher starts it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.train"],
+        [sys.executable, "-m", f"pipeline.{stage}"],
         cwd=folder,
         env=os.environ | environment | ({} if rank is None else launched(rank)),
         stdout=subprocess.PIPE,
@@ -107,11 +120,30 @@ def test_two_processes_take_the_steps_of_one(project, trained):
     stage.run(train.main)
     # The first steps: each rounding is made larger by those after it.
     alone, together = (
-        pd.read_csv(folder / paths.TRAINING_CURVE).query("step <= 8")
-        for folder in (project, trained)
+        pd.read_csv(folder / paths.PIXEL.curve).query("step <= 8") for folder in (project, trained)
     )
     assert list(together.columns) == list(alone.columns)
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-4)
+
+
+def test_two_processes_fine_tune_as_one_and_to_the_same_bits_each_time(project, trained):
+    shutil.copytree(trained / "models", "models", dirs_exist_ok=True)
+
+    def tuned(processes: int) -> list[bytes]:
+        write_params(processes, PERCEPTUAL)
+        process = start(stage="finetune")
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+        return [path.read_bytes() for path in paths.TUNED.results]
+
+    assert tuned(2) == tuned(2)
+    together = pd.read_csv(paths.TRAINING_CURVE)
+    tuned(1)
+    alone = pd.read_csv(paths.TRAINING_CURVE)
+    assert list(together["step"])[-2:] == [210, 220]
+    np.testing.assert_allclose(
+        together.query("step == 210"), alone.query("step == 210"), rtol=0, atol=1e-3
+    )
 
 
 def start_up_to_a_checkpoint() -> tuple[subprocess.Popen, psutil.Process]:
@@ -138,7 +170,7 @@ def test_a_killed_process_ends_all_and_the_training_resumes(project, trained):
     output, _ = process.communicate()
     assert "Traceback" not in output
     assert not psutil.wait_procs([other], timeout=30)[1]
-    assert not paths.WEIGHTS.exists()
+    assert not paths.PIXEL.weights.exists()
 
     process = start()
     output, _ = process.communicate()

@@ -1,0 +1,161 @@
+"""Fine-tuning goes on from the network of `train`, or passes it on; `mix` mixes the weights."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline import fetch, finetune, grayscale_and_degrade, mix, train
+from pipeline.base import paths, stage
+from pipeline.base.record import Trained
+from pipeline.tracking import live
+from pipeline.training.checkpoints import Checkpoints
+from tests import small_project
+
+PERCEPTUAL = {
+    "loss.perceptual_weight": 0.1,
+    "loss.perceptual_layers": {"relu1_2": 1.0},
+    "loss.vgg19_weights": "random",
+}
+
+CONTROL = {"finetune.control": True}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A small project after `train`."""
+    folder = tmp_path_factory.mktemp("trained")
+    small_project.make(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        enter(folder, patch)
+        for main in (fetch.main, grayscale_and_degrade.main, train.main):
+            stage.run(main)
+    return folder
+
+
+@pytest.fixture
+def project(trained, tmp_path, monkeypatch):
+    """A copy of it, in the current folder."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    enter(tmp_path, monkeypatch)
+    return tmp_path
+
+
+def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.chdir(folder)
+    patch.delenv("DVC_ROOT", raising=False)
+    patch.setattr(live._Reporter, "start", lambda self: None)
+    patch.setattr(live._Reporter, "join", lambda self, timeout: None)
+
+
+def tune(changes: dict[str, object]) -> list[bytes]:
+    """Run `finetune` with other parameters, by their dotted names; its results."""
+    small_project.write_params(Path(), small_project.PARAMS | changes)
+    stage.run(finetune.main)
+    return [path.read_bytes() for path in paths.TUNED.results]
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_file(path)
+
+
+def test_without_further_terms_the_network_is_passed_on_bit_for_bit_and_without_pytorch(project):
+    code = (
+        "import sys; from pipeline import finetune; from pipeline.base import stage\n"
+        "stage.run(finetune.main); print('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {"PYTHONPATH": str(small_project.ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    for passed_on, of_train in zip(paths.TUNED.results, paths.PIXEL.results, strict=True):
+        assert passed_on.read_bytes() == of_train.read_bytes()
+    before, after = (Trained.read(files.record) for files in (paths.PIXEL, paths.TUNED))
+    assert (after.key, after.kept) == (before.key, before.kept)
+    assert after.params["loss.perceptual_weight"] == 0
+    assert not [name for name in after.params if name.startswith("finetune.")]
+
+    stage.run(mix.main, "mix")
+    assert paths.WEIGHTS.read_bytes() == paths.PIXEL.weights.read_bytes()
+
+
+def test_what_train_left_damaged_is_not_passed_on(project, capsys):
+    paths.PIXEL.curve.write_text(paths.PIXEL.curve.read_text().replace("1", "2", 1))
+    with pytest.raises(SystemExit):
+        stage.run(finetune.main)
+    assert "models/pixel-curve.csv is damaged" in capsys.readouterr().err
+    assert not paths.TRAINING_CURVE.exists()
+
+
+def test_the_curve_goes_on_from_the_steps_of_train(project):
+    tune(PERCEPTUAL)
+    before, curve = pd.read_csv(paths.PIXEL.curve), pd.read_csv(paths.TRAINING_CURVE)
+    assert list(curve["step"]) == [0, 2, 4, 6, 8]
+    shared = [name for name in before.columns if name != "val_loss"]
+    # at its last step `train` has a second row of scores: of the same network, by all of the loss
+    pd.testing.assert_frame_equal(curve.loc[:2, shared], before[shared])
+    further = curve.loc[3:]
+    summed = further["train_pixel"] + further["train_perceptual_weighted"]
+    assert further["train_loss"].to_list() == pytest.approx(summed.to_list())
+    assert (further["train_perceptual_weighted"] > 0).all()
+    assert load_file(paths.SNAPSHOTS)["steps"].tolist()[-1] == 8
+    record = Trained.read(paths.TUNED.record)
+    assert record.kept["step"] in (4, 6, 8)
+    assert record.params["train.steps"] == record.params["finetune.steps"] == 4
+
+
+def test_a_fine_tuning_that_was_killed_ends_in_the_same_bits(project, monkeypatch, capsys):
+    changes = PERCEPTUAL | {"train.checkpoint_every": 1}
+    save = Checkpoints.save
+
+    def killed(self, state):
+        save(self, state)
+        if state["step"] == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", killed)
+        with pytest.raises(SystemExit):
+            tune(changes)
+    assert not paths.TUNED.weights.exists()
+    continued = tune(changes)
+    assert "Continuing at step 3 of 4." in capsys.readouterr().out
+    assert tune(changes) == continued
+    assert "Continuing" not in capsys.readouterr().out
+
+
+def test_the_control_makes_the_same_further_steps_by_the_pixel_loss(project):
+    tune(CONTROL)
+    curve = pd.read_csv(paths.TRAINING_CURVE)
+    assert list(curve["step"]) == [0, 2, 4, 6, 8]
+    assert list(curve.columns) == list(pd.read_csv(paths.PIXEL.curve).columns)
+    assert curve["train_loss"].to_list()[1:] == curve["train_pixel"].to_list()[1:]
+    assert Trained.read(paths.TUNED.record).params["finetune.control"] is True
+
+
+def test_with_no_steps_of_train_all_of_them_are_those_of_finetune(project):
+    small_project.write_params(project, small_project.PARAMS | {"train.steps": 0})
+    stage.run(train.main)
+    assert list(pd.read_csv(paths.PIXEL.curve)["step"]) == [0]
+    tune(CONTROL | {"train.steps": 0})
+    assert list(pd.read_csv(paths.TRAINING_CURVE)["step"]) == [0, 2, 4]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_mix_is_the_mean_of_both_networks_weights_by_their_shares(project, share):
+    tuned = tune(CONTROL | {"finetune.mix": share})[0]
+    stage.run(mix.main, "mix")
+    first, last = weights(paths.PIXEL.weights), weights(paths.TUNED.weights)
+    for name, mixed in weights(paths.WEIGHTS).items():
+        torch.testing.assert_close(mixed, (1 - share) * first[name] + share * last[name])
+    assert any((first[name] != last[name]).any() for name in first)
+    if share == 1:
+        assert paths.WEIGHTS.read_bytes() == tuned
+    record = Trained.read(paths.TRAINED)
+    assert record.params["finetune.mix"] == share
+    record.check_weights(paths.WEIGHTS)

@@ -1,0 +1,35 @@
+"""Every network goes through all stages, and is found in the registry."""
+
+import json
+
+import pytest
+
+from pipeline import register
+from pipeline.base import params, paths
+from srcnn import model_files
+from srcnn.networks import NETWORKS
+from tests import small_project
+
+SMALL = {
+    "model.fsrcnn.d": 6,
+    "model.fsrcnn.s": 4,
+    "model.fsrcnn.m": 1,
+    "model.espcn.channels": [6, 4],
+    "finetune.control": True,
+    "finetune.mix": 0.5,
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_goes_through_all_stages(project, tmp_path, monkeypatch, name):
+    folder = tmp_path / "small"
+    small_project.make(folder)
+    (tmp_path / "mlflow.db").rename(folder / "mlflow.db")
+    monkeypatch.chdir(folder)
+    small_project.write_params(folder, small_project.PARAMS | SMALL | {"model.name": name})
+    small_project.run_stages()
+    register.main(params.load())
+    model = model_files.load("models:/srcnn@champion").resolver
+    assert model.model.name == name
+    assert model.to_bytes() == paths.WEIGHTS.read_bytes()
+    assert json.loads(paths.EVALUATION.read_text())["network"] == model.model.label

@@ -1,0 +1,69 @@
+"""train.init: weights to begin with, which are the same for good, and fit."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import register
+from pipeline.base import paths
+from pipeline.base.inputs import Inputs
+from pipeline.base.project import StageError
+from pipeline.training import initial
+from tests.pipeline.experiment import ENVIRONMENT, load_params
+
+
+def begin_with(reference: str | Path):
+    """The tiny network's parameters, and this in train.init."""
+    params = load_params()
+    train = params.train.model_copy(update={"init": str(reference)})
+    return params.model_copy(update={"train": train})
+
+
+def state(network) -> dict[str, list[float]]:
+    return {name: tensor.tolist() for name, tensor in network.state_dict().items()}
+
+
+def test_a_file_gives_its_weights_and_its_content_is_in_the_key(experiment):
+    mine = Path("mine.safetensors")  # relative to the project's root
+    mine.write_bytes(paths.WEIGHTS.read_bytes())
+    params = begin_with(mine)
+    given = initial.network(params)
+    other = initial.network(load_params().model_copy(update={"seed": 7}))
+    assert state(given) == state(initial.network(begin_with(paths.WEIGHTS.resolve())))
+    assert state(given) != state(other)
+
+    keys = [Inputs.of("train", params).key(ENVIRONMENT)]
+    with_other_weights = initial.SuperResolver(other, "full").to_bytes()
+    mine.write_bytes(with_other_weights)
+    keys.append(Inputs.of("train", params).key(ENVIRONMENT))
+    assert len({*keys, Inputs.of("train", load_params()).key(ENVIRONMENT)}) == 3
+
+
+@pytest.mark.parametrize("reference", ["models:/srcnn@champion", "models:/srcnn"])
+def test_a_reference_that_moves_is_refused_with_the_version_that_it_means_now(
+    experiment, reference
+):
+    register.main(load_params())
+    with pytest.raises(StageError, match=r"now it is that of train\.init=models:/srcnn/1$"):
+        initial.network(begin_with(reference))
+    version = initial.network(begin_with("models:/srcnn/1"))
+    assert state(version) == state(initial.network(begin_with(paths.WEIGHTS.resolve())))
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        (
+            "packaged:x4",
+            r"it has model\.srcnn\.kernels=\(9, 5, 5\), .*\(64, 32\), degrade\.scale=4$",
+        ),
+        ("packaged:x5", "packaged:x5: no such model; the package has packaged:x2"),
+        ("no.safetensors", r"no\.safetensors does not exist or is not a file; allowed are"),
+        ("params.yaml", r"params\.yaml is not a trained network of this project"),
+        ("models:/nobody/1", "models:/nobody/1 in .* cannot be read"),
+    ],
+)
+def test_what_cannot_be_begun_with_is_refused(experiment, reference, message):
+    Path("params.yaml").write_text("seed: 0")
+    with pytest.raises(StageError, match=rf"^train\.init is '{reference}'.*{message}"):
+        initial.network(begin_with(reference))
