@@ -213,7 +213,8 @@ class Training:
         """
         settings = self._settings
         hidden = not self._team.leads
-        with Progress("train", settings.steps, "step", self.step, hidden) as shown:
+        name = "finetune" if self._past.curve else "train"
+        with Progress(name, settings.steps, "step", self.step, hidden) as shown:
             if self.step == 0:
                 self._record(shown, report)
             while self.step < settings.steps:

@@ -42,7 +42,7 @@ def test_it_ends_with_the_result_and_what_to_do_next(experiment, capsys):
     register.main(load_params())
     said = capsys.readouterr().out.splitlines()
     assert said[0] == (
-        f"SRCNN {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}, means over "
+        f"{evaluation['network']} {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}, means over "
         f"5 test pictures; mean gain over 3 sources {evaluation['psnr_source_gain']:+.2f} dB "
         "(95 % interval -0.25 to +0.75)"
     )
@@ -98,7 +98,7 @@ def _other_weights():
 
 
 def _other_curve():
-    paths.TRAINING_CURVE.write_text(paths.TRAINING_CURVE.read_text() + "15,,,,,,,,,\n")
+    paths.TRAINING_CURVE.write_text(paths.TRAINING_CURVE.read_text() + "15,,,,,,,,\n")
 
 
 def _evaluated_with_another_seed():
@@ -117,7 +117,11 @@ def _evaluated_another_model():
 @pytest.mark.parametrize(
     ("mix", "message"),
     [
+<<<<<<< HEAD
         (_other_weights, "srcnn.safetensors is damaged"),
+=======
+        (_other_weights, r"srcnn\.safetensors.*another sha256"),
+>>>>>>> w/measures
         (_other_curve, "they differ in metrics/training.csv"),
         (_evaluated_with_another_seed, "they differ in seed"),
         (_evaluated_another_model, "they differ in models/srcnn.safetensors"),
