@@ -110,8 +110,8 @@ def remarks(comparison: Comparison) -> list[str]:
     a, b = comparison.a.steps, comparison.b.steps
     if a != b:
         found.append(
-            f"A was trained for {a:,} steps and B for {b:,}, which may be a part of the difference; "
-            "finetune.control: true gives the pixel loss as many."
+            f"A was trained for {a:,} steps and B for {b:,}, which may be a part of the "
+            "difference; finetune.control: true gives the pixel loss as many."
         )
     others = comparison.other_parameters
     if others:
