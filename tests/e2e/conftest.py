@@ -15,14 +15,15 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from srcnn.mlflow_sqlite import bring_up_to_date
+from tests.small_project import branch_of
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = 900  # seconds for one command, on a busy machine; a test has its own limit
 
 TINY = {
-    "model": {"kernels": [5, 1, 3], "channels": [8, 4]},
+    "model.srcnn": {"kernels": [5, 1, 3], "channels": [8, 4]},
+    "machine": {"threads": 1},
     "train": {
-        "threads": 1,
         "steps": 40,
         "batch_size": 4,
         "patch_size": 24,
@@ -30,6 +31,12 @@ TINY = {
         "validate_every": 20,
         "val_pictures": 1,
         "checkpoint_every": 5,
+    },
+    "finetune": {
+        "steps": 10,
+        "batch_size": 4,
+        "patch_size": 24,
+        "validate_every": 5,
     },
     "evaluate": {"perceptual_pictures": 1},
 }
@@ -142,7 +149,8 @@ def clone(folder: Path) -> Project:
     project = Project(folder)
     parameters = yaml.safe_load((folder / "params.yaml").read_text())
     for section, values in TINY.items():
-        parameters[section] |= values
+        branch, leaf = branch_of(parameters, section)
+        branch[leaf] |= values
     (folder / "params.yaml").write_text(yaml.safe_dump(parameters, sort_keys=False))
     project.run("git", "init", "-q", "-b", "main")
     project.run("git", "config", "user.email", "test@example.org")

@@ -25,9 +25,9 @@ PERCEPTUAL = (
     *("-S", "loss.vgg19_weights=random"),
     *("-S", "~loss.perceptual_layers"),
     *("-S", "+loss.perceptual_layers={relu1_2: 1.0}"),
-    *("-S", "train.steps=20"),
 )
-STAGES = ["check", "fetch", "grayscale-and-degrade", "train", "evaluate", "plot", "register"]
+TUNED = ["check", "finetune", "mix", "evaluate", "plot", "register"]
+STAGES = ["check", "fetch", "grayscale-and-degrade", "train", *TUNED[1:]]
 
 
 def test_repro_runs_every_stage_and_writes_every_result(finished):
@@ -116,9 +116,8 @@ def compared(finished, tmp_path_factory):
     return project
 
 
-def test_loss_parameters_rerun_train_onward_in_a_run_of_its_own(compared):
-    ran = compared.ran(compared.first_output)
-    assert ran == ["check", "train", "evaluate", "plot", "register"]
+def test_loss_parameters_rerun_finetune_onward_in_a_run_of_its_own(compared):
+    assert compared.ran(compared.first_output) == TUNED
     first, second = compared.runs()[:2]
     assert second.info.run_name == "perceptual"
     assert second.info.status == "FINISHED"
@@ -129,7 +128,10 @@ def test_loss_parameters_rerun_train_onward_in_a_run_of_its_own(compared):
 
 
 def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(compared):
-    curve = pd.read_csv(compared.folder / "metrics/training.csv").dropna(subset="train_loss")
+    curve = pd.read_csv(compared.folder / "metrics/training.csv")
+    assert list(curve["step"]) == list(range(0, 51, 5))  # those of train, and from there on
+    curve = curve.dropna(subset="train_perceptual")
+    assert list(curve["step"]) == [45, 50]
     weighted = curve["train_perceptual_weighted"]
     assert weighted.iloc[0] > 0
     assert ((0.02 * curve["train_perceptual"] - weighted).abs() < 1e-6).all()
@@ -149,9 +151,11 @@ def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(compar
     assert UNTRAINED in run.data.tags["mlflow.note.content"]
     assert run.data.tags["vgg19_weights"] == evaluation["vgg19_weights"]
     assert run.data.tags["lpips_note"] == evaluation["lpips_note"]
+    whole = pd.read_csv(compared.folder / "metrics/training.csv")
     for term in ("perceptual", "perceptual_weighted", "pixel", "loss"):
         points = compared.client.get_metric_history(run.info.run_id, f"train/{term}")
-        assert [p.value for p in points] == list(curve[f"train_{term}"])
+        points.sort(key=lambda point: point.step)  # the past is logged at the end
+        assert [p.value for p in points] == list(whole[f"train_{term}"].dropna())
 
 
 def test_parameters_that_were_run_before_bring_their_results_back(compared, tmp_path):
@@ -177,6 +181,17 @@ def test_experiments_are_compared_from_mlflow_alone(compared):
     assert f"{difference:+.2f}".replace("-", "−") in output
     # 12 test pictures: LR, bicubic, A, B and HR
     assert compared.read("comparison.html").count(b"data:image/png;base64,") == 60
+
+
+def test_a_mixture_of_both_networks_trains_nothing(compared, tmp_path):
+    project = copy_of(compared, tmp_path / "project")
+    tuned = project.read("models/srcnn.safetensors")
+    output = project.run("dvc", "exp", "run", *PERCEPTUAL, "-S", "finetune.mix=0.5")
+    assert project.ran(output) == ["check", "mix", "evaluate", "plot", "register"]
+    assert project.read("models/srcnn.safetensors") != tuned
+    mixed = project.runs()[-1]
+    assert mixed.data.params["finetune.mix"] == "0.5"
+    assert len(project.runs()) == 3
 
 
 def test_evaluation_parameter_does_not_retrain(compared):
