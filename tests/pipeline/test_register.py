@@ -42,8 +42,9 @@ def test_it_ends_with_the_result_and_what_to_do_next(experiment, capsys):
     register.main(load_params())
     said = capsys.readouterr().out.splitlines()
     assert said[0] == (
-        f"{evaluation['network']} {evaluation['psnr']:.2f} dB, bicubic {evaluation['psnr_bicubic']:.2f}, means over "
-        f"5 test pictures; mean gain over 3 sources {evaluation['psnr_source_gain']:+.2f} dB "
+        f"{evaluation['network']} {evaluation['psnr']:.2f} dB, "
+        f"bicubic {evaluation['psnr_bicubic']:.2f}, means over 5 test pictures; "
+        f"mean gain over 3 sources {evaluation['psnr_source_gain']:+.2f} dB "
         "(95 % interval -0.25 to +0.75)"
     )
     assert said[-1].startswith("Next: `python -m pipeline.compare`")
