@@ -34,6 +34,7 @@ EXTRAS = {
     "figures/": "figures",
     "mlflow_sqlite.py": "mlflow",
     "perceptual/": "perceptual",
+    "scoring/learned.py": "perceptual",
     "registry.py": "mlflow",
 }
 
