@@ -80,10 +80,10 @@ def write_experiment(test_pictures: int = 5, params: Params | None = None) -> No
     paths.TRAINING_CURVE.parent.mkdir()
     paths.TRAINING_CURVE.write_text(
         "step,lr,train_loss,train_pixel,val_loss,train_psnr,train_psnr_bicubic,"
-        "val_psnr,val_psnr_bicubic\n"
-        "0,,,,0.002,29.0,30.0,28.5,29.5\n"
-        "5,0.001,0.0018,0.0018,,,,,\n"
-        "10,0.001,0.0015,0.0015,0.0016,30.5,30.0,30.1,29.5\n"
+        "val_psnr,val_psnr_bicubic,val_ssim,val_ssim_bicubic\n"
+        "0,,,,0.002,29.0,30.0,28.5,29.5,0.81,0.83\n"
+        "5,0.001,0.0018,0.0018,,,,,,,\n"
+        "10,0.001,0.0015,0.0015,0.0016,30.5,30.0,30.1,29.5,0.85,0.83\n"
     )
     _write_records(params or load_params())
 

@@ -23,9 +23,10 @@ def rows(*steps):
     return [{"step": step, "train_loss": 1 / (1 + step)} for step in steps]
 
 
-def train(reported, error=None, key="key"):
+def train(reported, error=None, key="key", earlier=None):
     """A training that reports these rows and ends, with an error if one is given."""
-    with live.reporting("portraits", PARAMS, key) as report:
+    more = {"finetune.steps": 5} if earlier else {}
+    with live.reporting("portraits", PARAMS | more, key, earlier) as report:
         for row in reported:
             report(row)
         if error:
@@ -90,6 +91,25 @@ def test_failed_training_leaves_a_failed_run_and_goes_on_in_it(store):
 
     train(rows(5))
     assert len(store.runs(TRAINING_KEY, "key")) == 1
+
+
+def test_the_run_of_a_training_is_taken_over_by_what_continues_it_unless_it_was_published(store):
+    train(rows(5, 10))
+    (first,) = store.runs(TRAINING_KEY, "key")
+    train(rows(15), key="further", earlier="key")
+    (run,) = store.runs(TRAINING_KEY, "further")
+    assert run.info.run_id == first.info.run_id
+    assert run.data.params == {"seed": "0", "train.optimizer": "muon", "finetune.steps": "5"}
+    assert run.data.tags[STATE] == "trained"
+    assert reported_steps(store, run) == [5, 10, 15]
+
+    train(rows(5), key="another")
+    (published,) = store.runs(TRAINING_KEY, "another")
+    store.tag(published.info.run_id, {STATE: "published"})
+    train(rows(15), key="from another", earlier="another")
+    (run,) = store.runs(TRAINING_KEY, "from another")
+    assert run.info.run_id != published.info.run_id
+    assert reported_steps(store, run) == [15]
 
 
 @pytest.mark.parametrize("failing", ["create_run", "log_batch", "search_runs"])

@@ -19,6 +19,7 @@ from skimage import data
 
 from pipeline.tracking import registry
 from srcnn import upscaling
+from srcnn.inference import SuperResolver
 from srcnn.upscaling import Upscaler
 from tests.models import model_file, resolver
 from tests.small_project import ROOT
@@ -49,12 +50,13 @@ def decode(text):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
 
 
-def test_pictures_of_several_kinds_in_one_request(server):
+def test_pictures_of_several_kinds_in_one_request(server, tmp_path):
     pictures = [ASTRONAUT, ASTRONAUT[..., 0], np.dstack([ASTRONAUT, ASTRONAUT[..., :1]])]
     answer = ask(server, *map(encode, pictures))
     assert answer.status_code == 200
+    upscale = Upscaler(SuperResolver.load(model_file(tmp_path)))
     for picture, got in zip(pictures, answer.json()["predictions"], strict=True):
-        np.testing.assert_array_equal(decode(got["picture"]), Upscaler(resolver())(picture))
+        np.testing.assert_array_equal(decode(got["picture"]), upscale(picture))
 
 
 @pytest.mark.parametrize(

@@ -140,10 +140,9 @@ def test_two_processes_fine_tune_as_one_and_to_the_same_bits_each_time(project, 
     together = pd.read_csv(paths.TRAINING_CURVE)
     tuned(1)
     alone = pd.read_csv(paths.TRAINING_CURVE)
-    assert list(together["step"])[-2:] == [210, 220]
-    np.testing.assert_allclose(
-        together.query("step == 210"), alone.query("step == 210"), rtol=0, atol=1e-3
-    )
+    first = "200 < step <= 208"
+    assert len(together.query(first)) == 4
+    np.testing.assert_allclose(together.query(first), alone.query(first), rtol=0, atol=1e-4)
 
 
 def start_up_to_a_checkpoint() -> tuple[subprocess.Popen, psutil.Process]:
