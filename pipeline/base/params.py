@@ -278,10 +278,10 @@ class Params(Section):
     @model_validator(mode="after")
     def _patches_fit_scale_and_network(self) -> Self:
         scale, context = self.degrade.scale, 2 * self.model.margin
-        for name, patch, least in (
-            ("train", self.train.patch_size, 1),
-            ("finetune", self.finetune.patch_size, self.loss.smallest_patch),
-        ):
+        patches = [("train", self.train.patch_size, 1)]
+        if self.finetunes:
+            patches.append(("finetune", self.finetune.patch_size, self.loss.smallest_patch))
+        for name, patch, least in patches:
             if patch % scale:
                 raise ValueError(
                     f"{name}.patch_size is {patch}; it must be a multiple of degrade.scale "

@@ -178,7 +178,8 @@ def _point(experiment: Experiment, judge: Measure) -> figures.Point:
 
 def _loss(experiment: Experiment) -> tuple[str, ...]:
     """All that the loss depends on; without fine-tuning only the pixel loss."""
-    parts = ("loss.", "finetune.") if "finetune.steps" in experiment.params else (_PIXEL,)
+    was_tuned = experiment.is_perceptual or "finetune.steps" in experiment.params
+    parts = ("loss.", "finetune.") if was_tuned else (_PIXEL,)
     return tuple(sorted(f"{k}={v}" for k, v in experiment.params.items() if k.startswith(parts)))
 
 

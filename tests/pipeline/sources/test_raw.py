@@ -32,7 +32,14 @@ def test_index_tells_source_size_and_sha256(tmp_path):
     data = png(0, size=(8, 12))
     raw.write([RawPicture("a", "photo", data)], tmp_path)
     digest = hashlib.sha256(data).hexdigest()
-    expected = {"id": "a", "source": "photo", "width": "12", "height": "8", "sha256": digest}
+    expected = {
+        "id": "a",
+        "source": "photo",
+        "split": "",
+        "width": "12",
+        "height": "8",
+        "sha256": digest,
+    }
     assert index(tmp_path) == [expected]
 
 
@@ -238,5 +245,5 @@ def test_shards_hold_plain_columns(tmp_path):
     """Whoever opens them with another tool finds three plain columns."""
     raw.write([RawPicture("a", "b", png(0))], tmp_path)
     table = pq.read_table(tmp_path / "pictures-00000.parquet")
-    assert table.column_names == ["id", "source", "data"]
+    assert table.column_names == ["id", "source", "data", "split"]
     assert not json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
