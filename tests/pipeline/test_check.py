@@ -48,7 +48,7 @@ def test_weights_that_cannot_be_had_are_found_in_seconds():
     start = time.monotonic()
     with pytest.raises(StageError, match=r"'imagenet': .*-S loss\.vgg19_weights=embedded$"):
         check.main(load(loss__perceptual_weight=0.01, loss__vgg19_weights="imagenet"))
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30  # seconds, on a busy machine
 
 
 def test_a_folder_of_pictures_that_is_not_there_is_found():

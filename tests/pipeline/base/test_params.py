@@ -73,7 +73,10 @@ def test_every_parameter_has_a_comment_and_a_dotted_name(tmp_path):
         ({"data__split": {"train": 0.9, "val": 0.2, "test": 0.2}}, "train + val + test = 1.3"),
         ({"data__split": {"train": 0.8, "val": 0.2, "test": 0.0}}, "greater than 0"),
         ({"train__patch_size": 46}, "train.patch_size is 46; it must be a multiple of"),
-        ({"finetune__patch_size": 46}, "finetune.patch_size is 46; it must be a multiple of"),
+        (
+            {"finetune__patch_size": 46, "finetune__control": True},
+            "finetune.patch_size is 46; it must be a multiple of",
+        ),
         ({"finetune__perceptual_patches": 7}, "at most finetune.batch_size (6) is allowed"),
         ({"finetune__mix": 1.5}, "finetune.mix is 1.5; it should be less than or equal to 1"),
         (
