@@ -44,7 +44,7 @@ def main(params: Params) -> None:
     evaluated = mixed and _is_result_of(["evaluate"], paths.EVALUATED, params)
     if not fetched:
         before_fetch(params)
-    elif not trained and (entries := _whole_index()):
+    elif not tuned and (entries := _whole_index()):
         before_grayscale_and_degrade(entries, params)
     if not trained:
         before_train(params)
@@ -176,7 +176,9 @@ def _check_scale(entries: Sequence[raw.Entry], scale: int) -> None:
 
 def _check_patch_size(entries: Sequence[raw.Entry], params: Params) -> None:
     scale, data = params.degrade.scale, params.data
-    sizes = {"train": params.train.patch_size, "finetune": params.finetune.patch_size}
+    sizes = {"train": params.train.patch_size}
+    if params.finetunes:
+        sizes["finetune"] = params.finetune.patch_size
     name = max(sizes, key=sizes.__getitem__)
     used = (entry for entry in entries if raw.split(entry, data) != paths.HELD_OUT)
     smallest = min(used, key=lambda entry: min(entry.height, entry.width))

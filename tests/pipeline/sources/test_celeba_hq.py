@@ -110,27 +110,27 @@ def test_limit_downloads_about_that_much(checkout, hub, files, portraits):
 
 @pytest.fixture
 def odd_hub(portraits):
-    """Row 1 is null; rows 2 to 5 have no file, an empty one, half a one, and no picture."""
+    """Row 1 of 12 is null; rows 2 to 5 have no file, an empty one, half a one, and no picture."""
     files = (None, b"", portraits[0][:500], b"text")
-    rows = [{"bytes": file, "path": "a.png"} for file in (portraits[0], *files, portraits[1])]
+    rows = [{"bytes": file, "path": "a.png"} for file in (portraits[0], *files, *portraits[1:7])]
     content = parquet([rows[0], None, *rows[1:]])
     with Hub(REPO, {"data/train-00000-of-00001.parquet": content}) as server:
         yield server
 
 
 def test_a_row_without_a_picture_is_an_error_that_names_it(checkout, odd_hub):
-    code, errors, _ = run(checkout, odd_hub.url, limit=6)
+    code, errors, _ = run(checkout, odd_hub.url, limit=12)
     assert code == 1
     assert f"ERROR: celeba-hq/00001 cannot be read: row 1 of {REPO} holds no picture" in errors
     assert (errors.count("ERROR"), "Traceback" in errors) == (1, False)
     assert not RAW.exists()
 
 
-@pytest.mark.parametrize("limit", [None, 7])
+@pytest.mark.parametrize("limit", [None, 13])
 def test_rows_without_a_picture_are_skipped_and_listed(checkout, odd_hub, portraits, limit):
     code, errors, _ = run(checkout, odd_hub.url, limit=limit, skip_unreadable=True)
     assert code == 0, errors
-    assert [picture.data for picture in raw.read(RAW)] == portraits[:2]
+    assert [picture.data for picture in raw.read(RAW)] == portraits[:7]
     assert [file for file, _ in raw.skipped(RAW)] == [f"celeba-hq/{n:05d}" for n in range(1, 6)]
 
 

@@ -32,8 +32,8 @@ def test_index_tells_source_size_and_sha256(tmp_path):
     data = png(0, size=(8, 12))
     raw.write([RawPicture("a", "photo", data)], tmp_path)
     digest = hashlib.sha256(data).hexdigest()
-    expected = {"id": "a", "source": "photo", "width": "12", "height": "8", "sha256": digest}
-    assert index(tmp_path) == [expected]
+    place = {"id": "a", "source": "photo", "split": ""}
+    assert index(tmp_path) == [place | {"width": "12", "height": "8", "sha256": digest}]
 
 
 def test_many_pictures_make_few_shards_in_order(tmp_path, monkeypatch):
@@ -235,8 +235,8 @@ def test_ids_are_unique(tmp_path):
 
 
 def test_shards_hold_plain_columns(tmp_path):
-    """Whoever opens them with another tool finds three plain columns."""
+    """Whoever opens them with another tool finds four plain columns."""
     raw.write([RawPicture("a", "b", png(0))], tmp_path)
     table = pq.read_table(tmp_path / "pictures-00000.parquet")
-    assert table.column_names == ["id", "source", "data"]
+    assert table.column_names == ["id", "source", "data", "split"]
     assert not json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
