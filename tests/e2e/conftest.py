@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 WAIT = 900  # seconds for one command, on a busy machine; a test has its own limit
 
 TINY = {
-    "model": {"kernels": [5, 1, 3], "channels": [8, 4]},
+    "model": {"srcnn": {"kernels": [5, 1, 3], "channels": [8, 4], "residual": True}},
+    "machine": {"threads": 1},
     "train": {
-        "threads": 1,
         "steps": 40,
         "batch_size": 4,
         "patch_size": 24,
@@ -31,6 +31,7 @@ TINY = {
         "val_pictures": 1,
         "checkpoint_every": 5,
     },
+    "finetune": {"steps": 20, "batch_size": 4, "patch_size": 24, "validate_every": 10},
     "evaluate": {"perceptual_pictures": 1},
 }
 

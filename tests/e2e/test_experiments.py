@@ -25,9 +25,9 @@ PERCEPTUAL = (
     *("-S", "loss.vgg19_weights=random"),
     *("-S", "~loss.perceptual_layers"),
     *("-S", "+loss.perceptual_layers={relu1_2: 1.0}"),
-    *("-S", "train.steps=20"),
 )
-STAGES = ["check", "fetch", "grayscale-and-degrade", "train", "evaluate", "plot", "register"]
+FROM_MIX = ["mix", "evaluate", "plot", "register"]
+STAGES = ["check", "fetch", "grayscale-and-degrade", "train", "finetune", *FROM_MIX]
 
 
 def test_repro_runs_every_stage_and_writes_every_result(finished):
@@ -116,9 +116,9 @@ def compared(finished, tmp_path_factory):
     return project
 
 
-def test_loss_parameters_rerun_train_onward_in_a_run_of_its_own(compared):
+def test_a_perceptual_weight_reruns_finetune_onward_in_a_run_of_its_own(compared):
     ran = compared.ran(compared.first_output)
-    assert ran == ["check", "train", "evaluate", "plot", "register"]
+    assert ran == ["check", "finetune", *FROM_MIX]
     first, second = compared.runs()[:2]
     assert second.info.run_name == "perceptual"
     assert second.info.status == "FINISHED"
@@ -129,7 +129,9 @@ def test_loss_parameters_rerun_train_onward_in_a_run_of_its_own(compared):
 
 
 def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(compared):
-    curve = pd.read_csv(compared.folder / "metrics/training.csv").dropna(subset="train_loss")
+    whole = pd.read_csv(compared.folder / "metrics/training.csv").dropna(subset="train_loss")
+    assert list(whole["step"]) == list(range(5, 61, 5))
+    curve = whole.query("step > 40")  # of finetune
     weighted = curve["train_perceptual_weighted"]
     assert weighted.iloc[0] > 0
     assert ((0.02 * curve["train_perceptual"] - weighted).abs() < 1e-6).all()
@@ -151,7 +153,7 @@ def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(compar
     assert run.data.tags["lpips_note"] == evaluation["lpips_note"]
     for term in ("perceptual", "perceptual_weighted", "pixel", "loss"):
         points = compared.client.get_metric_history(run.info.run_id, f"train/{term}")
-        assert [p.value for p in points] == list(curve[f"train_{term}"])
+        assert [p.value for p in points] == list(whole[f"train_{term}"].dropna())
 
 
 def test_parameters_that_were_run_before_bring_their_results_back(compared, tmp_path):
@@ -179,18 +181,20 @@ def test_experiments_are_compared_from_mlflow_alone(compared):
     assert compared.read("comparison.html").count(b"data:image/png;base64,") == 60
 
 
-def test_evaluation_parameter_does_not_retrain(compared):
+def test_parameters_of_the_evaluation_and_of_the_mixture_train_nothing(compared):
     perceptual = compared.runs()[1]
     pictures = compared.folder / "data" / "camera"
     pictures.mkdir()
     io.imsave(pictures / "camera.png", data.camera()[:128, :128])
     # relative to the project's root
     setting = "+evaluate.test_sets.Camera=data/camera"
-    output = compared.run("dvc", "exp", "run", *PERCEPTUAL, "-S", setting)
-    assert compared.ran(output) == ["check", "evaluate", "plot", "register"]
+    more = ("-S", setting, "-S", "finetune.mix=0.5")
+    output = compared.run("dvc", "exp", "run", *PERCEPTUAL, *more)
+    assert compared.ran(output) == ["check", *FROM_MIX]
     scored = compared.runs()[-1]
     assert scored.data.tags["pipeline.training_run"] == perceptual.info.run_id
     assert scored.data.metrics["test-Camera/psnr"] > 15
+    assert scored.data.metrics["test/psnr"] != perceptual.data.metrics["test/psnr"]
     assert curves(compared.client, scored, "val/psnr") == curves(
         compared.client, perceptual, "val/psnr"
     )

@@ -48,6 +48,8 @@ def test_first_command_in_a_fresh_clone_publishes_run_and_model(finished, fresh)
         "fetch",
         "grayscale-and-degrade",
         "train",
+        "finetune",
+        "mix",
         "plot",
         "register",
     ]
