@@ -44,7 +44,7 @@ def main(params: Params) -> None:
     evaluated = mixed and _is_result_of(["evaluate"], paths.EVALUATED, params)
     if not fetched:
         before_fetch(params)
-    elif not trained and (entries := _whole_index()):
+    elif not tuned and (entries := _whole_index()):
         before_grayscale_and_degrade(entries, params)
     if not trained:
         before_train(params)

@@ -18,6 +18,8 @@ from tests import small_project
 READ = {
     "grayscale-and-degrade": ["raw/index.csv", "raw/meta.json", "raw/pictures-00000.parquet"],
     "train": ["pairs/index.csv", "pairs/meta.json", "pairs/hr.npy", "pairs/lr.npy", "pairs.json"],
+    "finetune": [f"../models/pixel{suffix}" for suffix in (".safetensors", "-curve.csv", ".json")],
+    "mix": ["../models/tuned.safetensors", "../models/tuned.json"],
     "evaluate": ["pairs/hr.npy", "../models/srcnn.safetensors", "../models/training.json"],
     "plot": [
         "pairs/meta.json",

@@ -116,6 +116,10 @@ REFUSED = {
     "no picture for a split": (grayscale_and_degrade, {"data.split_salt": 4}),
     "patch": (grayscale_and_degrade, {"train.patch_size": 64}),
     "patch, to train": (train, {"train.patch_size": 64}),
+    "patch, to fine-tune": (
+        finetune,
+        {"train.patch_size": 24, "finetune.patch_size": 64, "finetune.control": True},
+    ),
     "no GPU": (train, {"machine.device": "cuda"}),
     "processes": (train, {"machine.processes": 7}),
     "no weights to begin with": (train, {"train.init": "no.safetensors"}),
