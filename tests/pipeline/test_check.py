@@ -117,7 +117,7 @@ REFUSED = {
     "patch": (grayscale_and_degrade, {"train.patch_size": 64}),
     "patch, to train": (train, {"train.patch_size": 64}),
     "patch, to fine-tune": (
-        finetune,
+        grayscale_and_degrade,
         {"train.patch_size": 24, "finetune.patch_size": 64, "finetune.control": True},
     ),
     "no GPU": (train, {"machine.device": "cuda"}),
