@@ -83,7 +83,7 @@ def test_ctrl_c_ends_the_demo_in_one_line_and_leaves_no_file(tmp_path, monkeypat
             return asked.connect_ex(("127.0.0.1", int(port))) == 0
 
     wait(answers)
-    time.sleep(0.5)
+    time.sleep(5)  # Gradio asks itself before it waits, on a busy machine for seconds
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
