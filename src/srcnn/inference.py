@@ -222,7 +222,8 @@ def by_tiles(
     scale = model.scale
     on_cpu = lr.device.type == "cpu"
     pictures = 1 if on_cpu else batch
-    side = max(1, (CPU_TILE if on_cpu else TILE) // scale)
+    # A tile's context costs at most half of what the tile does, or a little more.
+    side = max(1, (CPU_TILE if on_cpu else TILE) // scale, 8 * model.overlap)
     shape = ((part.stop - part.start) * scale for part in (rows, columns))
     sr = lr.new_empty(batch, 1, *shape)
     with torch.inference_mode():

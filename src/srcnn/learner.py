@@ -11,6 +11,8 @@ from srcnn.team import Team
 
 Terms = dict[str, torch.Tensor]
 
+GRADIENT_NORM = "gradient_norm"
+
 
 class Learner:
     """A network and its optimizers, their rates' course, and what holds after each step.
@@ -47,7 +49,7 @@ class Learner:
             share: how much of the batch that is, 0..1.
 
         Returns:
-            The terms of the whole batch.
+            The terms of the whole batch, and the norm of its gradient.
 
         Raises:
             TeamLostError: another process has ended.
@@ -59,6 +61,8 @@ class Learner:
         terms = loss()
         terms["loss"].backward()
         terms = self._team.mean(self._network, terms, share)
+        gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
+        terms[GRADIENT_NORM] = torch.nn.utils.get_total_norm(gradients)
         for kernels in self._centered:
             if kernels.grad is not None:
                 center_kernels(kernels.grad)

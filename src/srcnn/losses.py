@@ -52,11 +52,22 @@ class Weighted:
         term: two batches, (B, 1, H, W) luma in [0, 1], to a scalar.
         weight: its factor in the sum.
         patches: of so many patches of each training batch it is taken; None: of all.
+        ramp: steps in which the weight rises from 0.
+        validates: whether it is taken of the validation patches, too. What an adversary says at one
+            step cannot be compared with what it says at another.
     """
 
     term: Term
     weight: float = 1.0
     patches: int | None = None
+    ramp: int = 0
+    validates: bool = True
+
+    def weight_at(self, step: int | None) -> float:
+        """The weight at a step, 0 being the first; None: the whole weight."""
+        if step is None or step >= self.ramp:
+            return self.weight
+        return self.weight * (step + 1) / (self.ramp + 1)
 
 
 class ReconstructionLoss:
@@ -70,31 +81,38 @@ class ReconstructionLoss:
     def __init__(self, pixel: str = "mse", others: Mapping[str, Weighted] | None = None) -> None:
         self._terms = {"pixel": Weighted(PIXEL_LOSSES[pixel]), **(others or {})}
 
-    @property
-    def names(self) -> list[str]:
+    def names(self, in_training: bool) -> list[str]:
         """Of the values that a call gives, in their order."""
-        others = [(name, f"{name}_weighted") for name in self._terms if name != "pixel"]
-        return ["loss", "pixel", *(name for pair in others for name in pair)]
+        others = [name for name in self._taken(in_training) if name != "pixel"]
+        twins = [twin for name in others for twin in (name, f"{name}_weighted")]
+        return ["loss", "pixel", *twins]
 
     def __call__(
-        self, sr: torch.Tensor, hr: torch.Tensor, in_training: bool = False
+        self, sr: torch.Tensor, hr: torch.Tensor, step: int | None = None
     ) -> dict[str, torch.Tensor]:
         """The terms, as scalars.
 
         Args:
             sr: (B, 1, H, W) luma in [0, 1].
             hr: the same.
-            in_training: whether terms are taken of their `patches` only.
+            step: of the training, 0 being the first; None: of a validation, where terms are taken
+                of all patches, by their whole weights, and only those that validate.
 
         Returns:
             "loss", which is to be minimised, "pixel", and of every other term itself and
             NAME_weighted, itself times its weight.
         """
+        in_training = step is not None
         values = {}
-        for name, each in self._terms.items():
+        for name, each in self._taken(in_training).items():
             some = slice(each.patches if in_training else None)
             values[name] = each.term(sr[some], hr[some])
             if name != "pixel":
-                values[f"{name}_weighted"] = each.weight * values[name]
+                values[f"{name}_weighted"] = each.weight_at(step) * values[name]
         summands = [value for name, value in values.items() if name not in self._terms]
         return {"loss": sum(summands, values["pixel"]), **values}
+
+    def _taken(self, in_training: bool) -> dict[str, Weighted]:
+        return {
+            name: each for name, each in self._terms.items() if in_training or each.validates
+        }

@@ -5,12 +5,12 @@ import math
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from srcnn.inference import SuperResolver
-from srcnn.learner import Learner, Terms, weights_of
+from srcnn.learner import GRADIENT_NORM, Learner, Terms, weights_of
 from srcnn.losses import ReconstructionLoss
 from srcnn.networks.network import Network, crop
 from srcnn.optim import Optimization
@@ -19,6 +19,9 @@ from srcnn.patches import PatchSampler
 from srcnn.progress import Progress
 from srcnn.team import Team
 from srcnn.validation import Validation
+
+if TYPE_CHECKING:  # most trainings have none
+    from srcnn.adversarial.adversary import Adversary
 
 Row = dict[str, Any]  # one line of the training curve
 
@@ -43,6 +46,7 @@ class Settings:
     log_every: int = 10
     validate_every: int = 200
     val_pictures: int = 8
+    ema: float = 0.0  # decay of a running mean of the weights, which is what is kept; 0: none
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Training:
         seed: of the patches drawn.
         team: the processes that train together.
         past: what the curve and the snapshots begin with; their steps are counted on.
+        adversary: learns beside the network, where the loss has a term of it.
 
     Raises:
         ValueError: a batch has fewer patches than there are processes.
@@ -88,6 +93,7 @@ class Training:
         seed: int,
         team: Team | None = None,
         past: Past | None = None,
+        adversary: "Adversary | None" = None,
     ) -> None:
         self._team = team or Team()
         if settings.batch_size < self._team.size:
@@ -98,7 +104,10 @@ class Training:
         self._network = network.to(memory_format=torch.channels_last)
         self._loss = loss
         self._settings = settings
-        self._resolver = SuperResolver(network, pairs.luma, settings.precision)
+        self._adversary = adversary
+        # What is validated, shown and kept.
+        self._averaged = deepcopy(network) if settings.ema else network
+        self._resolver = SuperResolver(self._averaged, pairs.luma, settings.precision)
         self._learner = Learner(network, settings.optimization, settings.steps, self._team)
         device = self._resolver.device
         patch, reach = settings.patch_size, network.reach
@@ -109,14 +118,14 @@ class Training:
         val_sampler = PatchSampler(val, patch, reach, augment=False)
         lr, hr = val_sampler.draw(VAL_PATCHES, torch.Generator().manual_seed(0))
         self._val_patches = lr.to(device), hr.to(device)
-        self._validation = Validation(pairs, settings.val_pictures)
+        self._validation = Validation(pairs, settings.val_pictures, adversary is not None)
 
         self._past = past or Past()
         self.step = 0
         self._rows: list[Row] = []
         self._terms: list[Terms] = []  # of each step since the last row
         self._best_score = -math.inf
-        self._best = weights_of(network)
+        self._best = weights_of(self._averaged)
         self._snapshots: dict[int, torch.Tensor] = {}
         self._snapshot_steps = {0} | {settings.steps >> k for k in range(SNAPSHOTS - 1)}
 
@@ -136,10 +145,15 @@ class Training:
     @property
     def columns(self) -> list[str]:
         """Of the curve, in their order."""
-        now = [f"{part}_{name}" for part in ("train", "val") for name in self._loss.names]
-        scores = ["train_psnr", "val_psnr", "val_ssim"]
-        twins = [name for score in scores for name in (score, f"{score}_bicubic")]
-        return ["step", "lr", *now, *twins]
+        now = [f"train_{name}" for name in self._names]
+        now += [f"val_{name}" for name in self._loss.names(in_training=False)]
+        return ["step", "lr", *now, *self._validation.columns]
+
+    @property
+    def _names(self) -> list[str]:
+        """Of what each step gives."""
+        of_adversary = self._adversary.names if self._adversary else []
+        return [*self._loss.names(in_training=True), GRADIENT_NORM, *of_adversary]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that continues this run to the same bits: tensors and plain values only."""
@@ -147,6 +161,8 @@ class Training:
             "step": self.step,
             "rows": self._rows,
             "learner": self._learner.state_dict(),
+            "adversary": self._adversary.state_dict() if self._adversary else None,
+            "averaged": weights_of(self._averaged),
             "generator": self._generator.get_state(),
             "terms": self._terms,
             "best_score": self._best_score,
@@ -187,6 +203,9 @@ class Training:
         self.step = state["step"]
         self._rows = state["rows"]
         self._learner.load_state_dict(state["learner"])
+        if self._adversary:
+            self._adversary.load_state_dict(state["adversary"])
+        self._averaged.load_state_dict(state["averaged"])
         self._generator.set_state(state["generator"])
         self._terms = state["terms"]
         self._best_score = state["best_score"]
@@ -229,7 +248,7 @@ class Training:
 
     def best(self) -> SuperResolver:
         """The best weights so far, by `validation_score`, as a model of its own."""
-        network = deepcopy(self._network)
+        network = deepcopy(self._averaged)
         network.load_state_dict(self._best)
         return replace(self._resolver, model=network)
 
@@ -250,16 +269,31 @@ class Training:
         batch = self._sampler.draw(size, self._generator)
         lr, hr = map(self._team.share, batch)
         share = len(hr) / size
-        terms = self._learner.step(self.step, lambda: self._loss_of(lr, hr, True), share)
+        hr = crop(hr, self._network.margin)
+        made: list[torch.Tensor] = []
+
+        def loss() -> Terms:
+            made.append(self._patch(self._network, lr))
+            return self._loss(made[0], hr, self.step)
+
+        terms = self._learner.step(self.step, loss, share)
+        if self._adversary:
+            terms |= self._adversary.learn(self.step, made[0], hr, share)
+        if self._settings.ema:
+            self._average()
         self._terms.append(terms)
         self.step += 1
         if self.step in self._snapshot_steps:
             self._take_snapshot()
 
-    def _loss_of(self, lr: torch.Tensor, hr: torch.Tensor, in_training: bool) -> Terms:
-        """The loss on the pixels of the patches whose whole context is in the patch."""
-        sr = self._network.patch(lr, bfloat16=self._settings.precision == "bfloat16")
-        return self._loss(sr, crop(hr, self._network.margin), in_training)
+    def _patch(self, network: Network, lr: torch.Tensor) -> torch.Tensor:
+        return network.patch(lr, bfloat16=self._settings.precision == "bfloat16")
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        pairs = zip(self._averaged.parameters(), self._network.parameters(), strict=True)
+        for mean, now in pairs:
+            mean.lerp_(now, 1 - self._settings.ema)
 
     def _take_snapshot(self) -> None:
         if self._team.leads:
@@ -271,7 +305,7 @@ class Training:
         if self.step > 0:
             self._check_finite()
             row["lr"] = self._learner.lr
-            for name in self._loss.names:
+            for name in self._names:
                 values = [terms[name] for terms in self._terms]
                 row[f"train_{name}"] = float(torch.stack(values).sum()) / len(values)
             self._terms = []
@@ -298,22 +332,27 @@ class Training:
                     )
 
     def _validate(self) -> Row:
+        lr, hr = self._val_patches
         with torch.no_grad():
-            terms = self._loss_of(*self._val_patches, in_training=False)
+            sr = self._patch(self._averaged, lr)
+            terms = self._loss(sr, crop(hr, self._network.margin))
         row = {f"val_{name}": float(value) for name, value in terms.items()}
         row |= self._validation.scores(self._resolver, self._team)
         score = validation_score(row)
         if score > self._best_score:
             self._best_score = score
-            self._best = weights_of(self._network)
+            self._best = weights_of(self._averaged)
         return row
 
 
 def validation_score(row: Row) -> float:
     """How good the weights are that gave a validated row of the curve; higher is better.
 
-    Validation PSNR or, with other terms than the pixel loss, the validation loss: PSNR would choose
-    the weights that have learned least from the other terms.
+    Validation PSNR or, with further terms in the loss, the validation loss: PSNR would choose the
+    weights that have learned least from them. With an adversarial loss, which has no value that
+    could be compared from one step to the next, the Fréchet distance to the originals.
     """
-    has_others = any(name.endswith("_weighted") for name in row)
+    if "val_frechet" in row:
+        return -row["val_frechet"]
+    has_others = any(name.startswith("val_") and name.endswith("_weighted") for name in row)
     return -row["val_loss"] if has_others else row["val_psnr"]

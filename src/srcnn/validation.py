@@ -26,9 +26,11 @@ class Validation:
     Args:
         pairs: LR/HR pairs with a "train" and a "val" split.
         pictures: how many pictures of each to score, evenly spaced over the split.
+        naturalness: whether to measure what tells a failed adversarial training from a good one:
+            the Fréchet distance of VGG19 features and the power of fine detail.
     """
 
-    def __init__(self, pairs: Pairs, pictures: int) -> None:
+    def __init__(self, pairs: Pairs, pictures: int, naturalness: bool = False) -> None:
         self._scale = pairs.scale
         self._train = _evenly_spaced(pairs.split("train"), pictures)
         self._val = _evenly_spaced(pairs.split("val"), pictures)
@@ -42,9 +44,20 @@ class Validation:
             "val_psnr_bicubic": val[0],
             "val_ssim_bicubic": val[1],
         }
+        self._naturalness = Naturalness(self._val) if naturalness else None
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of what `scores` gives."""
+        scores = ("train_psnr", "val_psnr", "val_ssim")
+        twins = [name for score in scores for name in (score, f"{score}_bicubic")]
+        return [*twins, *(["val_frechet", "val_fine_power"] if self._naturalness else [])]
 
     def scores(self, resolver: SuperResolver, team: Team) -> dict[str, float]:
         """Mean PSNR (dB) and SSIM over the pictures, shaved by the scale, beside bicubic's.
+
+        With `naturalness` also the Fréchet distance to the originals, of all validation pictures
+        together, and the mean power of their fine detail relative to the originals'.
 
         Each process of the team has to call it, and reconstructs its share of the pictures.
 
@@ -53,7 +66,9 @@ class Validation:
         """
         train_psnr, _ = _mean_of_team(resolver, self._train, team)
         val_psnr, val_ssim = _mean_of_team(resolver, self._val, team)
+        natural = self._naturalness.of(resolver) if self._naturalness else {}
         return {
+            **natural,
             "train_psnr": train_psnr,
             "val_psnr": val_psnr,
             "val_ssim": val_ssim,
@@ -90,6 +105,33 @@ class Validation:
             top, left = (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2
             centres.append(picture[top : top + size, left : left + size])
         return torch.from_numpy(np.stack(centres))
+
+
+class Naturalness:
+    """How natural a network's reconstructions look, beside some originals."""
+
+    def __init__(self, pairs: Pairs) -> None:
+        # Only adversarial trainings load VGG19 for it.
+        from srcnn.scoring import naturalness
+
+        self._measures = naturalness
+        self._pairs = pairs
+        self._distance = naturalness.FrechetDistance()
+        self._hr = self._distance.statistics((hr for _, hr in _items(pairs)), pairs.luma)
+        self._power = [naturalness.fine_power(hr) for _, hr in _items(pairs)]
+
+    def of(self, resolver: SuperResolver) -> dict[str, float]:
+        """Of all the pictures, see `Validation.scores`."""
+        pictures = [resolver(lr) for lr, _ in _items(self._pairs)]
+        statistics = self._distance.statistics(pictures, self._pairs.luma)
+        powers = [
+            self._measures.fine_power(sr) / max(hr, 1e-9)
+            for sr, hr in zip(pictures, self._power, strict=True)
+        ]
+        return {
+            "val_frechet": self._measures.frechet(statistics, self._hr),
+            "val_fine_power": float(np.mean(powers)),
+        }
 
 
 def _evenly_spaced(pairs: Pairs, count: int) -> Pairs:

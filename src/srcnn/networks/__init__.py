@@ -8,8 +8,11 @@ from srcnn.networks.espcn import ESPCN
 from srcnn.networks.fsrcnn import FSRCNN
 from srcnn.networks.network import Network
 from srcnn.networks.srcnn import SRCNN
+from srcnn.networks.srresnet import SRResNet
 
-NETWORKS: dict[str, type[Network]] = {network.name: network for network in (SRCNN, FSRCNN, ESPCN)}
+NETWORKS: dict[str, type[Network]] = {
+    network.name: network for network in (SRCNN, FSRCNN, ESPCN, SRResNet)
+}
 """Every network, by its name in params.yaml and in model files."""
 
 

@@ -1,0 +1,1 @@
+"""The adversarial loss: discriminators, and how one learns beside the network."""

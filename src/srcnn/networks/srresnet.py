@@ -1,0 +1,130 @@
+"""SRResNet, the generator of SRGAN, in the form that a CPU can train."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from srcnn.networks.bicubic import REACH, mirrored, window
+from srcnn.networks.convolution import to_one_channel
+from srcnn.networks.network import (
+    Convolution,
+    LowResolutionNetwork,
+    check_counts,
+    crop,
+    initialize,
+)
+
+_SUBPIXELS = 8  # feature maps at HR size, before the last convolution
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and a skip, without batch normalization (EDSR, Lim et al. 2017)."""
+
+    def __init__(self, features: int, generator: torch.Generator | None) -> None:
+        super().__init__()
+        self.first = Convolution(features, features, 3, padding=1)
+        self.second = Convolution(features, features, 3, padding=1)
+        for conv in (self.first, self.second):
+            initialize(conv, generator)
+        if not self.second.weight.is_meta:
+            self.second.weight.data *= 0.1  # so that a deep network starts near its skips
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, features, h, w) to the same."""
+        return features + self.second(F.relu(self.first(features)))
+
+
+class SRResNet(LowResolutionNetwork):
+    """The residual network of Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a
+    Generative Adversarial Network", CVPR 2017 (arXiv:1609.04802), section 2.1.
+
+    As the paper's: residual blocks at LR size, a skip around all of them, sub-pixel convolution
+    (Shi et al. 2016), and a convolution of the HR picture at its end, without which an adversarial
+    loss leaves a pattern of the period `scale`. Other than the paper's: no batch normalization (as
+    EDSR), one shuffle for the whole enlargement, and bicubic interpolation as global skip.
+
+    A feature's context is zero beyond the borders of a patch, and of a picture likewise.
+
+    Args:
+        scale: the enlargement.
+        blocks: residual blocks; the paper has 16.
+        features: feature maps; the paper has 64.
+        residual: predict what bicubic interpolation misses instead of the picture itself.
+        generator: source of the initial weights; None draws from torch's global one.
+
+    Raises:
+        ValueError: blocks or features is below 1.
+    """
+
+    name = "srresnet"
+
+    def __init__(
+        self,
+        scale: int,
+        blocks: int = 8,
+        features: int = 32,
+        residual: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        check_counts("blocks, features", (blocks, features))
+        super().__init__(scale, REACH, residual)
+        self.overlap = 2 * blocks + 3  # the head, the blocks, the tail and the last convolution
+        self.head = Convolution(1, features, 3)
+        initialize(self.head, generator)
+        self.body = nn.Sequential(*(Block(features, generator) for _ in range(blocks)))
+        self.tail = Convolution(features, _SUBPIXELS * scale**2, 3, padding=1)
+        initialize(self.tail, generator)
+        self.last = Convolution(_SUBPIXELS, 1, 3)
+        initialize(self.last, generator, small=True)
+
+    def detail(self, lr: torch.Tensor) -> torch.Tensor:
+        """See `LowResolutionNetwork.detail`."""
+        first = F.relu(self.head(crop(lr, self.reach - 1)))
+        features = first + self.body(first)
+        large = F.pad(F.pixel_shuffle(self.tail(features), self.scale), (1, 1, 1, 1))
+        large = large.to(lr.dtype, memory_format=torch.channels_last)
+        return to_one_channel(large, self.last.weight) + self.last.bias
+
+    def region(
+        self, lr: torch.Tensor, rows: slice, columns: slice, bfloat16: bool = False
+    ) -> torch.Tensor:
+        """See `Network.region`."""
+        sources, inside = [], []
+        for part, size in ((rows, lr.shape[2]), (columns, lr.shape[3])):
+            # Not beyond the picture, where features are zero.
+            start, stop = max(0, part.start - self.overlap), min(size, part.stop + self.overlap)
+            sources.append(mirrored(start - self.reach, stop + self.reach, size, lr.device))
+            inside.append(
+                slice((part.start - start) * self.scale, (part.stop - start) * self.scale)
+            )
+        sr = self.patch(window(lr, sources[0], sources[1]), bfloat16)
+        return sr[..., inside[0], inside[1]]
+
+    @property
+    def label(self) -> str:
+        """See `Network.label`."""
+        return f"SRResNet {len(self.body)}x{self.head.out_channels}"
+
+    def settings(self) -> dict[str, Any]:
+        """See `Network.settings`."""
+        return {
+            "blocks": len(self.body),
+            "features": self.head.out_channels,
+            "residual": self.residual,
+        }
+
+    def kernels(self) -> list[nn.Parameter]:
+        """See `LowResolutionNetwork.kernels`."""
+        return [kernel for kernel in self.parameters() if kernel.dim() == 4]
+
+    @property
+    def macs_per_pixel(self) -> float:
+        """See `Network.macs_per_pixel`: the last convolution alone works at HR size."""
+        last = self.last.weight.numel()
+        return (sum(k.numel() for k in self.kernels()) - last) / self.scale**2 + last
+
+    def hidden_kernels(self) -> list[nn.Parameter]:
+        """See `Network.hidden_kernels`."""
+        return [k for k in self.kernels() if k is not self.last.weight]

@@ -1,0 +1,109 @@
+"""Naturalness: what can be said of SR by itself, or of all SR beside all HR, not pixel by pixel.
+
+Blau and Michaeli, "The Perception-Distortion Tradeoff", CVPR 2018 (arXiv:1711.06077): how near the
+distribution of SR is to that of HR is another question than how near each SR is to its HR, and
+the better the one, the worse, at the limit, the other.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from srcnn.color import full_range
+from srcnn.perceptual.loss import VGG19Features
+
+LAYER = "relu2_2"
+_FINE = 0.25  # cycles a pixel from which power counts as high-frequency
+
+
+class FrechetDistance:
+    """Fréchet distance between the VGG19 features of two sets of pictures, all positions pooled.
+
+    As the FID of Heusel et al. (NIPS 2017), between Gaussians of equal mean and covariance, but of
+    local features: relu2_2, 128 of them every other pixel, of whose statistics a few pictures give
+    enough. Lower is better; the same set gives 0.
+
+    Args:
+        weights: see `srcnn.perceptual.vgg19.load`.
+        device: where to compute.
+    """
+
+    def __init__(self, weights: str = "embedded", device: str | torch.device = "cpu") -> None:
+        self._features = VGG19Features([LAYER], weights).to(device)
+        self._device = device
+
+    @torch.inference_mode()
+    def statistics(
+        self, pictures: Iterable[np.ndarray], luma: str = "full"
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean (128,) and covariance (128, 128), in float64, of the features of all pictures.
+
+        Args:
+            pictures: uint8 (H, W), at least 2x2.
+            luma: their range, "full" or "studio".
+        """
+        count, total, squares = 0, 0.0, 0.0
+        for picture in pictures:
+            levels = torch.from_numpy(picture.astype(np.float32) / 255)[None, None]
+            gray = full_range(levels, luma).clamp(0, 1).to(self._device)
+            vectors = self._features(gray)[LAYER][0].flatten(1).double().cpu()  # (128, positions)
+            count += vectors.shape[1]
+            total = total + vectors.sum(1)
+            squares = squares + vectors @ vectors.T
+        mean = torch.as_tensor(total) / count
+        return mean, torch.as_tensor(squares) / count - torch.outer(mean, mean)
+
+
+def frechet(
+    a: tuple[torch.Tensor, torch.Tensor], b: tuple[torch.Tensor, torch.Tensor]
+) -> float:
+    """The squared Fréchet distance of two Gaussians, each mean (C,) and covariance (C, C)."""
+    (mean_a, cov_a), (mean_b, cov_b) = a, b
+    root = _root(cov_a)
+    cross = _root(root @ cov_b @ root).trace()
+    distance = (mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross
+    return max(0.0, float(distance))
+
+
+def fine_power(luma: np.ndarray) -> float:
+    """Power above a quarter of a cycle a pixel, in squared gray levels.
+
+    Args:
+        luma: uint8 (H, W). A Hann window takes the borders' part away.
+    """
+    power, rows, columns = _spectrum(luma)
+    return float(power[np.hypot(rows[:, None], columns) > _FINE].sum() / luma.size)
+
+
+def lattice(luma: np.ndarray, scale: int) -> float:
+    """How much a pattern of period `scale` stands out: power at that frequency, along rows and
+    along columns, relative to the power at frequencies beside it. About 1 of a photograph.
+
+    Args:
+        luma: uint8 (H, W), at least 16 · scale on each side.
+        scale: the enlargement, 2, 3, 4 or 8.
+    """
+    power, rows, columns = _spectrum(luma)
+    ratios = []
+    for profile, frequencies in ((power.sum(0), columns), (power.sum(1), rows)):
+        spacing = 1 / len(profile)
+        away = np.abs(np.abs(frequencies) - 1 / scale)
+        line = profile[away < 1.5 * spacing].mean()
+        beside = profile[(away >= 3 * spacing) & (away < 7 * spacing)].mean()
+        ratios.append(line / max(beside, 1e-12))
+    return float(np.mean(ratios))
+
+
+def _spectrum(luma: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Power (H, W), with the frequencies of its rows and columns, in cycles a pixel."""
+    window = np.outer(*(np.hanning(side + 2)[1:-1] for side in luma.shape))
+    levels = luma.astype(np.float64)
+    power = np.abs(np.fft.fft2((levels - levels.mean()) * window)) ** 2 / (window**2).sum()
+    return power, np.fft.fftfreq(luma.shape[0]), np.fft.fftfreq(luma.shape[1])
+
+
+def _root(matrix: torch.Tensor) -> torch.Tensor:
+    """The square root of a symmetric matrix without negative eigenvalues but by rounding."""
+    values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
