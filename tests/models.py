@@ -12,6 +12,7 @@ _SMALL = {
     "srcnn": {"kernels": (5, 3, 3), "channels": (6, 4)},
     "fsrcnn": {"d": 6, "s": 4, "m": 2},
     "espcn": {"channels": (6, 4)},
+    "srresnet": {"blocks": 1, "features": 4},
 }
 
 

@@ -42,19 +42,25 @@ def test_sr_is_scale_times_as_large_and_starts_as_bicubic(name, scale):
 @EVERY
 @SCALES
 def test_patches_and_tiles_give_what_the_whole_picture_gives(name, scale):
-    model, lr = perturbed(network(name, scale)), pictures(2, 1, 37, 29)
+    model = perturbed(network(name, scale))
+    r, start, size = model.reach, model.overlap + 2, 2 * model.overlap + 3  # LR pixels
+    lr = pictures(2, 1, 2 * start + size, start + size + r)
     with torch.inference_mode():
         whole = model(lr)
-        region = model.region(lr, slice(5, 12), slice(20, 29))
-        r = model.reach
-        size = 2 * model.margin // scale + 3  # LR pixels
-        patch = model.patch(lr[..., 10 - r : 10 + size + r, 10 - r : 10 + size + r])
-        tiles = by_tiles(model, pictures(1, 1, 140 // scale + 3, 300 // scale))
-        untiled = model(pictures(1, 1, 140 // scale + 3, 300 // scale))
-    part = whole[..., 5 * scale : 12 * scale, 20 * scale :]
+        region = model.region(lr, slice(5, 12), slice(start, lr.shape[3]))
+        ends = start - r, start + size + r
+        patch = model.patch(lr[..., slice(*ends), slice(*ends)])
+        wide = pictures(1, 1, 140 // scale + 3, max(300 // scale, 8 * model.overlap + 2))
+        tiles, untiled = by_tiles(model, wide), model(wide)
+    part = whole[..., 5 * scale : 12 * scale, start * scale :]
     torch.testing.assert_close(region, part, atol=1e-5, rtol=0)
-    inside = whole[..., 10 * scale : (10 + size) * scale, 10 * scale : (10 + size) * scale]
-    torch.testing.assert_close(patch, crop(inside, model.margin), atol=1e-5, rtol=0)
+    inside = whole[..., start * scale : (start + size) * scale, start * scale :]
+    inside = inside[..., : size * scale]
+    # A deep network's patch has less context at its border than the picture has there.
+    border = max(model.margin, (model.overlap - r) * scale)
+    torch.testing.assert_close(
+        crop(patch, border - model.margin), crop(inside, border), atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(tiles, untiled, atol=1e-5, rtol=0)
 
 
@@ -97,13 +103,15 @@ def test_muon_and_centering_know_their_kernels(name):
         ("fsrcnn", 3, 12_464),  # Dong et al. 2016, table 1: FSRCNN (56, 12, 4)
         ("espcn", 3, 22_624),  # Shi et al. 2016: 5-3-3 with 64 and 32 maps, 9 at the end
         ("srcnn", 3, 57_184),  # Dong et al. 2016 (TPAMI), section 4.3.2
+        ("srresnet", 4, 288 + 16 * 9 * 32**2 + 9 * 32 * 8 * 16 + 72),
     ],
 )
 def test_sizes_are_those_of_the_papers(name, scale, weights):
     model = build(name, scale, {})
     kernels = sum(p.numel() for p in model.parameters() if p.dim() == 4)
     assert kernels == weights
-    assert model.macs_per_pixel == weights / (1 if name == "srcnn" else scale**2)
+    if name != "srresnet":
+        assert model.macs_per_pixel == weights / (1 if name == "srcnn" else scale**2)
 
 
 def test_fsrcnn_is_the_papers_layers():
@@ -127,9 +135,10 @@ def test_fsrcnn_is_the_papers_layers():
     [
         ("fsrcnn", {"d": 0}, "d, s is"),
         ("fsrcnn", {"m": -1}, "m is"),
+        ("srresnet", {"blocks": 0}, "blocks, features is"),
         ("espcn", {"channels": [64]}, "two positive counts"),
         ("espcn", {"channels": [64, 0]}, "channels is"),
-        ("edsr", {}, "network is 'edsr'; allowed: srcnn, fsrcnn, espcn"),
+        ("edsr", {}, "network is 'edsr'; allowed: srcnn, fsrcnn, espcn, srresnet"),
     ],
 )
 def test_settings_that_cannot_be_are_named(name, settings, problem):
