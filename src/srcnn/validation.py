@@ -118,14 +118,14 @@ class Naturalness:
         self._pairs = pairs
         self._distance = naturalness.FrechetDistance()
         self._hr = self._distance.statistics((hr for _, hr in _items(pairs)), pairs.luma)
-        self._power = [naturalness.fine_power(hr) for _, hr in _items(pairs)]
+        self._power = [naturalness.fine_power(hr, pairs.scale) for _, hr in _items(pairs)]
 
     def of(self, resolver: SuperResolver) -> dict[str, float]:
         """Of all the pictures, see `Validation.scores`."""
         pictures = [resolver(lr) for lr, _ in _items(self._pairs)]
         statistics = self._distance.statistics(pictures, self._pairs.luma)
         powers = [
-            self._measures.fine_power(sr) / max(hr, 1e-9)
+            self._measures.fine_power(sr, resolver.scale) / max(hr, 1e-9)
             for sr, hr in zip(pictures, self._power, strict=True)
         ]
         return {

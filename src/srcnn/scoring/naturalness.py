@@ -14,7 +14,6 @@ from srcnn.color import full_range
 from srcnn.perceptual.loss import VGG19Features
 
 LAYER = "relu2_2"
-_FINE = 0.25  # cycles a pixel from which power counts as high-frequency
 
 
 class FrechetDistance:
@@ -66,14 +65,16 @@ def frechet(
     return max(0.0, float(distance))
 
 
-def fine_power(luma: np.ndarray) -> float:
-    """Power above a quarter of a cycle a pixel, in squared gray levels.
+def fine_power(luma: np.ndarray, scale: int) -> float:
+    """Power, in squared gray levels, at the frequencies that LR does not hold.
 
     Args:
         luma: uint8 (H, W). A Hann window takes the borders' part away.
+        scale: the enlargement; LR holds up to 1 / (2 · scale) cycles a pixel.
     """
     power, rows, columns = _spectrum(luma)
-    return float(power[np.hypot(rows[:, None], columns) > _FINE].sum() / luma.size)
+    fine = np.maximum(np.abs(rows)[:, None], np.abs(columns)) > 1 / (2 * scale)
+    return float(power[fine].sum() / luma.size)
 
 
 def lattice(luma: np.ndarray, scale: int) -> float:
