@@ -113,6 +113,4 @@ class ReconstructionLoss:
         return {"loss": sum(summands, values["pixel"]), **values}
 
     def _taken(self, in_training: bool) -> dict[str, Weighted]:
-        return {
-            name: each for name, each in self._terms.items() if in_training or each.validates
-        }
+        return {name: each for name, each in self._terms.items() if in_training or each.validates}

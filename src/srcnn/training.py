@@ -105,10 +105,10 @@ class Training:
         self._loss = loss
         self._settings = settings
         self._adversary = adversary
+        self._learner = Learner(network, settings.optimization, settings.steps, self._team)
         # What is validated, shown and kept.
         self._averaged = deepcopy(network) if settings.ema else network
         self._resolver = SuperResolver(self._averaged, pairs.luma, settings.precision)
-        self._learner = Learner(network, settings.optimization, settings.steps, self._team)
         device = self._resolver.device
         patch, reach = settings.patch_size, network.reach
         train, val = pairs.split("train"), pairs.split("val")
@@ -162,7 +162,7 @@ class Training:
             "rows": self._rows,
             "learner": self._learner.state_dict(),
             "adversary": self._adversary.state_dict() if self._adversary else None,
-            "averaged": weights_of(self._averaged),
+            "averaged": weights_of(self._averaged) if self._settings.ema else None,
             "generator": self._generator.get_state(),
             "terms": self._terms,
             "best_score": self._best_score,
@@ -205,7 +205,8 @@ class Training:
         self._learner.load_state_dict(state["learner"])
         if self._adversary:
             self._adversary.load_state_dict(state["adversary"])
-        self._averaged.load_state_dict(state["averaged"])
+        if self._settings.ema:
+            self._averaged.load_state_dict(state["averaged"])
         self._generator.set_state(state["generator"])
         self._terms = state["terms"]
         self._best_score = state["best_score"]

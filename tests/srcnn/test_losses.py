@@ -48,7 +48,8 @@ def test_rmse_is_taken_per_picture():
 def test_the_perceptual_term_is_weighted_in_the_sum_only():
     loss = ReconstructionLoss("l1", {"perceptual": Weighted(squares, 0.1)})
     terms = loss(SR, HR)
-    assert list(terms) == loss.names == ["loss", "pixel", "perceptual", "perceptual_weighted"]
+    assert list(terms) == ["loss", "pixel", "perceptual", "perceptual_weighted"]
+    assert list(terms) == loss.names(in_training=False)
     assert float(terms["perceptual"]) == pytest.approx(0.45)
     assert float(terms["perceptual_weighted"]) == pytest.approx(0.045)
     assert float(terms["loss"]) == pytest.approx(0.275 + 0.045)
@@ -75,6 +76,14 @@ def test_features_see_studio_luma_as_the_gray_it_was_made_of_and_the_pixel_loss_
 def test_a_term_may_be_taken_of_some_patches_of_a_training_batch():
     sr, hr = torch.cat([SR, SR + 0.5]), torch.cat([HR, SR])
     loss = ReconstructionLoss("l1", {"other": Weighted(squares, 1.0, patches=1)})
-    assert float(loss(sr, hr, in_training=True)["other"]) == pytest.approx(0.45)
+    assert float(loss(sr, hr, step=0)["other"]) == pytest.approx(0.45)
     assert float(loss(sr, hr)["other"]) == pytest.approx(0.45 + 1.0)
-    assert loss(sr, hr, in_training=True)["pixel"] == loss(sr, hr)["pixel"]
+    assert loss(sr, hr, step=0)["pixel"] == loss(sr, hr)["pixel"]
+
+
+def test_a_weight_may_rise_and_a_term_may_be_left_out_of_validations():
+    ramp = Weighted(squares, 2.0, ramp=3, validates=False)
+    loss = ReconstructionLoss("l1", {"other": ramp})
+    weights = [float(loss(SR, HR, step)["other_weighted"]) / 0.45 for step in range(5)]
+    assert weights == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
+    assert list(loss(SR, HR)) == loss.names(in_training=False) == ["loss", "pixel"]

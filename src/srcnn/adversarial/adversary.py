@@ -60,7 +60,9 @@ class Adversary:
             return _cross_entropy(fake, 1.0)
         with torch.no_grad():
             real = self._discriminator(hr)
-        return (_cross_entropy(fake - real.mean(), 1.0) + _cross_entropy(real - fake.mean(), 0.0)) / 2
+        return (
+            _cross_entropy(fake - real.mean(), 1.0) + _cross_entropy(real - fake.mean(), 0.0)
+        ) / 2
 
     def learn(self, step: int, sr: torch.Tensor, hr: torch.Tensor, share: float) -> Terms:
         """One step of the discriminator.

@@ -54,9 +54,7 @@ class FrechetDistance:
         return mean, torch.as_tensor(squares) / count - torch.outer(mean, mean)
 
 
-def frechet(
-    a: tuple[torch.Tensor, torch.Tensor], b: tuple[torch.Tensor, torch.Tensor]
-) -> float:
+def frechet(a: tuple[torch.Tensor, torch.Tensor], b: tuple[torch.Tensor, torch.Tensor]) -> float:
     """The squared Fréchet distance of two Gaussians, each mean (C,) and covariance (C, C)."""
     (mean_a, cov_a), (mean_b, cov_b) = a, b
     root = _root(cov_a)

@@ -1,0 +1,150 @@
+"""The adversarial loss: its values, who learns from it, and trainings with it."""
+
+import copy
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from srcnn.adversarial.adversary import Adversary
+from srcnn.adversarial.discriminators import DISCRIMINATORS
+from srcnn.imresize import downscale
+from srcnn.losses import ReconstructionLoss, Weighted
+from srcnn.pairs import Pairs, PairsWriter
+from srcnn.team import Team
+from srcnn.training import DivergedError, Settings, Training
+from tests.models import network
+
+SHORT = Settings(
+    steps=6, batch_size=2, patch_size=32, log_every=1, validate_every=3, val_pictures=1, ema=0.5
+)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pairs")
+    with PairsWriter(folder, 2, "full") as writer:
+        for i, split in enumerate(("train", "train", "val")):
+            noise = np.random.default_rng(i).normal(0, 20, (64, 64)).cumsum(0)
+            hr = np.clip(128 + noise, 0, 255).astype(np.uint8)
+            writer.add(f"p{i}", f"p{i}", split, hr, downscale(hr, 2))
+    return Pairs.open(folder)
+
+
+def random(*shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def adversary(loss="relativistic", name="patch", steps=6):
+    discriminator = DISCRIMINATORS[name](4, torch.Generator().manual_seed(0))
+    return discriminator, Adversary(discriminator, loss, 1e-3, steps, Team())
+
+
+def training(pairs, settings=SHORT, weight=0.01, loss="relativistic"):
+    _, against = adversary(loss)
+    loss = ReconstructionLoss(
+        "mse", {"adversarial": Weighted(against.term, weight, ramp=2, validates=False)}
+    )
+    return Training(network("srresnet"), pairs, loss, settings, 1, adversary=against)
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_discriminators_give_logits_of_patches_of_any_size(name):
+    model = DISCRIMINATORS[name](4)
+    for size in (32, 48):
+        logits = model(random(2, 1, size, size))
+        assert logits.shape[:2] == (2, 1)
+        assert logits.isfinite().all()
+
+
+def test_the_paper_s_discriminator_has_its_layers():
+    channels = [conv.out_channels for conv in DISCRIMINATORS["srgan"]().layers]
+    assert channels == [64, 64, 128, 128, 256, 256, 512, 512]
+
+
+def test_losses_are_those_of_the_papers():
+    sr, hr = random(3, 1, 32, 32), random(3, 1, 32, 32, seed=1)
+    model, vanilla = adversary("vanilla")
+    fake, real = model(sr).detach(), model(hr).detach()
+    assert float(vanilla.term(sr, hr)) == pytest.approx(float(-F.logsigmoid(fake).mean()))
+    told = vanilla.learn(0, sr, hr, 1.0)
+    expected = -(F.logsigmoid(real).mean() + F.logsigmoid(-fake).mean()) / 2
+    assert float(told["discriminator"]) == pytest.approx(float(expected), rel=1e-5)
+    assert float(told["real"]) == pytest.approx(float(real.sigmoid().mean()), rel=1e-5)
+
+    model, relativistic = adversary("relativistic")
+    fake, real = model(sr).detach(), model(hr).detach()
+    of_fake, of_real = fake - real.mean(), real - fake.mean()
+    expected = -(F.logsigmoid(of_fake).mean() + F.logsigmoid(-of_real).mean()) / 2
+    assert float(relativistic.term(sr, hr)) == pytest.approx(float(expected), rel=1e-5)
+    expected = -(F.logsigmoid(of_real).mean() + F.logsigmoid(-of_fake).mean()) / 2
+    told = relativistic.learn(0, sr, hr, 1.0)
+    assert float(told["discriminator"]) == pytest.approx(float(expected), rel=1e-5)
+    with pytest.raises(ValueError, match="adversarial loss is 'hinge'; allowed are relativistic"):
+        Adversary(model, "hinge", 1e-3, 6, Team())
+
+
+def test_the_network_s_term_trains_the_network_alone_and_learning_the_discriminator_alone():
+    model, against = adversary()
+    sr = random(2, 1, 32, 32).requires_grad_()
+    against.term(sr, random(2, 1, 32, 32, seed=1)).backward()
+    assert sr.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in model.parameters())
+    sr.grad = None
+    against.learn(0, sr, random(2, 1, 32, 32, seed=1), 1.0)
+    assert sr.grad is None
+
+
+def test_the_discriminator_learns_to_tell_blurred_from_sharp():
+    _, against = adversary(steps=60)
+    for step in range(60):
+        hr = random(4, 1, 32, 32, seed=step)
+        terms = against.learn(step, F.avg_pool2d(hr, 3, 1, 1), hr, 1.0)
+    assert float(terms["told"]) > 0.95
+    assert float(terms["real"]) > 0.6 > 0.4 > float(terms["fake"])
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "vanilla"])
+def test_a_continued_training_ends_in_the_same_bits(pairs, loss, tmp_path):
+    whole, states = training(pairs, loss=loss), []
+    whole.fit(checkpoint=lambda state: states.append(copy.deepcopy(state)), checkpoint_every=4)
+    torch.save(states[0], tmp_path / "state")
+    continued = training(pairs, loss=loss)
+    continued.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+    continued.fit()
+    assert continued.step == 6
+    assert continued.best().to_bytes() == whole.best().to_bytes()
+    assert continued.curve == whole.curve
+
+
+def test_the_curve_shows_the_discriminator_and_keeps_the_most_natural_weights(pairs):
+    run = training(pairs)
+    run.fit()
+    last = run.curve[-1]
+    assert set(last) == set(run.columns)
+    assert {"train_real", "train_fake", "train_told", "train_gradient_norm"} <= set(last)
+    assert "val_adversarial" not in last
+    validated = [row for row in run.curve if "val_frechet" in row]
+    assert run.kept == min(validated, key=lambda row: row["val_frechet"])
+
+
+def test_what_is_kept_is_the_running_mean(pairs):
+    settings = replace(SHORT, steps=1, validate_every=1, log_every=1, ema=0.75)
+    before = network("srresnet").state_dict()
+    run = training(pairs, settings)
+    run.fit()
+    averaged = run._averaged.state_dict()
+    for name, now in run._network.state_dict().items():
+        start = before[name]
+        if name == "head.weight":  # whose mean training takes off first
+            start = start - start.mean(dim=(1, 2, 3), keepdim=True)
+        torch.testing.assert_close(averaged[name], start.lerp(now, 0.25))
+
+
+def test_a_term_that_is_no_number_is_named_with_its_step(pairs):
+    run = training(pairs, weight=math.inf)
+    with pytest.raises(DivergedError, match="became inf at step 1, in its term adversarial_weight"):
+        run.fit()
