@@ -32,32 +32,40 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # takes no closure
         """Update every kernel that has a gradient."""
         for group in self.param_groups:
+            by_shape: dict[torch.Size, list[torch.Tensor]] = {}
             for kernel in group["params"]:
-                if kernel.grad is None:
-                    continue
-                state = self.state[kernel]
-                if not state:
-                    state["momentum"] = torch.zeros_like(kernel)
-                mean = state["momentum"].lerp_(kernel.grad, 1 - group["momentum"])
-                nesterov = kernel.grad.lerp(mean, group["momentum"])
-                matrix = orthogonalise(nesterov.reshape(len(kernel), -1))
-                length = group["lr"] * math.sqrt(max(1.0, matrix.shape[0] / matrix.shape[1]))
-                kernel.sub_(matrix.reshape(kernel.shape), alpha=length)
+                if kernel.grad is not None:
+                    by_shape.setdefault(kernel.shape, []).append(kernel)
+            for shape, kernels in by_shape.items():
+                # Together: a deep network's many small kernels would mostly wait for threads.
+                momenta = [self._nesterov(kernel, group["momentum"]) for kernel in kernels]
+                matrices = orthogonalise(torch.stack(momenta).reshape(len(kernels), shape[0], -1))
+                length = group["lr"] * math.sqrt(max(1.0, matrices.shape[1] / matrices.shape[2]))
+                for kernel, matrix in zip(kernels, matrices, strict=True):
+                    kernel.sub_(matrix.reshape(shape), alpha=length)
+
+    def _nesterov(self, kernel: torch.Tensor, momentum: float) -> torch.Tensor:
+        state = self.state[kernel]
+        if not state:
+            state["momentum"] = torch.zeros_like(kernel)
+        mean = state["momentum"].lerp_(kernel.grad, 1 - momentum)
+        return kernel.grad.lerp(mean, momentum)
 
 
-def orthogonalise(matrix: torch.Tensor, iterations: int = 5) -> torch.Tensor:
-    """Replace all singular values of an (n, m) matrix by values near 1.
+def orthogonalise(matrices: torch.Tensor, iterations: int = 5) -> torch.Tensor:
+    """Replace all singular values of matrices (..., n, m) by values near 1.
 
     Newton–Schulz iteration with the quintic of Jordan et al. (2024), whose coefficients trade
     exactness (singular values end in about 0.7..1.2) for speed. Zero stays zero.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    wide = wide / (wide.norm() + 1e-7)
+    is_tall = matrices.shape[-2] > matrices.shape[-1]
+    wide = matrices.mT if is_tall else matrices
+    wide = wide / (torch.linalg.matrix_norm(wide, keepdim=True) + 1e-7)
     for _ in range(iterations):
-        gram = wide @ wide.T
+        gram = wide @ wide.mT
         wide = a * wide + (b * gram + c * gram @ gram) @ wide
-    return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
+    return wide.mT if is_tall else wide
 
 
 def center_kernels(kernels: torch.Tensor) -> None:

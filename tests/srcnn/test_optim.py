@@ -60,6 +60,18 @@ def test_muon_steps_along_the_orthogonalised_nesterov_momentum(shape):
         torch.testing.assert_close(kernel.detach(), expected)
 
 
+def test_kernels_of_one_shape_are_trained_as_each_alone():
+    kernels = [torch.nn.Parameter(normal(4, 2, 3, 3, seed=seed)) for seed in range(3)]
+    alone = [torch.nn.Parameter(kernel.detach().clone()) for kernel in kernels]
+    optimizers = [Muon(kernels), *(Muon([kernel]) for kernel in alone)]
+    for seed, (kernel, single) in enumerate(zip(kernels, alone, strict=True)):
+        kernel.grad = single.grad = normal(4, 2, 3, 3, seed=10 + seed)
+    for optimizer in optimizers:
+        optimizer.step()
+    for kernel, single in zip(kernels, alone, strict=True):
+        torch.testing.assert_close(kernel, single)
+
+
 def test_muon_leaves_kernels_without_gradient_alone():
     kernel = torch.nn.Parameter(normal(3, 1, 2, 2))
     before = kernel.detach().clone()

@@ -85,7 +85,8 @@ class SRResNet(LowResolutionNetwork):
         features = first + self.body(first)
         large = F.pad(F.pixel_shuffle(self.tail(features), self.scale), (1, 1, 1, 1))
         large = large.to(lr.dtype, memory_format=torch.channels_last)
-        return to_one_channel(large, self.last.weight) + self.last.bias
+        with torch.autocast(lr.device.type, enabled=False):  # it makes the gray levels
+            return to_one_channel(large, self.last.weight) + self.last.bias
 
     def region(
         self, lr: torch.Tensor, rows: slice, columns: slice, bfloat16: bool = False
