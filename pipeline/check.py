@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pipeline.base import paths, stage
 from pipeline.base.inputs import params_of
-from pipeline.base.params import Data, Machine, Params
+from pipeline.base.params import Params
+from pipeline.base.sections import Data, Machine
 from pipeline.perceptual.weights import existing_file
 from pipeline.sources import celeba_hq, folder, raw, testsets
 from pipeline.tracking import identity, reach

@@ -14,7 +14,8 @@ import numpy as np
 from pipeline import check
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import Inputs
-from pipeline.base.params import Loss, Params, nested
+from pipeline.base.params import Params, nested
+from pipeline.base.sections import Loss
 from pipeline.base.record import Evaluated, Trained
 from pipeline.perceptual.measures import Found, find_measures
 from pipeline.sources import testsets

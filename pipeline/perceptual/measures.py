@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from pipeline.base import stage
-from pipeline.base.params import Evaluate, Loss
+from pipeline.base.sections import Evaluate, Loss
 from pipeline.perceptual.weights import existing_file
 from srcnn.scoring.measures import MEASURES, Context, Function, Measure
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.base import stage
-from pipeline.base.params import Loss
+from pipeline.base.sections import Loss
 
 
 def existing_file(loss: Loss) -> Path | None:

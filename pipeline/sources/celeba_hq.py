@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.params import Data
+from pipeline.base.sections import Data
 from pipeline.base.stage import StageError
 from pipeline.sources.raw import RawPicture, Unreadable
 from pipeline.sources.source import Source

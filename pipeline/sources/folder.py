@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.base import stage
-from pipeline.base.params import Data
+from pipeline.base.sections import Data
 from pipeline.sources.picture_files import SUFFIXES, name_problem, originals
 from pipeline.sources.raw import RawPicture, Unreadable
 from pipeline.sources.source import Source

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.base import artifacts
 from pipeline.base.parallel import in_order
-from pipeline.base.params import Data
+from pipeline.base.sections import Data
 from pipeline.base.stage import StageError
 from srcnn.pictures import images
 from srcnn.pictures.deep import UnreadableImage

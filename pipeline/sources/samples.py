@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image
 
-from pipeline.base.params import Data
+from pipeline.base.sections import Data
 from pipeline.sources.raw import RawPicture, Unreadable
 from pipeline.sources.source import Source
 from srcnn.pictures import images

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from pipeline.base import stage
-from pipeline.base.params import Loss, Params
+from pipeline.base.params import Params
+from pipeline.base.sections import Loss
 from pipeline.perceptual.weights import existing_file
 from srcnn.losses import ReconstructionLoss, Weighted, of_gray
 

@@ -1,6 +1,7 @@
 """Settings of the library's trainings, from parameters."""
 
-from pipeline.base.params import Finetune, Params, Train
+from pipeline.base.params import Params
+from pipeline.base.sections import Finetune, Train
 from srcnn.optim import Optimization
 from srcnn.training import Settings
 

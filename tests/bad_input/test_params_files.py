@@ -13,7 +13,7 @@ from pipeline.base import params
 from tests.small_project import ROOT, branch_of
 
 TREE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-LEAVES = list(params._flatten(TREE))
+LEAVES = list(params.flatten(TREE))
 
 ODD = {
     "text": "seven",
