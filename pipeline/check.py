@@ -11,12 +11,13 @@ from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.base import paths, stage
-from pipeline.base.inputs import params_of
-from pipeline.base.params import Params
-from pipeline.base.sections import Data, Machine
+from pipeline import stage
+from pipeline.data import celeba_hq, folder, raw, testsets
 from pipeline.perceptual.weights import existing_file
-from pipeline.sources import celeba_hq, folder, raw, testsets
+from pipeline.stage import paths
+from pipeline.stage.inputs import params_of
+from pipeline.stage.params import Params
+from pipeline.stage.sections import Data, Machine
 from pipeline.tracking import identity, reach
 from srcnn import openmp
 from srcnn.splits import SPLITS, split_of

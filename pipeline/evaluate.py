@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import check
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import Inputs
-from pipeline.base.params import Params, nested
-from pipeline.base.sections import Loss
-from pipeline.base.record import Evaluated, Trained
+from pipeline import check, stage
+from pipeline.data import testsets
 from pipeline.perceptual.measures import Found, find_measures
-from pipeline.sources import testsets
+from pipeline.stage import artifacts, paths
+from pipeline.stage.inputs import Inputs
+from pipeline.stage.params import Params, nested
+from pipeline.stage.record import Evaluated, Trained
+from pipeline.stage.sections import Loss
 from srcnn import packaged
 from srcnn.hardware import choose_device, make_deterministic
 from srcnn.inference import SuperResolver

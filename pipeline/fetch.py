@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 
-from pipeline import check
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import Inputs
-from pipeline.base.params import Params
-from pipeline.sources import celeba_hq, folder, raw, samples
+from pipeline import check, stage
+from pipeline.data import celeba_hq, folder, raw, samples
+from pipeline.stage import artifacts, paths
+from pipeline.stage.inputs import Inputs
+from pipeline.stage.params import Params
 from srcnn.progress import progress
 
 # A new source is one function and one line here.

@@ -7,11 +7,11 @@ further term, and without finetune.control, the network is passed on as it is.
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline import check
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import params_of
-from pipeline.base.params import Params
-from pipeline.base.record import Trained
+from pipeline import check, stage
+from pipeline.stage import artifacts, paths
+from pipeline.stage.inputs import params_of
+from pipeline.stage.params import Params
+from pipeline.stage.record import Trained
 
 if TYPE_CHECKING:  # most experiments pass the network on, which needs no PyTorch
     import torch

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import check
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import Inputs
-from pipeline.base.parallel import in_order
-from pipeline.base.params import Params
-from pipeline.base.record import Degraded
-from pipeline.sources import raw
+from pipeline import check, stage
+from pipeline.data import raw
+from pipeline.data.parallel import in_order
+from pipeline.stage import artifacts, paths
+from pipeline.stage.inputs import Inputs
+from pipeline.stage.params import Params
+from pipeline.stage.record import Degraded
 from srcnn.degradation import Degradation, picture_rng
 from srcnn.imresize import crop_to_multiple
 from srcnn.pairs import Pairs, PairsWriter

@@ -8,11 +8,11 @@ import pandas as pd
 from PIL import Image
 from safetensors.numpy import load_file
 
-from pipeline import check
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import digest
-from pipeline.base.params import Params
-from pipeline.base.record import Trained
+from pipeline import check, stage
+from pipeline.stage import artifacts, paths
+from pipeline.stage.inputs import digest
+from pipeline.stage.params import Params
+from pipeline.stage.record import Trained
 from srcnn import figures
 from srcnn.hardware import make_deterministic
 from srcnn.inference import SuperResolver, bicubic

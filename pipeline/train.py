@@ -2,9 +2,9 @@
 
 import torch
 
-from pipeline import check
-from pipeline.base import paths, stage
-from pipeline.base.params import Params
+from pipeline import check, stage
+from pipeline.stage import paths
+from pipeline.stage.params import Params
 from pipeline.training import initial
 from pipeline.training.run import run
 from pipeline.training.settings import settings

@@ -8,7 +8,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from pipeline.base.params import Params
+from pipeline.stage.params import Params
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -7,8 +7,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from pipeline import evaluate, fetch, finetune, grayscale_and_degrade, mix, plot, train
-from pipeline.base import stage
+from pipeline import evaluate, fetch, finetune, grayscale_and_degrade, mix, plot, stage, train
 
 ROOT = Path(__file__).parents[1]
 PARAMS = {

@@ -28,7 +28,7 @@ CARRIERS = {
     **{
         file.relative_to(ROOT).as_posix(): "carries parameters, paths and files; turns errors into"
         " messages"
-        for file in (ROOT / "pipeline/base").glob("*.py")
+        for file in (ROOT / "pipeline/stage").glob("*.py")
     },
 }
 _OF_TRAININGS = {

@@ -10,12 +10,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.base import artifacts, stage
-from pipeline.base.params import Params
-from pipeline.base.stage import StageError
+from pipeline import stage
 from pipeline.compare import experiments, page, wording
 from pipeline.compare.choice import best_of_each_kind, find
 from pipeline.compare.results import compare_experiments
+from pipeline.stage import StageError, artifacts
+from pipeline.stage.params import Params
 
 
 def main(params: Params, names: Sequence[str], output: Path) -> None:

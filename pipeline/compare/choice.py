@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from pipeline.base.stage import StageError
 from pipeline.compare.experiments import Experiment
+from pipeline.stage import StageError
 from srcnn.scoring.measures import GMSD, JUDGES, Measure
 
 _GAIN = "val/psnr_gain"

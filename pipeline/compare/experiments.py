@@ -13,8 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from pipeline.base import paths
-from pipeline.base.stage import StageError
+from pipeline.stage import StageError, paths
 from pipeline.tracking import database, identity
 from pipeline.tracking.store import RESULTS, STATE, TROUBLE, Store, name_tag
 from srcnn import mlflow_sqlite

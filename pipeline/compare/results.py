@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.base.paths import HELD_OUT
-from pipeline.base.stage import StageError
 from pipeline.compare.experiments import Experiment, Reconstruction
 from pipeline.compare.parameters import differing
+from pipeline.stage import StageError
+from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import MEASURES, Measure
 from srcnn.scoring.scores import Score
 from srcnn.scoring.statistics import Difference, compare

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from pipeline.base import artifacts, stage
-from pipeline.base.params import Params
-from pipeline.base.paths import HELD_OUT
-from pipeline.base.stage import StageError
+from pipeline import stage
 from pipeline.compare import experiments, wording
 from pipeline.compare.experiments import Experiment
+from pipeline.stage import StageError, artifacts
+from pipeline.stage.params import Params
+from pipeline.stage.paths import HELD_OUT
 from srcnn import figures
 from srcnn.scoring.measures import GMSD, JUDGES, MEASURES, PSNR, SSIM, Measure
 from srcnn.scoring.statistics import FEWEST_SOURCES

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from pipeline.base.paths import HELD_OUT
 from pipeline.compare.experiments import Experiment
 from pipeline.compare.results import Comparison
+from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import VGG19
 from srcnn.scoring.statistics import FEWEST_SOURCES, Difference
 

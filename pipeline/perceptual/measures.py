@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from pipeline.base import stage
-from pipeline.base.sections import Evaluate, Loss
+from pipeline import stage
 from pipeline.perceptual.weights import existing_file
+from pipeline.stage.sections import Evaluate, Loss
 from srcnn.scoring.measures import MEASURES, Context, Function, Measure
 
 

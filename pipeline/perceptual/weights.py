@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.base import stage
-from pipeline.base.sections import Loss
+from pipeline import stage
+from pipeline.stage.sections import Loss
 
 
 def existing_file(loss: Loss) -> Path | None:

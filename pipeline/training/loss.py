@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pipeline.base import stage
-from pipeline.base.params import Params
-from pipeline.base.sections import Loss
+from pipeline import stage
 from pipeline.perceptual.weights import existing_file
+from pipeline.stage.params import Params
+from pipeline.stage.sections import Loss
 from srcnn.losses import ReconstructionLoss, Weighted, of_gray
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base import stage
+from pipeline import stage
 from tests import small_project
 from tests.small_project import ROOT
 

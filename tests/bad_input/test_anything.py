@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.base import params
+from pipeline.stage import params
 from srcnn.inference import SCALES, SuperResolver, UnusableModel
 from srcnn.masking import masked
 from srcnn.pictures import images, reader

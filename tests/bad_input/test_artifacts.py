@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.base import paths, stage
-from pipeline.base.inputs import digest
-from pipeline.base.record import Trained
+from pipeline import stage
+from pipeline.stage import paths
+from pipeline.stage.inputs import digest
+from pipeline.stage.record import Trained
 from pipeline.tracking import live
 from pipeline.training.checkpoints import Checkpoints
 from tests import small_project

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pipeline import fetch
-from pipeline.base import params
+from pipeline.stage import params
 from tests.small_project import ROOT, branch_of
 
 TREE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))

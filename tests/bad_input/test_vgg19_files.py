@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.base import params, stage
+from pipeline import stage
+from pipeline.stage import params
 from pipeline.training.loss import build_loss
 from srcnn.perceptual import vgg19
 from tests.pictures import params as project_params

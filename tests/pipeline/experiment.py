@@ -8,11 +8,11 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
-from pipeline.base import paths
-from pipeline.base.environment import Environment
-from pipeline.base.inputs import digest, params_of
-from pipeline.base.params import Params
-from pipeline.base.record import Degraded, Trained
+from pipeline.stage import paths
+from pipeline.stage.environment import Environment
+from pipeline.stage.inputs import digest, params_of
+from pipeline.stage.params import Params
+from pipeline.stage.record import Degraded, Trained
 from srcnn.imresize import downscale
 from srcnn.inference import SuperResolver
 from srcnn.networks import SRCNN

@@ -13,12 +13,11 @@ import torch
 import yaml
 
 from pipeline import check, evaluate, fetch, finetune, grayscale_and_degrade, train
-from pipeline.base import params as parameters
-from pipeline.base import paths
-from pipeline.base.inputs import params_of
-from pipeline.base.params import Params
-from pipeline.base.record import Evaluated
-from pipeline.base.stage import StageError
+from pipeline.stage import StageError, paths
+from pipeline.stage import params as parameters
+from pipeline.stage.inputs import params_of
+from pipeline.stage.params import Params
+from pipeline.stage.record import Evaluated
 from tests import small_project
 from tests.pipeline.experiment import PROJECT, write_experiment
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.base import paths
-from pipeline.base.stage import StageError
 from pipeline.evaluate import main
+from pipeline.stage import StageError, paths
 from srcnn import packaged
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs

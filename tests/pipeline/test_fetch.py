@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from pipeline import fetch
-from pipeline.base.stage import StageError
-from pipeline.sources import raw
+from pipeline.data import raw
+from pipeline.stage import StageError
 from srcnn.pictures import images
 from tests.pictures import declare_stages, params, png
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline import fetch, finetune, grayscale_and_degrade, mix, train
-from pipeline.base import paths, stage
-from pipeline.base.record import Trained
+from pipeline import fetch, finetune, grayscale_and_degrade, mix, stage, train
+from pipeline.stage import paths
+from pipeline.stage.record import Trained
 from pipeline.tracking import live
 from pipeline.training.checkpoints import Checkpoints
 from tests import small_project
@@ -66,7 +66,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 def test_without_further_terms_the_network_is_passed_on_bit_for_bit_and_without_pytorch(project):
     code = (
-        "import sys; from pipeline import finetune; from pipeline.base import stage\n"
+        "import sys; from pipeline import finetune; from pipeline import stage\n"
         "stage.run(finetune.main); print('torch' in sys.modules)"
     )
     command = [sys.executable, "-c", code]

@@ -10,11 +10,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.base import params, paths
-from pipeline.base.record import Degraded
-from pipeline.base.stage import StageError
+from pipeline.data import raw
 from pipeline.grayscale_and_degrade import main
-from pipeline.sources import raw
+from pipeline.stage import StageError, params, paths
+from pipeline.stage.record import Degraded
 from srcnn.imresize import downscale
 from srcnn.pairs import Pairs
 from srcnn.splits import split_of

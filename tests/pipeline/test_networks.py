@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline import register
-from pipeline.base import params, paths
+from pipeline.stage import params, paths
 from srcnn import model_files
 from srcnn.networks import NETWORKS
 from tests import small_project

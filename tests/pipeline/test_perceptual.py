@@ -13,10 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline import check, evaluate, finetune
-from pipeline.base import paths
-from pipeline.base.inputs import Inputs
-from pipeline.base.stage import StageError
 from pipeline.perceptual.measures import find_measures
+from pipeline.stage import StageError, paths
+from pipeline.stage.inputs import Inputs
 from pipeline.training.loss import build_loss
 from srcnn.perceptual import embedded, vgg19
 from srcnn.perceptual.loss import PerceptualLoss
@@ -67,7 +66,7 @@ def weights(tmp_path_factory):
 def test_without_a_perceptual_weight_vgg19_is_never_imported():
     code = (
         "import sys; from pathlib import Path\n"
-        "from pipeline import check, finetune, train; from pipeline.base import params\n"
+        "from pipeline import check, finetune, train; from pipeline.stage import params\n"
         "from pipeline.training.loss import build_loss\n"
         "import torch\n"
         "given = params.load(Path('params.yaml'))\n"

@@ -8,8 +8,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from pipeline import evaluate, plot
-from pipeline.base import paths
-from pipeline.base.stage import StageError
+from pipeline.stage import StageError, paths
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.pairs import Pairs
 from tests.pipeline.experiment import PROJECT, load_params, write_experiment

@@ -8,10 +8,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline import evaluate, plot, register
-from pipeline.base import paths, stage
-from pipeline.base.inputs import digest
-from pipeline.base.record import Evaluated, Trained
+from pipeline import evaluate, plot, register, stage
+from pipeline.stage import paths
+from pipeline.stage.inputs import digest
+from pipeline.stage.record import Evaluated, Trained
 from pipeline.tracking import live, owner, registry
 from pipeline.tracking.store import TRAINING_RUN
 from srcnn import model_files

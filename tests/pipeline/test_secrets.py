@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import register, train
-from pipeline.base import stage
+from pipeline import register, stage, train
 from pipeline.compare import __main__ as compare
 from pipeline.compare import tradeoff
 from pipeline.tracking import live

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline import fetch, grayscale_and_degrade, train
-from pipeline.base import paths, stage
-from pipeline.base.record import Trained
+from pipeline import fetch, grayscale_and_degrade, stage, train
+from pipeline.stage import paths
+from pipeline.stage.record import Trained
 from pipeline.tracking import live
 from tests import small_project
 

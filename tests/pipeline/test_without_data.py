@@ -3,9 +3,9 @@
 import pytest
 
 from pipeline import evaluate, grayscale_and_degrade, plot, register, train
-from pipeline.base.stage import StageError
 from pipeline.compare import __main__ as compare
 from pipeline.compare import tradeoff
+from pipeline.stage import StageError
 from tests.pictures import declare_stages, params
 
 STAGES = {

@@ -10,10 +10,10 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from pipeline.base.paths import HELD_OUT
 from pipeline.compare import wording
 from pipeline.compare.experiments import Experiment, Reconstruction
 from pipeline.compare.results import Comparison
+from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import Measure
 from srcnn.scoring.scores import Score
 from srcnn.scoring.statistics import Difference

@@ -4,10 +4,9 @@ import sys
 
 import pytest
 
-from pipeline.base import paths
-from pipeline.base.stage import StageError
 from pipeline.compare import __main__ as compare
 from pipeline.compare import choice, experiments
+from pipeline.stage import StageError, paths
 from pipeline.tracking import identity
 from pipeline.tracking.store import RESULTS, STATE, Store
 from srcnn.scoring.scores import write_scores

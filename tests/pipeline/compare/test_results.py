@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.base.stage import StageError
 from pipeline.compare import wording
 from pipeline.compare.results import compare_experiments
+from pipeline.stage import StageError
 from srcnn.scoring.measures import PSNR, VGG19
 from tests.pipeline.compare.compared import changed, experiment, with_scores, without
 

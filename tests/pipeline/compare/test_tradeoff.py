@@ -4,8 +4,8 @@ import re
 import pytest
 from PIL import Image
 
-from pipeline.base.stage import StageError
 from pipeline.compare import experiments, tradeoff
+from pipeline.stage import StageError
 from srcnn.scoring.measures import GMSD, LPIPS, VGG19
 from tests.pipeline.compare.compared import changed, experiment, without
 from tests.pipeline.experiment import load_params

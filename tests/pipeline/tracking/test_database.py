@@ -8,8 +8,8 @@ import pytest
 from mlflow import MlflowClient
 
 from pipeline import evaluate, plot, register
-from pipeline.base import paths
 from pipeline.compare.experiments import published
+from pipeline.stage import paths
 from pipeline.tracking import database
 from pipeline.tracking.store import Store
 from srcnn import mlflow_sqlite, model_files

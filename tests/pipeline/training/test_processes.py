@@ -15,8 +15,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from pipeline import fetch, grayscale_and_degrade, train
-from pipeline.base import paths, stage
+from pipeline import fetch, grayscale_and_degrade, stage, train
+from pipeline.stage import paths
 from tests import small_project
 from tests.small_project import ROOT
 

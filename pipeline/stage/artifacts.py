@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from pipeline.base.project import StageError
+from pipeline.stage.project import StageError
 
 if TYPE_CHECKING:
     import pandas as pd

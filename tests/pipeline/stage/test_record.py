@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.base.project import StageError
-from pipeline.base.record import Degraded
+from pipeline.stage import StageError
+from pipeline.stage.record import Degraded
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):

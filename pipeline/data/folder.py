@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipeline.base import stage
-from pipeline.base.sections import Data
-from pipeline.sources.picture_files import SUFFIXES, name_problem, originals
-from pipeline.sources.raw import RawPicture, Unreadable
-from pipeline.sources.source import Source
+from pipeline import stage
+from pipeline.data.picture_files import SUFFIXES, name_problem, originals
+from pipeline.data.raw import RawPicture, Unreadable
+from pipeline.data.source import Source
+from pipeline.stage.sections import Data
 from srcnn.pictures import files
 
 

@@ -13,10 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.base import artifacts
-from pipeline.base.parallel import in_order
-from pipeline.base.sections import Data
-from pipeline.base.stage import StageError
+from pipeline.data.parallel import in_order
+from pipeline.stage import StageError, artifacts
+from pipeline.stage.sections import Data
 from srcnn.pictures import images
 from srcnn.pictures.deep import UnreadableImage
 from srcnn.splits import split_of

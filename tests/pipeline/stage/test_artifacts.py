@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pipeline.base import artifacts
+from pipeline.stage import artifacts
 
 
 def test_file_replaces_the_old_one_and_leaves_nothing_else(tmp_path):

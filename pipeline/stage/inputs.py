@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pipeline.base import params, paths
-from pipeline.base.environment import Environment
-from pipeline.base.params import Params
-from pipeline.base.project import StageError, resolve
+from pipeline.stage import params, paths
+from pipeline.stage.environment import Environment
+from pipeline.stage.params import Params
+from pipeline.stage.project import StageError, resolve
 
 INITIAL = "train.init"  # the weights that it names, among the files
 

@@ -7,9 +7,9 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image
 
-from pipeline.base.sections import Data
-from pipeline.sources.raw import RawPicture, Unreadable
-from pipeline.sources.source import Source
+from pipeline.data.raw import RawPicture, Unreadable
+from pipeline.data.source import Source
+from pipeline.stage.sections import Data
 from srcnn.pictures import images
 from srcnn.splits import SPLITS, evenly_spaced
 

@@ -5,13 +5,11 @@ import signal
 import sys
 from collections.abc import Callable
 
-from pipeline.base import params
-from pipeline.base.inputs import Inputs
-from pipeline.base.project import StageError, project_root, resolve
+from pipeline.stage import params
+from pipeline.stage.inputs import Inputs
+from pipeline.stage.project import StageError
 from srcnn.masking import brief
 from srcnn.terminal import print_any_name
-
-__all__ = ["StageError", "project_root", "resolve", "run"]
 
 
 def run(main: Callable[[params.Params], None], stage: str | None = None) -> None:

@@ -9,8 +9,8 @@ from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from pipeline.base import paths
-from pipeline.base.sections import (
+from pipeline.stage import paths
+from pipeline.stage.sections import (
     Data,
     Degrade,
     Evaluate,

@@ -6,7 +6,7 @@ import yaml
 from dvc.utils.serialize import parse_yaml
 from mlflow.utils.validation import _validate_model_name
 
-from pipeline.base import params
+from pipeline.stage import params
 from srcnn.perceptual.loss import LAYERS
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pipeline.base import stage
-from pipeline.base.params import Params
-from pipeline.base.paths import HELD_OUT
-from pipeline.sources.picture_files import SUFFIXES, name_problem, originals
+from pipeline import stage
+from pipeline.data.picture_files import SUFFIXES, name_problem, originals
+from pipeline.stage.params import Params
+from pipeline.stage.paths import HELD_OUT
 from srcnn.pictures import images
 from srcnn.pictures.deep import UnreadableImage
 from srcnn.scoring.classical import smallest_side

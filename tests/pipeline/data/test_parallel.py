@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from pipeline.base.parallel import in_order
+from pipeline.data.parallel import in_order
 
 
 @pytest.mark.parametrize("workers", [1, 3, None])

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.sources.picture_files import originals
+from pipeline.data.picture_files import originals
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.sources.raw import RawPicture
+from pipeline.data.raw import RawPicture
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.base import stage
+from pipeline import stage
 from tests.pipeline.experiment import PROJECT
 
 
@@ -94,7 +94,7 @@ def started(code, **streams):
 def test_a_reader_that_leaves_is_no_error():
     reading, writing = os.pipe()
     os.close(reading)
-    code = "from pipeline.base import stage; stage.run(lambda params: print('a line'))"
+    code = "from pipeline import stage; stage.run(lambda params: print('a line'))"
     ended = started(code, cwd=PROJECT, stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
@@ -102,7 +102,7 @@ def test_a_reader_that_leaves_is_no_error():
 
 def test_what_the_terminal_cannot_show_is_no_error(monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    code = "from pipeline.base import stage; stage.run(lambda params: print('\\udce9 \\u00fc'))"
+    code = "from pipeline import stage; stage.run(lambda params: print('\\udce9 \\u00fc'))"
     ended = started(code, cwd=PROJECT, capture_output=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "\\udce9 \\xfc\n", "")
 

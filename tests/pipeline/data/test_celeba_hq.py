@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.sources import raw
-from pipeline.sources.celeba_hq import REPO
+from pipeline.data import raw
+from pipeline.data.celeba_hq import REPO
 from tests.hub import Hub
 from tests.pictures import ROOT, declare_stages, params, png
 

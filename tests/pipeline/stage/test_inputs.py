@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.base import paths
-from pipeline.base.inputs import Inputs, digest
-from pipeline.base.project import StageError
+from pipeline.stage import StageError, paths
+from pipeline.stage.inputs import Inputs, digest
 from tests.pictures import ROOT, params
 from tests.pipeline.experiment import ENVIRONMENT
 

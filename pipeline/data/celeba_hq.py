@@ -6,10 +6,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.sections import Data
-from pipeline.base.stage import StageError
-from pipeline.sources.raw import RawPicture, Unreadable
-from pipeline.sources.source import Source
+from pipeline.data.raw import RawPicture, Unreadable
+from pipeline.data.source import Source
+from pipeline.stage import StageError
+from pipeline.stage.sections import Data
 from srcnn.masking import brief, masked
 
 REPO = "eurecom-ds/celeba-hq-256"

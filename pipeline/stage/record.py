@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pipeline.base import artifacts
-from pipeline.base.environment import Environment
-from pipeline.base.inputs import digest, hash_of
-from pipeline.base.project import StageError
+from pipeline.stage import artifacts
+from pipeline.stage.environment import Environment
+from pipeline.stage.inputs import digest, hash_of
+from pipeline.stage.project import StageError
 
 _CHECKSUM = "checksum"
 

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.base.stage import StageError
-from pipeline.sources import raw
-from pipeline.sources.raw import RawPicture, Unreadable
+from pipeline.data import raw
+from pipeline.data.raw import RawPicture, Unreadable
+from pipeline.stage import StageError
 from tests.pictures import png
 
 
