@@ -2,10 +2,11 @@
 
 from dataclasses import asdict
 
-from pipeline import check, stage
+from pipeline import stage
 from pipeline.data import celeba_hq, folder, raw, samples
+from pipeline.data.checks import before_fetch, check_splits, undivided
 from pipeline.stage import artifacts, paths
-from pipeline.stage.inputs import Inputs
+from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params
 from srcnn.progress import progress
 
@@ -19,24 +20,23 @@ SOURCES = {
 
 def main(params: Params) -> None:
     """Fetch, check and store the pictures; on any failure nothing is left that looks whole."""
-    check.before_fetch(params)
+    before_fetch(params)
     data = params.data
-    unreadable = raw.Unreadable(skip=data.skip_unreadable)
     with artifacts.whole_folder(paths.RAW) as out:
-        source = SOURCES[data.source](data, unreadable)
+        source = SOURCES[data.source](data)
         pictures = progress(source.pictures, "fetch", source.total, "picture")
         grouped = data.source == "folder" and data.group_by is not None
-        count = raw.write(pictures, out, unreadable, grouped, params.machine.workers)
+        count = raw.write(pictures, out, data.skip_unreadable, grouped, params.machine.workers)
+        skipped = len(raw.skipped(out))
         if count == 0:
             raise stage.StageError(
-                f"data.source {data.source!r} gave no picture that can be read "
-                f"({len(unreadable.skipped)} skipped)"
+                f"data.source {data.source!r} gave no picture that can be read ({skipped} skipped)"
             )
-        check.check_splits(raw.index(out), data)
-        given = Inputs.of("fetch", params).params
-        meta = raw.Meta(data.source, source.revision, count, given)
+        check_splits(undivided(raw.index(out)), data)
+        made_with = params_of("fetch", params)
+        meta = raw.Meta(data.source, source.revision, count, made_with)
         artifacts.write_json(out / raw.META, asdict(meta))
-    print(f"fetch: {count} pictures, {len(unreadable.skipped)} unreadable skipped")
+    print(f"fetch: {count} pictures, {skipped} unreadable skipped")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 import torch
 
-from pipeline import check, stage
+from pipeline import stage
 from pipeline.stage import paths
 from pipeline.stage.params import Params
 from pipeline.training import initial
+from pipeline.training.checks import before_train
 from pipeline.training.run import run
 from pipeline.training.settings import settings
 from srcnn.losses import ReconstructionLoss
@@ -20,7 +21,7 @@ def main(params: Params) -> None:
     Raises:
         StageError: see `pipeline.training.run.run`; and what `check` says before.
     """
-    check.before_train(params)
+    before_train(params)
 
     def prepare(pairs: Pairs, device: torch.device, precision: str, team: Team) -> Training:
         network = initial.network(params).to(device)

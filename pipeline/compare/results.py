@@ -12,7 +12,7 @@ from pipeline.stage import StageError
 from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import MEASURES, Measure
 from srcnn.scoring.scores import Score
-from srcnn.scoring.statistics import Difference, compare
+from srcnn.scoring.significance import Difference, compare
 
 _PROTOCOL = ("scale", "luma", "shave")
 # What a change of these means for the test pictures is said by name.

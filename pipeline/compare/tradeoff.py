@@ -17,7 +17,7 @@ from pipeline.stage.params import Params
 from pipeline.stage.paths import HELD_OUT
 from srcnn import figures
 from srcnn.scoring.measures import GMSD, JUDGES, MEASURES, PSNR, SSIM, Measure
-from srcnn.scoring.statistics import FEWEST_SOURCES
+from srcnn.scoring.significance import FEWEST_SOURCES
 
 _FREE = ("loss.", "finetune.", "evaluate.", "tracking.")
 _LAYERS = "loss.perceptual_layers."

@@ -6,7 +6,7 @@ from pipeline.compare.experiments import Experiment
 from pipeline.compare.results import Comparison
 from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import VGG19
-from srcnn.scoring.statistics import FEWEST_SOURCES, Difference
+from srcnn.scoring.significance import FEWEST_SOURCES, Difference
 
 
 def interval(difference: Difference) -> str:

@@ -6,8 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.raw import RawPicture, Unreadable
-from pipeline.data.source import Source
+from pipeline.data.picture_source import PictureSource, RawPicture, Unreadable
 from pipeline.stage import StageError
 from pipeline.stage.sections import Data
 from srcnn.masking import brief, masked
@@ -22,7 +21,7 @@ WAYS_ON = (
 )
 
 
-def open_source(data: Data, unreadable: Unreadable) -> Source:
+def open_source(data: Data) -> PictureSource:
     """The portraits in the hub's order, encoded as they came; ids are row numbers.
 
     With a limit the rows are streamed, so only about as much as they need is downloaded. Without,
@@ -40,14 +39,14 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
         huggingface_hub.utils.disable_progress_bars()
     if huggingface_hub.constants.HF_HUB_OFFLINE:
         folder = _cached(data.revision)
-        rows = _rows(str(folder), None, data.limit)
-        return Source(_pictures(rows, unreadable), data.limit or PICTURES, folder.name)
-    commit = _resolve(data.revision)
-    if data.limit is not None:
+    else:
+        commit = _resolve(data.revision)
+        folder = _download(data.revision) if data.limit is None else None
+    if folder:
+        rows, commit = _rows(str(folder), None, data.limit), folder.name
+    else:
         rows = _rows(REPO, commit, data.limit)
-        return Source(_pictures(rows, unreadable), data.limit, commit)
-    folder = _download(data.revision)
-    return Source(_pictures(_rows(str(folder), None, None), unreadable), PICTURES, folder.name)
+    return PictureSource(_pictures(rows), data.limit or PICTURES, commit)
 
 
 def find(revision: str) -> None:
@@ -111,15 +110,13 @@ def _cached(revision: str) -> Path:
         ) from error
 
 
-def _pictures(
-    rows: Iterator[Mapping[str, Any] | None], unreadable: Unreadable
-) -> Iterator[RawPicture]:
+def _pictures(rows: Iterator[Mapping[str, Any] | None]) -> Iterator[RawPicture | Unreadable]:
     for number, row in enumerate(rows):
         name = _name(number)
         if data := row and row["bytes"]:
             yield RawPicture(name, name, data)
         else:
-            unreadable.add(name, f"row {number} of {REPO} holds no picture")
+            yield Unreadable(name, f"row {number} of {REPO} holds no picture")
 
 
 def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[Mapping[str, Any] | None]:

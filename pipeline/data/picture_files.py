@@ -4,7 +4,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 
+from pipeline.stage import StageError, resolve
 from srcnn.pictures import files
 
 SUFFIXES = files.SUFFIXES
@@ -13,6 +15,19 @@ SUFFIXES = files.SUFFIXES
 _WORD = re.compile(r"(?i)(?<![^/_. -])(LR_bicubic|LR_unknown|[^\W\d_][^/_. -]*)(?![^/_. -])")
 _SHRUNK = re.compile(r"LR\d?|LR_\w+|BICUBIC|BILINEAR|NEAREST|LANCZOS")  # or enlarged after it
 _FACTOR = re.compile(r"(?i)[/_]?x\d(?=/|$)")  # LR/X4/0001x4.png is of 0001
+
+
+def find_folder(path: str, parameter: str) -> Path:
+    """The folder that a parameter names.
+
+    Raises:
+        StageError: it is not a folder.
+    """
+    root = resolve(path)
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise StageError(f"{parameter} is {path!r}, but {root} {what}")
+    return root
 
 
 def originals(names: Iterable[str], parameter: str) -> list[str]:

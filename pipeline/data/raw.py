@@ -1,19 +1,17 @@
-"""The folder data/raw: encoded pictures as they came, in a few Parquet shards, and an index."""
+"""The folder data/raw: encoded pictures as they came, in shards, with an index of them."""
 
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from pipeline.data.parallel import in_order
+from pipeline.data.picture_source import RawPicture, Unreadable
+from pipeline.data.shards import ShardWriter, count, pictures, shards
 from pipeline.stage import StageError, artifacts
 from pipeline.stage.sections import Data
 from srcnn.pictures import images
@@ -23,36 +21,6 @@ from srcnn.splits import split_of
 INDEX = "index.csv"
 SKIPPED = "skipped.csv"
 META = "meta.json"
-
-SHARD_BYTES = 128 * 2**20  # DVC handles a dozen large files far faster than thousands of small ones
-GROUP_BYTES = 8 * 2**20  # encoded pictures in memory at a time
-
-_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("source", pa.string()),
-        ("data", pa.large_binary()),
-        ("split", pa.string()),
-    ]
-)
-
-
-@dataclass(frozen=True)
-class RawPicture:
-    """An encoded picture.
-
-    Attributes:
-        id: its name, one line.
-        source: names the photograph, or the series of them, that it is from. None: the picture is
-            its own source, and its pixels name it.
-        data: the file.
-        split: "train", "val" or "test", where that is known; "": `data.split` decides.
-    """
-
-    id: str
-    source: str | None
-    data: bytes = field(repr=False)
-    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,9 +35,7 @@ class Entry:
     sha256: str
 
 
-def split(entry: Entry, data: Data) -> str:
-    """What a picture serves for: what its source knows, else what data.split makes of its name."""
-    return entry.split or split_of(entry.source, data.split.model_dump(), data.split_salt)
+_COLUMNS = [field.name for field in fields(Entry)]
 
 
 @dataclass(frozen=True)
@@ -89,31 +55,15 @@ class Meta:
     params: dict[str, Any]
 
 
-class Unreadable:
-    """What to do with pictures that cannot be read: stop at the first, or skip and list them."""
-
-    def __init__(self, skip: bool = False) -> None:
-        self.skip = skip
-        self.skipped: list[tuple[str, str]] = []
-
-    def add(self, file: str, reason: object) -> None:
-        """Note a picture and why it cannot be read.
-
-        Raises:
-            StageError: pictures are not to be skipped.
-        """
-        if not self.skip:
-            raise StageError(
-                f"{file} cannot be read: {reason}. Repair or remove it, or set "
-                "data.skip_unreadable to true to skip and list such pictures"
-            )
-        self.skipped.append((file, str(reason)))
+def split(entry: Entry, data: Data) -> str:
+    """What a picture serves for: what its source knows, else what data.split makes of its name."""
+    return entry.split or split_of(entry.source, data.split.model_dump(), data.split_salt)
 
 
 def write(
-    pictures: Iterable[RawPicture],
+    arriving: Iterable[RawPicture | Unreadable],
     folder: Path,
-    unreadable: Unreadable | None = None,
+    skip_unreadable: bool = False,
     grouped: bool = False,
     workers: int | None = None,
 ) -> int:
@@ -123,9 +73,9 @@ def write(
     never land in different splits. The same pictures give the same files, bit for bit.
 
     Args:
-        pictures: in the order to keep; read one by one.
+        arriving: in the order to keep; read one by one.
         folder: an existing, empty folder.
-        unreadable: what to do with pictures that cannot be decoded; by default the first one stops.
+        skip_unreadable: skip and list pictures that cannot be decoded; else the first one stops.
         grouped: the user says which pictures are of one source, so copies in two of them are an
             error; else they get the source of the first one.
         workers: how many pictures are decoded at a time; None: one for each core. The files are
@@ -138,60 +88,64 @@ def write(
         StageError: a picture is unreadable and not to be skipped, an id comes twice, or the same
             picture is in two groups.
     """
-    unreadable = unreadable or Unreadable()
     firsts: dict[str, tuple[str, str]] = {}  # by their pixels: id and source
     ids: set[str] = set()
+    skipped: list[Unreadable] = []
     with ExitStack() as stack:
-        shards = stack.enter_context(_Shards(folder))
-        index = _table(
-            stack, folder / INDEX, ["id", "source", "split", "width", "height", "sha256"]
-        )
-        for picture, seen in in_order(_look_at, pictures, workers):
+        writer = stack.enter_context(ShardWriter(folder))
+        index = _table(stack, folder / INDEX, _COLUMNS)
+        for seen in in_order(_look_at, arriving, workers):
+            if isinstance(seen, Unreadable):
+                if not skip_unreadable:
+                    raise StageError(
+                        f"{seen.id} cannot be read: {seen.reason}. Repair or remove it, or set "
+                        "data.skip_unreadable to true to skip and list such pictures"
+                    )
+                skipped.append(seen)
+                continue
+            picture = seen.picture
             if picture.id in ids:
                 raise StageError(f"two pictures have the id {picture.id!r}; ids must be unique")
-            if isinstance(seen, UnreadableImage):
-                unreadable.add(picture.id, seen)
-                continue
             ids.add(picture.id)
-            name = seen.name
-            first, source = firsts.setdefault(name, (picture.id, picture.source or name))
+            own = picture.id, picture.source or seen.pixels
+            first, source = firsts.setdefault(seen.pixels, own)
             if grouped and source != picture.source:
                 raise StageError(
                     f"data.group_by puts {picture.id!r} into source {picture.source!r}, but it is "
                     f"the same picture as {first!r} of source {source!r}: remove one of them, or "
                     "choose a data.group_by that puts both into one source"
                 )
-            shards.add(RawPicture(picture.id, source, picture.data, picture.split))
-            index.writerow(
-                [picture.id, source, picture.split, seen.width, seen.height, seen.sha256]
-            )
-        _table(stack, folder / SKIPPED, ["file", "reason"]).writerows(sorted(unreadable.skipped))
+            picture = replace(picture, source=source)
+            writer.add(picture)
+            entry = Entry(picture.id, source, picture.split, seen.width, seen.height, seen.sha256)
+            index.writerow(astuple(entry))
+        listed = sorted(astuple(each) for each in skipped)
+        _table(stack, folder / SKIPPED, ["file", "reason"]).writerows(listed)
     return len(ids)
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is looked up of a picture: `name` is the same for the same pixels in any file."""
+    """What is looked up of a picture: `pixels` is the same for the same ones in any file."""
 
+    picture: RawPicture
+    pixels: str
     width: int
     height: int
-    name: str
     sha256: str
 
 
-def _look_at(picture: RawPicture) -> tuple[RawPicture, _Seen | UnreadableImage]:
+def _look_at(picture: RawPicture | Unreadable) -> _Seen | Unreadable:
+    if isinstance(picture, Unreadable):
+        return picture
     try:
         gray = images.decode_luma(picture.data, "full")
     except UnreadableImage as error:
-        return picture, error
+        return Unreadable(picture.id, str(error))
+    # Whatever the file's format: networks only see the luma.
+    pixels = hashlib.sha256(str(gray.shape).encode() + gray.tobytes()).hexdigest()[:16]
     height, width = gray.shape
-    digest = hashlib.sha256(picture.data).hexdigest()
-    return picture, _Seen(width, height, _name_of(gray), digest)
-
-
-def _name_of(gray: np.ndarray) -> str:
-    """A name for what is seen, whatever the file's format: networks only see the luma."""
-    return hashlib.sha256(str(gray.shape).encode() + gray.tobytes()).hexdigest()[:16]
+    return _Seen(picture, pixels, width, height, hashlib.sha256(picture.data).hexdigest())
 
 
 def index(folder: Path) -> list[Entry]:
@@ -201,23 +155,13 @@ def index(folder: Path) -> list[Entry]:
         StageError: there is no index, it is damaged, or there are not as many pictures.
     """
     held = 0
-    for shard in _shards(folder):
-        with artifacts.reading(shard, folder), pq.ParquetFile(shard) as file:
-            held += file.metadata.num_rows
-    with (
-        artifacts.reading(folder / INDEX, folder),
-        (folder / INDEX).open(newline="", encoding="utf-8") as file,
-    ):
+    for shard in shards(folder):
+        with artifacts.reading(shard, folder):
+            held += count(shard)
+    with artifacts.reading(folder / INDEX, folder):
         entries = [
-            Entry(
-                row["id"],
-                row["source"],
-                row["split"],
-                int(row["width"]),
-                int(row["height"]),
-                row["sha256"],
-            )
-            for row in csv.DictReader(file, strict=True)
+            Entry(**row | {"width": int(row["width"]), "height": int(row["height"])})
+            for row in _rows(folder / INDEX)
         ]
         if held != len(entries):
             raise ValueError(f"it lists {len(entries)} pictures, and the shards hold {held}")
@@ -241,9 +185,9 @@ def read(folder: Path) -> Iterator[RawPicture]:
         StageError: a shard is missing or damaged: each picture is compared with the index.
     """
     entries = iter(index(folder))
-    for shard in _shards(folder):
+    for shard in shards(folder):
         with artifacts.reading(shard, folder):
-            for picture in _pictures(shard):
+            for picture in pictures(shard):
                 entry = next(entries, None)
                 listed = entry and (entry.id, entry.source, entry.sha256)
                 found = picture.id, picture.source, hashlib.sha256(picture.data).hexdigest()
@@ -252,85 +196,23 @@ def read(folder: Path) -> Iterator[RawPicture]:
                 yield picture
 
 
-def _shards(folder: Path) -> list[Path]:
-    return sorted(folder.glob("pictures-*.parquet"))
-
-
-def _pictures(shard: Path) -> Iterator[RawPicture]:
-    with pq.ParquetFile(shard) as file:
-        for group in range(file.num_row_groups):
-            for row in file.read_row_group(group).to_pylist():
-                yield RawPicture(**row)
-
-
 def skipped(folder: Path) -> list[tuple[str, str]]:
     """File and reason of every picture that was skipped because it could not be read.
 
     Raises:
         StageError: there is no such list, or it is damaged.
     """
-    with (
-        artifacts.reading(folder / SKIPPED, folder),
-        (folder / SKIPPED).open(newline="", encoding="utf-8") as file,
-    ):
-        return [(row["file"], row["reason"]) for row in csv.DictReader(file)]
+    with artifacts.reading(folder / SKIPPED, folder):
+        return [(row["file"], row["reason"]) for row in _rows(folder / SKIPPED)]
 
 
-def _table(stack: ExitStack, path: Path, columns: list[str]) -> Any:
+def _rows(path: Path) -> list[dict[str, Any]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, strict=True))
+
+
+def _table(stack: ExitStack, path: Path, columns: Sequence[str]) -> Any:
     file: TextIO = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
     return writer
-
-
-class _Shards:
-    """Parquet files of at most about SHARD_BYTES, in row groups of about GROUP_BYTES."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._count = 0
-        self._writer: pq.ParquetWriter | None = None
-        self._group: list[RawPicture] = []
-        self._group_bytes = 0
-        self._shard_bytes = 0
-
-    def __enter__(self) -> "_Shards":
-        return self
-
-    def __exit__(self, error: object, *_: object) -> None:
-        if error is None:
-            self._write_group()
-        self._close_shard()
-
-    def add(self, picture: RawPicture) -> None:
-        self._group.append(picture)
-        self._group_bytes += len(picture.data)
-        if self._group_bytes >= GROUP_BYTES:
-            self._write_group()
-        if self._shard_bytes >= SHARD_BYTES:
-            self._close_shard()
-
-    def _write_group(self) -> None:
-        if not self._group:
-            return
-        if self._writer is None:
-            # Encoded pictures do not compress, and their statistics would be copies of them.
-            self._writer = pq.ParquetWriter(
-                self._folder / f"pictures-{self._count:05d}.parquet",
-                _SCHEMA,
-                compression="none",
-                use_dictionary=False,
-                write_statistics=False,
-            )
-            self._count += 1
-        columns = {name: [getattr(p, name) for p in self._group] for name in _SCHEMA.names}
-        self._writer.write_table(pa.table(columns, schema=_SCHEMA))
-        self._shard_bytes += self._group_bytes
-        self._group = []
-        self._group_bytes = 0
-
-    def _close_shard(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._writer = None
-        self._shard_bytes = 0

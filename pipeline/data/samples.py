@@ -7,8 +7,7 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image
 
-from pipeline.data.raw import RawPicture, Unreadable
-from pipeline.data.source import Source
+from pipeline.data.picture_source import PictureSource, RawPicture
 from pipeline.stage.sections import Data
 from srcnn.pictures import images
 from srcnn.splits import SPLITS, evenly_spaced
@@ -73,7 +72,7 @@ PHOTOGRAPHS = (
 )
 
 
-def open_source(data: Data, unreadable: Unreadable) -> Source:
+def open_source(data: Data) -> PictureSource:
     """Tiles of TILE x TILE pixels that do not overlap, in PNG; ids are photograph/y-x.
 
     Every photograph's first tile comes before any second one, and the splits take turns, so that
@@ -86,7 +85,7 @@ def open_source(data: Data, unreadable: Unreadable) -> Source:
             found += [(rank, place, tile) for rank, tile in enumerate(_tiles(each))]
     found.sort(key=lambda entry: entry[:2])
     tiles = [tile for *_, tile in found[: data.limit]]
-    return Source(iter(tiles), len(tiles))
+    return PictureSource(iter(tiles), len(tiles))
 
 
 def photograph(name: str) -> np.ndarray:

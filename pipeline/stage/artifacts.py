@@ -68,16 +68,6 @@ def write_csv(path: Path, table: "pd.DataFrame") -> None:
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
-def way_back(path: Path) -> str:
-    """What to do about a stage's result that is missing or damaged."""
-    if not path.exists():
-        return "`dvc repro` makes it"
-    return (
-        f"Remove {path} and run `dvc repro`; if the damage comes back it is in DVC's cache, too: "
-        "docs/data.md tells how to clean it"
-    )
-
-
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder to fill; it takes the place of `path` only when the block ends without an error.
@@ -115,9 +105,21 @@ def reading(path: Path, part_of: Path | None = None) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         if not path.exists():
-            raise StageError(f"{path} is missing. {way_back(part_of or path)}") from None
+            raise StageError(f"{path} is missing. {_recovery_hint(part_of or path)}") from None
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise StageError(f"{path} is damaged: {reason}. {way_back(part_of or path)}") from None
+        raise StageError(
+            f"{path} is damaged: {reason}. {_recovery_hint(part_of or path)}"
+        ) from None
+
+
+def _recovery_hint(path: Path) -> str:
+    """What to do about a stage's result that is missing or damaged."""
+    if not path.exists():
+        return "`dvc repro` makes it"
+    return (
+        f"Remove {path} and run `dvc repro`; if the damage comes back it is in DVC's cache, too: "
+        "docs/data.md tells how to clean it"
+    )
 
 
 @contextmanager

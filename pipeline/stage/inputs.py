@@ -10,6 +10,7 @@ from pipeline.stage import params, paths
 from pipeline.stage.environment import Environment
 from pipeline.stage.params import Params
 from pipeline.stage.project import StageError, resolve
+from pipeline.stage.sections import Loss
 
 INITIAL = "train.init"  # the weights that it names, among the files
 
@@ -73,6 +74,23 @@ class Inputs:
                 "with the old one put back it gives the old result. `dvc exp run --temp` or "
                 "--queue works in a copy that edits do not reach"
             )
+
+
+def vgg19_file(loss: Loss) -> Path | None:
+    """The path in loss.vgg19_weights, if it is one; known early to exist, also if used late.
+
+    Raises:
+        StageError: it does not exist or is not a file.
+    """
+    if loss.vgg19_file is None:
+        return None
+    path = resolve(loss.vgg19_file)
+    if not path.is_file():
+        raise StageError(
+            f"loss.vgg19_weights is {loss.vgg19_file!r}, but {path} does not exist or is "
+            "not a file; it may be embedded, imagenet, random, or a .safetensors or .pth file"
+        )
+    return path
 
 
 def params_of(stage: str, given: Params) -> dict[str, Any]:

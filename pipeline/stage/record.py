@@ -8,7 +8,6 @@ from typing import Any, Self
 from pipeline.stage import artifacts
 from pipeline.stage.environment import Environment
 from pipeline.stage.inputs import digest, hash_of
-from pipeline.stage.project import StageError
 
 _CHECKSUM = "checksum"
 
@@ -26,17 +25,11 @@ class _Record:
         Raises:
             StageError: it is missing or damaged.
         """
-        try:
+        with artifacts.reading(path):
             content = dict(json.loads(path.read_text(encoding="utf-8")))
             if content.pop(_CHECKSUM, None) != hash_of(content):
-                raise ValueError(
-                    "it is damaged, as it does not have the checksum that stands in it"
-                )
+                raise ValueError("it does not have the checksum that stands in it")
             return cls(**content)
-        except (OSError, ValueError, TypeError) as error:
-            raise StageError(
-                f"{path} cannot be read: {error}. {artifacts.way_back(path)}"
-            ) from None
 
 
 @dataclass(frozen=True)

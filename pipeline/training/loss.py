@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pipeline import stage
-from pipeline.perceptual.weights import existing_file
+from pipeline.stage.inputs import vgg19_file
 from pipeline.stage.params import Params
 from pipeline.stage.sections import Loss
 from srcnn.losses import ReconstructionLoss, Weighted, of_gray
@@ -48,7 +48,7 @@ def build_loss(
 def _perceptual(wanted: Loss, precision: str) -> "PerceptualLoss":
     from srcnn.perceptual.loss import PerceptualLoss
 
-    file = existing_file(wanted)
+    file = vgg19_file(wanted)
     try:
         return PerceptualLoss(
             wanted.perceptual_layers,

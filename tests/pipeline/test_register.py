@@ -122,8 +122,8 @@ def _evaluated_another_model():
         (_other_curve, "they differ in metrics/training.csv"),
         (_evaluated_with_another_seed, "they differ in seed"),
         (_evaluated_another_model, "they differ in models/srcnn.safetensors"),
-        (lambda: paths.TRAINED.write_text("{}"), "training.json cannot be read"),
-        (lambda: paths.EVALUATED.unlink(), "provenance.json cannot be read"),
+        (lambda: paths.TRAINED.write_text("{}"), "training.json is damaged"),
+        (lambda: paths.EVALUATED.unlink(), "provenance.json is missing"),
     ],
 )
 def test_results_that_do_not_belong_together_are_refused(experiment, mix, message):

@@ -16,7 +16,7 @@ from pipeline.compare.results import Comparison
 from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import Measure
 from srcnn.scoring.scores import Score
-from srcnn.scoring.statistics import Difference
+from srcnn.scoring.significance import Difference
 
 _TEMPLATES = Path(__file__).parent
 

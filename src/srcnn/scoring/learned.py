@@ -2,7 +2,7 @@
 
 Both see a luma as a screen shows it, black as 0 and white as 1, which the networks were trained on.
 Both are 0 for equal pictures. A network trained with a VGG19 loss is good at the VGG19 distance by
-construction; LPIPS looks through another network (AlexNet) and is the more independent judge.
+construction; LPIPS looks through another network (AlexNet) and is the more independent measure.
 """
 
 import hashlib

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 
 from pipeline import stage
-from pipeline.perceptual.weights import existing_file
+from pipeline.stage.inputs import vgg19_file
 from pipeline.stage.sections import Evaluate, Loss
 from srcnn.scoring.measures import MEASURES, Context, Function, Measure
 
 
 @dataclass(frozen=True)
-class Found:
+class Available:
     """The measures of the table.
 
     Attributes:
@@ -24,14 +24,14 @@ class Found:
     notes: Mapping[str, str]
 
 
-def find_measures(loss: Loss, evaluate: Evaluate, device: torch.device) -> Found:
+def find_measures(loss: Loss, evaluate: Evaluate, device: torch.device) -> Available:
     """The functions of all measures that can be taken here.
 
     A measure that has a parameter `evaluate.<name>` is not taken where that is false, and nothing
     is downloaded for it unless it is true. The VGG19 distance takes the file that
     `loss.vgg19_weights` names, or torchvision's weights if it is `imagenet` and they are in torch's
     cache; else those inside the package, also with `random`: an untrained VGG19 may teach but not
-    judge.
+    measure.
 
     Args:
         loss: section `loss` of what the model was trained with.
@@ -44,7 +44,7 @@ def find_measures(loss: Loss, evaluate: Evaluate, device: torch.device) -> Found
     """
     from srcnn.perceptual.pretrained import WeightsUnavailable
 
-    file = existing_file(loss)
+    file = vgg19_file(loss)
     vgg19 = file or ("imagenet" if loss.vgg19_weights == "imagenet" else "embedded")
     functions, notes = {}, {}
     for name, measure in MEASURES.items():
@@ -64,4 +64,4 @@ def find_measures(loss: Loss, evaluate: Evaluate, device: torch.device) -> Found
                 ) from None
             missing = isinstance(error, WeightsUnavailable)
             notes[name] = f"{error}{f'; evaluate.{name}=true downloads it' if missing else ''}"
-    return Found(functions, notes)
+    return Available(functions, notes)

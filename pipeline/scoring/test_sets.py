@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipeline import stage
-from pipeline.data.picture_files import SUFFIXES, name_problem, originals
+from pipeline.data.picture_files import SUFFIXES, find_folder, name_problem, originals
+from pipeline.stage import StageError
 from pipeline.stage.params import Params
 from pipeline.stage.paths import HELD_OUT
 from srcnn.pictures import images
@@ -25,27 +25,22 @@ def find(params: Params) -> dict[str, list[Path]]:
 
 def _find_pictures(name: str, folder: str, scale: int) -> list[Path]:
     key = f"evaluate.test_sets.{name}"
-    root = stage.resolve(folder)
     if name == HELD_OUT:
-        raise stage.StageError(f"{key}: this name stands for the held-out test split; use another")
-    if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise stage.StageError(f"{key} is {folder!r}, but {root} {what}")
+        raise StageError(f"{key}: this name stands for the held-out test split; use another")
+    root = find_folder(folder, key)
     files = [root / file for file in originals([file.name for file in root.iterdir()], key)]
     if not files:
-        raise stage.StageError(
-            f"{key} is {folder!r}, but {root} holds no picture ({' '.join(SUFFIXES)})"
-        )
+        raise StageError(f"{key} is {folder!r}, but {root} holds no picture ({' '.join(SUFFIXES)})")
     needed = smallest_side(scale)
     for file in files:
         if problem := name_problem(file.name):
-            raise stage.StageError(f"{key}: {file.name!a} cannot be used: {problem}")
+            raise StageError(f"{key}: {file.name!a} cannot be used: {problem}")
         try:
             height, width = images.decode(file.read_bytes()).shape[:2]
         except (OSError, UnreadableImage) as error:
-            raise stage.StageError(f"{key}: {file} cannot be read: {error}") from None
+            raise StageError(f"{key}: {file} cannot be read: {error}") from None
         if min(height - height % scale, width - width % scale) < needed:
-            raise stage.StageError(
+            raise StageError(
                 f"{key}: {file} is {width}x{height}; cropped to a multiple of degrade.scale "
                 f"({scale}), a picture must be at least {needed}x{needed} to be scored"
             )

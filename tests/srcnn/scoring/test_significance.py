@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from srcnn.scoring.measures import GMSD, LPIPS, PSNR, SSIM, measures_among
-from srcnn.scoring.statistics import FEWEST_SOURCES, bootstrap_interval, compare, source_means
+from srcnn.scoring.significance import FEWEST_SOURCES, bootstrap_interval, compare, source_means
 
 
 def names(count):
@@ -55,7 +55,7 @@ def test_many_sources_have_the_interval_of_the_central_limit_in_little_memory():
 def test_fewer_samples_are_drawn_of_very_many_sources(count, draws, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "srcnn.scoring.statistics._resample",
+        "srcnn.scoring.significance._resample",
         lambda rows, n, seed: asked.append(n) or [np.ones((2, 2))],
     )
     bootstrap_interval(np.zeros((count, 1)), seed=0)
