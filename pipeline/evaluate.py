@@ -64,10 +64,9 @@ def main(params: Params) -> None:
     artifacts.write_json(paths.SUMMARY, _summary(evaluation))
     own = params_of("evaluate", params)
     Evaluated(own, pairs=pairs.digest, weights=trained.weights).write(paths.EVALUATED)
-    speed = {
-        "megapixels_per_second": round(
-            megapixels_per_second(resolver, pairs.split("test").lr(0)), 4
-        ),
+    speed = megapixels_per_second(resolver, pairs.split(paths.HELD_OUT).lr(0))
+    measured = {
+        "megapixels_per_second": round(speed, 4),
         "device": device.type,
         "threads": params.machine.threads,
     }

@@ -148,9 +148,9 @@ def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
     For each measure `m`, over the pictures: the means `m`, `m_bicubic` and `m_gain`, as the
     literature gives them, and the standard deviations `m_std` and `m_gain_std` (divided by n - 1).
     Over the sources, see `srcnn.scoring.significance`: the mean `m_source_gain` and its 95 %
-    interval `m_source_gain_ci95` = [low, high]. Beside them the numbers of `pictures` and `sources`; for
-    learned measures, and others that were not taken of all, those that they were taken of,
-    `m_pictures` and `m_sources`, and only `m` = None if there are none.
+    interval `m_source_gain_ci95` = [low, high]. Beside them the numbers of `pictures` and
+    `sources`; for learned measures, and others that were not taken of all, those that they were
+    taken of, `m_pictures` and `m_sources`, and only `m` = None if there are none.
     A gain is positive where SR is better than bicubic, for every measure. What one picture, or too
     few sources, cannot tell is None.
 
