@@ -99,7 +99,7 @@ def _gains_over_packaged(
 ) -> list[float]:
     """By how many dB each picture's PSNR is better than that of the package's network.
 
-    None if the package has none of this scale.
+    Empty if the package has none of this scale.
     """
     file = packaged.file(packaged.reference(val.scale))
     if file is None:

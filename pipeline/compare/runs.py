@@ -1,4 +1,4 @@
-"""Published experiments and their results, read from MLflow alone: no checkout, no DVC cache."""
+"""Published runs and their results, read from MLflow alone: no checkout, no DVC cache."""
 
 import json
 import tempfile
@@ -26,7 +26,7 @@ KINDS = ("lr", "bicubic", "sr", "hr")
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """A test picture as one experiment reconstructed it.
+    """A test picture as one network reconstructed it.
 
     Attributes:
         id: its name in per_image.csv.
@@ -41,19 +41,19 @@ class Reconstruction:
 
 @dataclass(frozen=True)
 class Results:
-    """What an experiment reported.
+    """What a run reported.
 
     Attributes:
         evaluation: evaluation.json.
         scores: per_image.csv: of each set by the ids of its pictures.
         curve: training.csv.
-        pictures: chosen test pictures; none in runs from before there were any.
+        pictures: chosen test pictures.
     """
 
     evaluation: Mapping[str, Any]
     scores: Mapping[str, Mapping[str, Score]]
     curve: pd.DataFrame
-    pictures: Sequence[Reconstruction] = ()
+    pictures: Sequence[Reconstruction]
 
     def of_set(self, name: str) -> Mapping[str, Score]:
         """The scores of a test set, by the ids of its pictures; none if it was not scored."""
@@ -61,8 +61,8 @@ class Results:
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """A published MLflow run.
+class PublishedRun:
+    """A published experiment, as MLflow holds it.
 
     Attributes:
         run_id: MLflow's.
@@ -83,7 +83,7 @@ class Experiment:
     @property
     def is_perceptual(self) -> bool:
         """Whether a perceptual loss took part in its training."""
-        return float(self.params.get("loss.perceptual_weight", 0)) > 0
+        return float(self.params["loss.perceptual_weight"]) > 0
 
     @property
     def steps(self) -> int:
@@ -93,7 +93,7 @@ class Experiment:
     @property
     def learned_from_untrained(self) -> bool:
         """Whether the VGG19 of its perceptual loss was an untrained one."""
-        return self.is_perceptual and self.params.get("loss.vgg19_weights") == "random"
+        return self.is_perceptual and self.params["loss.vgg19_weights"] == "random"
 
     @property
     def data(self) -> str:
@@ -129,14 +129,25 @@ class Experiment:
             raise StageError(f"{self.label} lacks results in MLflow: {brief(error)}") from None
 
 
-def published(store: Store) -> list[Experiment]:
-    """All experiments that were published whole, newest first, also by DVC's present names.
+def published(experiment: str) -> list[PublishedRun]:
+    """All runs that were published whole, newest first, also by DVC's present names.
+
+    What is not there is not made.
+
+    Args:
+        experiment: MLflow's, as in tracking.experiment.
 
     Raises:
-        StageError: MLflow does not answer.
+        StageError: there is no store, no such experiment or no such run in it, or MLflow does not
+            answer.
     """
+    uri = database.tracking_uri()
+    file = mlflow_sqlite.database_file(uri)
+    if file and not file.is_file():
+        raise StageError(f"there is no MLflow store {masked(uri)} yet; `dvc repro` makes one")
+    store = Store(experiment, create=False)
     renamed = identity.names_in_dvc()
-    found: list[Experiment] = []
+    found: list[PublishedRun] = []
     token: str | None = None
     while token != "":
         try:
@@ -148,64 +159,41 @@ def published(store: Store) -> list[Experiment]:
             )
         except TROUBLE as error:
             raise StageError(f"{store.name} cannot be read: {brief(error)}") from None
-        found += [_experiment(run, store.client, renamed) for run in page]
+        found += [_run(run, store.client, renamed) for run in page]
         token = page.token or ""
+    if not found:
+        raise StageError(
+            f"MLflow experiment {experiment!r} holds no finished run; `dvc repro` makes one"
+        )
     return found
 
 
-def open_store(experiment: str) -> Store:
-    """The MLflow store to read; what is not there is not made.
-
-    Raises:
-        StageError: there is none, or no such experiment in it.
-    """
-    uri = database.tracking_uri()
-    file = mlflow_sqlite.database_file(uri)
-    if file and not file.is_file():
-        raise StageError(f"there is no MLflow store {masked(uri)} yet; `dvc repro` makes one")
-    return Store(experiment, create=False)
-
-
-def _experiment(run: Run, client: MlflowClient, renamed: Mapping[str, Sequence[str]]) -> Experiment:
+def _run(run: Run, client: MlflowClient, renamed: Mapping[str, Sequence[str]]) -> PublishedRun:
     info, data = run.info, run.data
     tags = dict(data.tags)
     for name in renamed.get(tags.get(RESULTS, ""), ()):
         tags |= name_tag(name)
-    return Experiment(
-        info.run_id,
-        info.run_name,
-        data.params,
-        tags,
-        data.metrics,
-        partial(_read, client, info.run_id),
-    )
+    read = partial(_read, client, info.run_id)
+    return PublishedRun(info.run_id, info.run_name, data.params, tags, data.metrics, read)
 
 
 def _read(client: MlflowClient, run_id: str) -> Results:
     with tempfile.TemporaryDirectory() as folder:
-        metrics = Path(client.download_artifacts(run_id, paths.EVALUATION.parent.name, folder))
+        metrics, pictures = (
+            Path(client.download_artifacts(run_id, name, folder))
+            for name in (paths.EVALUATION.parent.name, paths.RECONSTRUCTIONS.name)
+        )
+        index = json.loads((pictures / "index.json").read_text(encoding="utf-8"))
+        scores = read_scores(metrics / paths.PER_IMAGE.name)
         return Results(
-            evaluation=json.loads((metrics / paths.EVALUATION.name).read_text(encoding="utf-8")),
-            scores={
-                name: {score.id: score for score in of_set}
-                for name, of_set in read_scores(metrics / paths.PER_IMAGE.name).items()
-            },
-            curve=pd.read_csv(metrics / paths.TRAINING_CURVE.name),
-            pictures=_read_pictures(client, run_id, folder),
+            json.loads((metrics / paths.EVALUATION.name).read_text(encoding="utf-8")),
+            {name: {score.id: score for score in of_set} for name, of_set in scores.items()},
+            pd.read_csv(metrics / paths.TRAINING_CURVE.name),
+            [_reconstruction(pictures, entry) for entry in index],
         )
 
 
-def _read_pictures(client: MlflowClient, run_id: str, folder: str) -> list[Reconstruction]:
-    kept = paths.RECONSTRUCTIONS.name
-    if not client.list_artifacts(run_id, kept):
-        return []
-    root = Path(client.download_artifacts(run_id, kept, folder))
-    index = json.loads((root / "index.json").read_text(encoding="utf-8"))
-    return [
-        Reconstruction(
-            entry["id"],
-            entry["whole"],
-            {kind: (root / f"{entry['file']}-{kind}.png").read_bytes() for kind in KINDS},
-        )
-        for entry in index
-    ]
+def _reconstruction(folder: Path, entry: Mapping[str, Any]) -> Reconstruction:
+    files = {kind: folder / f"{entry['file']}-{kind}.png" for kind in KINDS}
+    png = {kind: file.read_bytes() for kind, file in files.items()}
+    return Reconstruction(entry["id"], entry["whole"], png)
