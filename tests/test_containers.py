@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 
 import yaml
 
-from tests.small_project import ROOT, branch_of
+from tests.support.params import ROOT, branch_of
 
 
 def ignored() -> list[str]:

@@ -14,7 +14,7 @@ from pipeline.stage.inputs import digest
 from pipeline.stage.record import Trained
 from pipeline.tracking import live
 from pipeline.training.checkpoints import Checkpoints
-from tests import small_project
+from tests.support import small_project
 
 READ = {
     "grayscale-and-degrade": ["raw/index.csv", "raw/meta.json", "raw/pictures-00000.parquet"],

@@ -10,7 +10,7 @@ from srcnn.command.cli import main
 from tests import optional
 from tests.bad_input.pictures import BROKEN, WHOLE
 from tests.models import model_file
-from tests.pictures import png
+from tests.support.pictures import png
 
 PNG = WHOLE["png rgb"]
 

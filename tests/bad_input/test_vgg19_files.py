@@ -13,14 +13,14 @@ from pipeline import stage
 from pipeline.stage import params
 from pipeline.training.loss import build_loss
 from srcnn.perceptual import vgg19
-from tests.pictures import params as project_params
+from tests.support.params import params_with
 
 CPU = torch.device("cpu")
 
 
 def build(file, layer="conv1_2"):
     """The loss that takes this file."""
-    tree = project_params().model_dump()
+    tree = params_with().model_dump()
     tree["loss"] |= {
         "vgg19_weights": file,
         "perceptual_weight": 0.01,

@@ -18,8 +18,9 @@ from pipeline.stage import params as parameters
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params
 from pipeline.stage.record import Evaluated
-from tests import small_project
 from tests.pipeline.experiment import PROJECT, write_experiment
+from tests.support import small_project
+from tests.support.params import write_params
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +101,7 @@ def with_data(project, fetched):
 
 
 def changed(changes: dict[str, object]) -> Params:
-    small_project.write_params(Path(), small_project.PARAMS | changes)
+    write_params(Path(), small_project.PARAMS | changes)
     return parameters.load()
 
 

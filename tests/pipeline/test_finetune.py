@@ -15,7 +15,8 @@ from pipeline.stage import paths
 from pipeline.stage.record import Trained
 from pipeline.tracking import live
 from pipeline.training.checkpoints import Checkpoints
-from tests import small_project
+from tests.support import small_project
+from tests.support.params import write_params
 
 PERCEPTUAL = {
     "loss.perceptual_weight": 0.1,
@@ -55,7 +56,7 @@ def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 def tune(changes: dict[str, object]) -> list[bytes]:
     """Run `finetune` with other parameters, by their dotted names; its results."""
-    small_project.write_params(Path(), small_project.PARAMS | changes)
+    write_params(Path(), small_project.PARAMS | changes)
     stage.run(finetune.main)
     return [path.read_bytes() for path in paths.TUNED.results]
 
@@ -139,7 +140,7 @@ def test_the_control_makes_the_same_further_steps_by_the_pixel_loss(project):
 
 
 def test_with_no_steps_of_train_all_of_them_are_those_of_finetune(project):
-    small_project.write_params(project, small_project.PARAMS | {"train.steps": 0})
+    write_params(project, small_project.PARAMS | {"train.steps": 0})
     stage.run(train.main)
     assert list(pd.read_csv(paths.PIXEL.curve)["step"]) == [0]
     tune(CONTROL | {"train.steps": 0})

@@ -13,7 +13,7 @@ from pipeline.compare import __main__ as compare
 from pipeline.compare import tradeoff
 from pipeline.tracking import live
 from srcnn.command import cli
-from tests import small_project
+from tests.support import small_project
 
 PLANTED = {
     "MLFLOW_TRACKING_USERNAME": "ann",  # no secret: MLflow records who made a model

@@ -13,7 +13,8 @@ from pipeline import fetch, grayscale_and_degrade, stage, train
 from pipeline.stage import paths
 from pipeline.stage.record import Trained
 from pipeline.tracking import live
-from tests import small_project
+from tests.support import small_project
+from tests.support.params import write_params
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_the_record_holds_what_was_in_force(project, monkeypatch):
 
 
 def test_fewer_threads_than_asked_for_are_told_before_the_first_step(project):
-    small_project.write_params(project, small_project.PARAMS | {"machine.threads": 2})
+    write_params(project, small_project.PARAMS | {"machine.threads": 2})
     for module in ("train", "evaluate", "plot"):
         ended = subprocess.run(
             [sys.executable, "-m", f"pipeline.{module}"],

@@ -13,12 +13,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from pipeline.data import raw
 from pipeline.data.celeba_hq import REPO
-from tests.hub import Hub
-from tests.pictures import ROOT, declare_stages, params, png
+from tests.support.hub import Hub
+from tests.support.params import ROOT, declare_stages, write_params
+from tests.support.pictures import png
 
 RAW = Path("data/raw")
 ROWS, SHARDS = 240, 12
@@ -63,8 +63,8 @@ def hub(files):
 
 
 def start(checkout: Path, url: str, offline: bool = False, **data: object) -> subprocess.Popen:
-    tree = params(source="celeba-hq", **data).model_dump()
-    (checkout / "params.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+    changes = {"source": "celeba-hq"} | data
+    write_params(checkout, {f"data.{name}": value for name, value in changes.items()})
     environment = os.environ | {
         "HF_ENDPOINT": url,
         "HF_HOME": str(checkout / "hf"),

@@ -6,8 +6,8 @@ import yaml
 
 from pipeline.stage import StageError, paths
 from pipeline.stage.inputs import Inputs, digest
-from tests.pictures import ROOT, params
 from tests.pipeline.experiment import ENVIRONMENT
+from tests.support.params import ROOT, params_with
 
 
 @pytest.fixture
@@ -26,16 +26,16 @@ def checkout(tmp_path, monkeypatch):
 
 
 def key(environment=ENVIRONMENT, **changes):
-    return Inputs.of("train", params().model_copy(update=changes)).key(environment)
+    return Inputs.of("train", params_with().model_copy(update=changes)).key(environment)
 
 
 def test_key_is_of_what_the_stage_declares(checkout):
     first = key()
     assert key() == first
     assert key(seed=1) != first
-    loss = params().loss
+    loss = params_with().loss
     assert key(loss=loss.model_copy(update={"pixel": "l1"})) != first
-    degrade = params().degrade
+    degrade = params_with().degrade
     assert key(degrade=degrade.model_copy(update={"scale": 2})) == first
 
 
@@ -53,16 +53,16 @@ def test_key_changes_with_each_part_of_the_environment(checkout, part):
 
 
 def test_inputs_that_stayed_the_same_are_accepted(checkout):
-    given = Inputs.of("train", params())
+    given = Inputs.of("train", params_with())
     tree = yaml.safe_load(Path("params.yaml").read_text())
     tree["degrade"]["scale"] = 2  # another stage's
     Path("params.yaml").write_text(yaml.safe_dump(tree))
-    Inputs.of("train", params()).check_unchanged()
+    Inputs.of("train", params_with()).check_unchanged()
     given.check_unchanged()
 
 
 def test_a_parameter_changed_meanwhile_is_named_with_both_values(checkout):
-    given = Inputs.of("train", params())
+    given = Inputs.of("train", params_with())
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("seed: 0", "seed: 12", 1))
     with pytest.raises(StageError, match="while train ran: seed was 0 and is 12"):
@@ -71,7 +71,7 @@ def test_a_parameter_changed_meanwhile_is_named_with_both_values(checkout):
 
 @pytest.mark.parametrize("file", ["net.py", "data/pairs/index.csv"])
 def test_a_file_changed_meanwhile_is_named(checkout, file):
-    given = Inputs.of("train", params())
+    given = Inputs.of("train", params_with())
     Path(file).write_text("edited")
     named = file if file == "net.py" else "data/pairs"
     with pytest.raises(StageError, match=f"{named} was edited"):
@@ -79,7 +79,7 @@ def test_a_file_changed_meanwhile_is_named(checkout, file):
 
 
 def test_parameters_that_became_invalid_are_a_change(checkout):
-    given = Inputs.of("train", params())
+    given = Inputs.of("train", params_with())
     Path("params.yaml").write_text("seed: [")
     with pytest.raises(StageError, match=r"while train ran: params\.yaml is not valid YAML"):
         given.check_unchanged()

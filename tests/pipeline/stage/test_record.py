@@ -25,5 +25,5 @@ def test_a_damaged_record_is_named_and_not_used(tmp_path, damaged):
     path = tmp_path / "pairs.json"
     Degraded({"degrade.scale": 4}, "abc").write(path)
     path.write_text(damaged(path.read_text()))
-    with pytest.raises(StageError, match=r"pairs\.json cannot be read"):
+    with pytest.raises(StageError, match=r"pairs\.json is damaged"):
         Degraded.read(path)

@@ -17,8 +17,8 @@ import pytest
 
 from pipeline import fetch, grayscale_and_degrade, stage, train
 from pipeline.stage import paths
-from tests import small_project
-from tests.small_project import ROOT
+from tests.support import small_project
+from tests.support.params import ROOT
 
 RESULTS = paths.PIXEL.results
 PERCEPTUAL = {

@@ -1,15 +1,17 @@
 """A project of small pictures whose stages take seconds together."""
 
-import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import yaml
+import pytest
 from PIL import Image
 
 from pipeline import evaluate, fetch, finetune, grayscale_and_degrade, mix, plot, stage, train
+from pipeline.tracking import live
+from tests.support.params import declare_stages, write_params
 
-ROOT = Path(__file__).parents[1]
 PARAMS = {
     "data.source": "folder",
     "data.path": "photos",
@@ -48,7 +50,7 @@ def make(folder: Path) -> None:
     for i in range(14):
         pixels = rng.integers(0, 256, (40, 48), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "photos" / f"{i}.png")
-    shutil.copy(ROOT / "dvc.yaml", folder)
+    declare_stages(folder)
     write_params(folder, PARAMS)
 
 
@@ -58,18 +60,14 @@ def run_stages() -> None:
         stage.run(main, name)
 
 
-def write_params(folder: Path, changes: dict[str, object]) -> None:
-    """The project's params.yaml with other values, by dotted names."""
-    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    for name, value in changes.items():
-        branch, leaf = branch_of(tree, name)
-        branch[leaf] = value
-    (folder / "params.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Work in a folder that is nobody's experiment, and report no training to MLflow."""
+    patch.chdir(folder)
+    for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI", "DVC_EXP_NAME"):
+        patch.delenv(name, raising=False)
+    patch.setattr(live, "reporting", _to_nobody)
 
 
-def branch_of(tree: dict, name: str) -> tuple[dict, str]:
-    """Where a parameter stands, by its dotted name."""
-    *sections, leaf = name.split(".")
-    for section in sections:
-        tree = tree[section]
-    return tree, leaf
+@contextmanager
+def _to_nobody(*_: object, **__: object) -> Iterator[Callable[[object], None]]:
+    yield lambda row: None
