@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline import stage
+from pipeline.checks.data import before_fetch, before_grayscale_and_degrade
+from pipeline.checks.scoring import before_evaluate
+from pipeline.checks.training import before_finetune, before_train
 from pipeline.data import raw
-from pipeline.data.checks import before_fetch, before_grayscale_and_degrade
-from pipeline.scoring.checks import before_evaluate
 from pipeline.stage import paths
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params
 from pipeline.tracking import identity, reach
-from pipeline.training.checks import before_finetune, before_train
 
 
 def main(params: Params) -> None:

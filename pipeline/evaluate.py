@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from pipeline import stage
+from pipeline.checks.scoring import before_evaluate
 from pipeline.scoring import test_sets
 from pipeline.scoring.available import Available, find_measures
-from pipeline.scoring.checks import before_evaluate
 from pipeline.stage import artifacts, machine, paths
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params, nested

@@ -3,8 +3,8 @@
 from dataclasses import asdict
 
 from pipeline import stage
+from pipeline.checks.data import before_fetch, check_splits, undivided
 from pipeline.data import celeba_hq, folder, raw, samples
-from pipeline.data.checks import before_fetch, check_splits, undivided
 from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params

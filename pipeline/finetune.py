@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline import stage
+from pipeline.checks.training import before_finetune
 from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params
 from pipeline.stage.record import Trained
-from pipeline.training.checks import before_finetune
 
 if TYPE_CHECKING:  # most experiments pass the network on, which needs no PyTorch
     import torch

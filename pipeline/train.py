@@ -3,10 +3,10 @@
 import torch
 
 from pipeline import stage
+from pipeline.checks.training import before_train
 from pipeline.stage import paths
 from pipeline.stage.params import Params
 from pipeline.training import initial
-from pipeline.training.checks import before_train
 from pipeline.training.run import run
 from pipeline.training.settings import settings
 from srcnn.losses import ReconstructionLoss
