@@ -1,7 +1,5 @@
 """What `fetch` and `grayscale-and-degrade` would stop at, known before their work."""
 
-import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,7 +14,6 @@ from srcnn.splits import SPLITS, split_of
 _MINIMUM_LR_SIDE = 8
 
 _SALTS = 100  # that are tried for one that leaves no split empty
-_EVEN_SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}  # where none does
 
 
 def before_fetch(params: Params) -> None:
@@ -58,29 +55,13 @@ def check_splits(sources: Iterable[str], data: Data) -> None:
 
 
 def _way_to_fill(names: Sequence[str], shares: Mapping[str, float]) -> str:
-    """Shares and a salt that give each split a source, and with how many sources most salts do."""
-    for tried in (shares, _EVEN_SHARES):
-        by_salt = {salt: _per_split(names, tried, salt) for salt in range(_SALTS)}
-        filling = [salt for salt, counts in by_salt.items() if all(counts.values())]
-        if filling:
-            break
-    wanted = {split: share * len(names) for split, share in tried.items()}
-    salt = min(filling, key=lambda salt: _distance(by_salt[salt], wanted))
-    counts = ", ".join(f"{split} {count}" for split, count in by_salt[salt].items())
-    shared = "" if tried == shares else f"data.split {json.dumps(tried)} with "
-    return (
-        f"{shared}data.split_salt {salt} gives {counts}; from {_sources_for(shares)} sources on, "
-        "nearly every salt fills the shares asked for"
-    )
-
-
-def _sources_for(shares: Mapping[str, float]) -> int:
-    """With how many sources 19 of 20 salts leave none of two splits of the least share empty."""
-    return math.ceil(math.log(0.05 / 2) / math.log1p(-min(shares.values())))
-
-
-def _distance(counts: Mapping[str, int], wanted: Mapping[str, float]) -> float:
-    return sum(abs(counts[split] - wanted[split]) for split in SPLITS)
+    """A salt that gives each split a source."""
+    for salt in range(_SALTS):
+        counts = _per_split(names, shares, salt)
+        if all(counts.values()):
+            filled = ", ".join(f"{split} {count}" for split, count in counts.items())
+            return f"data.split_salt {salt} gives {filled}"
+    return "More even shares in data.split leave none empty"
 
 
 def _per_split(names: Sequence[str], shares: Mapping[str, float], salt: int) -> dict[str, int]:

@@ -20,31 +20,18 @@ def in_order(
 
     Args:
         work: done for several items at a time; an error that it raises is raised here, in its turn.
-        items: read one by one, in this thread; an error of theirs, too, is raised in its turn.
+        items: read one by one, in this thread.
         workers: how many at a time; None: as many as this process may use cores.
     """
     count = workers or _cores()
-    source = iter(items)
-    failure: Exception | None = None
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(count, "pictures") as pool:
-        try:
-            while failure is None:
-                try:
-                    waiting.append(pool.submit(work, next(source)))
-                except StopIteration:
-                    break
-                except Exception as error:  # of the items: after the results of those before
-                    failure = error
-                if len(waiting) == 2 * count:
-                    yield waiting.popleft().result()
-            while waiting:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) == 2 * count:
                 yield waiting.popleft().result()
-            if failure:
-                raise failure
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _cores() -> int:

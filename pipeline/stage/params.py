@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -164,15 +163,4 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key}: missing"
     allowed = problem["msg"].replace("Input should", "it should")
-    null = ", or null" if _may_be_null(problem["loc"]) else ""
-    return f"{key} is {shown(problem['input'])}; {allowed}{null}"
-
-
-def _may_be_null(name: tuple[int | str, ...]) -> bool:
-    kind: Any = Params
-    for part in name:
-        fields = getattr(kind, "model_fields", {})
-        if part not in fields:
-            return False
-        kind = fields[part].annotation
-    return NoneType in get_args(kind)
+    return f"{key} is {shown(problem['input'])}; {allowed}"

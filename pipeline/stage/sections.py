@@ -9,9 +9,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-# The 16 convolutions of srcnn.perceptual.vgg19, which needs PyTorch: slow to import for names.
-_VGG19_LAYER = re.compile("(conv|relu)([12]_[12]|[345]_[1-4])")
-
 # Far beyond what is of use; a billion is a slip, and would end without memory or a word.
 Kernel = Annotated[int, Field(ge=1, le=127)]
 Channels = Annotated[int, Field(ge=1, le=8192)]
@@ -20,7 +17,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Above0 = Annotated[float, Field(gt=0)]
 Word = Annotated[str, Field(min_length=1)]
 
-_LONGEST_NAME = 256  # what the databases of MLflow's servers hold; SQLite would take more
+# The 16 convolutions of srcnn.perceptual.vgg19, which needs PyTorch: slow to import for names;
+# conv5_4 before its activation, relu5_4 after it.
+Layer = Annotated[str, Field(pattern=r"^(conv|relu)([12]_[12]|[345]_[1-4])$")]
+# What the databases of MLflow's servers hold, of which SQLite would take more.
+Name = Annotated[str, Field(pattern=r"^\P{C}*[^\s\p{C}]\P{C}*$", max_length=256)]
+ModelName = Annotated[str, Field(pattern=r"^\w[\w .-]*$", max_length=256)]
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 100
@@ -161,23 +163,10 @@ class Model(Section):
 class Loss(Section):
     pixel: Literal["mse", "rmse", "l1", "charbonnier"]
     perceptual_weight: Annotated[float, Field(ge=0)]
-    perceptual_layers: dict[str, Above0]
+    perceptual_layers: Annotated[dict[Layer, Above0], Field(min_length=1)]
     perceptual_distance: Literal["mse", "l1"]
     perceptual_feature_scale: Above0
     vgg19_weights: Word
-
-    @field_validator("perceptual_layers")
-    @classmethod
-    def _layers_exist(cls, layers: dict[str, float]) -> dict[str, float]:
-        if not layers:
-            raise ValueError("name at least one layer of VGG19, such as conv5_4: 1.0")
-        for layer in layers:
-            if not _VGG19_LAYER.fullmatch(layer):
-                raise ValueError(
-                    f"VGG19 has no layer {layer!r}; it has conv1_1 to conv5_4 (before activation) "
-                    "and relu1_1 to relu5_4 (after): 2 in blocks 1 and 2, 4 in blocks 3 to 5"
-                )
-        return layers
 
     @property
     def has_further_terms(self) -> bool:
@@ -253,26 +242,6 @@ class Evaluate(Section):
 
 
 class Tracking(Section):
-    experiment: str
-    model_name: str
+    experiment: Name
+    model_name: ModelName
     promote: bool
-
-    @field_validator("experiment", "model_name")
-    @classmethod
-    def _fits_mlflow(cls, name: str) -> str:
-        if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
-            raise ValueError(
-                f"{shown(name)} ({len(name)} characters) is no name in MLflow: it takes 1 to "
-                f"{_LONGEST_NAME} printable characters, not only spaces"
-            )
-        return name
-
-    @field_validator("model_name")
-    @classmethod
-    def _names_a_model(cls, name: str) -> str:
-        if not re.fullmatch(r"\w[\w .-]*", name):
-            raise ValueError(
-                f"{shown(name)} is no name of a model: it takes letters, digits, spaces and "
-                ". _ -, the first a letter, a digit or _"
-            )
-        return name

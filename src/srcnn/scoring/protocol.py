@@ -177,7 +177,7 @@ def _of_measure(measure: Measure, scores: Sequence[Score], seed: int) -> dict[st
     name = measure.name
     values = [score.sr[name] for score in scores]
     gains = np.array([score.gain(measure) for score in scores])
-    means = source_means(gains[:, None], [score.source for score in scores])
+    means = source_means(gains, [score.source for score in scores])
     interval = bootstrap_interval(means, seed)
     return {
         name: statistics.fmean(values),
@@ -186,7 +186,7 @@ def _of_measure(measure: Measure, scores: Sequence[Score], seed: int) -> dict[st
         f"{name}_gain": statistics.fmean(gains),
         f"{name}_gain_std": _deviation(gains),
         f"{name}_source_gain": float(means.mean()),
-        f"{name}_source_gain_ci95": None if interval is None else interval[:, 0].tolist(),
+        f"{name}_source_gain_ci95": interval and list(interval),
     }
 
 

@@ -34,17 +34,6 @@ def test_few_items_are_in_memory():
         assert len(read) <= done + 4
 
 
-def test_an_error_of_the_items_comes_after_the_results_before_it():
-    def items():
-        yield from range(3)
-        raise OSError("no more")
-
-    results = in_order(lambda n: n, items(), 2)
-    assert [next(results) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(OSError, match="no more"):
-        next(results)
-
-
 def test_an_error_is_raised_in_its_turn_and_ends_the_work():
     read = []
 

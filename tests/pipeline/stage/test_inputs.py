@@ -7,7 +7,7 @@ import yaml
 from pipeline.stage import StageError, paths
 from pipeline.stage.inputs import Inputs, digest
 from tests.pipeline.experiment import ENVIRONMENT
-from tests.support.params import ROOT, params_with
+from tests.support.params import params_with, tree_with, write_params
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def checkout(tmp_path, monkeypatch):
     """What a stage `train` is given here: dvc.yaml, parameters, a source file and the data."""
     dvc_yaml = tmp_path / "dvc.yaml"
     dvc_yaml.write_text("stages: {train: {params: [seed, loss], deps: [data/pairs, net.py]}}")
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    write_params(tmp_path)
     (tmp_path / "net.py").write_text("layers = 3")
     (tmp_path / "data/pairs").mkdir(parents=True)
     (tmp_path / "data/pairs/index.csv").write_text("id")
@@ -29,22 +29,15 @@ def key(environment=ENVIRONMENT, **changes):
     return Inputs.of("train", params_with().model_copy(update=changes)).key(environment)
 
 
-def test_key_is_of_what_the_stage_declares(checkout):
+def test_key_is_of_what_the_stage_declares_its_code_and_its_data(checkout):
     first = key()
-    assert key() == first
-    assert key(seed=1) != first
-    loss = params_with().loss
-    assert key(loss=loss.model_copy(update={"pixel": "l1"})) != first
-    degrade = params_with().degrade
-    assert key(degrade=degrade.model_copy(update={"scale": 2})) == first
-
-
-def test_key_changes_with_code_and_data(checkout):
-    first = key()
-    (checkout / "net.py").write_text("layers = 4")
-    second = key()
-    (checkout / "data/pairs/meta.json").write_text('{"sha256": "abd"}')
-    assert len({first, second, key()}) == 3
+    loss, degrade = params_with().loss, params_with().degrade
+    assert key() == key(degrade=degrade.model_copy(update={"scale": 2})) == first
+    keys = {first, key(seed=1), key(loss=loss.model_copy(update={"pixel": "l1"}))}
+    for file, content in (("net.py", "layers = 4"), ("data/pairs/meta.json", '{"sha256": "abd"}')):
+        (checkout / file).write_text(content)
+        keys.add(key())
+    assert len(keys) == 5
 
 
 @pytest.mark.parametrize("part", [field.name for field in fields(ENVIRONMENT)])
@@ -54,34 +47,23 @@ def test_key_changes_with_each_part_of_the_environment(checkout, part):
 
 def test_inputs_that_stayed_the_same_are_accepted(checkout):
     given = Inputs.of("train", params_with())
-    tree = yaml.safe_load(Path("params.yaml").read_text())
-    tree["degrade"]["scale"] = 2  # another stage's
-    Path("params.yaml").write_text(yaml.safe_dump(tree))
-    Inputs.of("train", params_with()).check_unchanged()
+    write_params(checkout, {"degrade.scale": 2})  # another stage's
     given.check_unchanged()
 
 
-def test_a_parameter_changed_meanwhile_is_named_with_both_values(checkout):
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("params.yaml", yaml.safe_dump(tree_with({"seed": 12})), "seed was 0 and is 12"),
+        ("params.yaml", "seed: [", r"params\.yaml is not valid YAML"),
+        ("net.py", "edited", "net.py was edited"),
+        ("data/pairs/index.csv", "edited", "data/pairs was edited"),
+    ],
+)
+def test_what_was_changed_meanwhile_is_named(checkout, file, content, said):
     given = Inputs.of("train", params_with())
-    text = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(text.replace("seed: 0", "seed: 12", 1))
-    with pytest.raises(StageError, match="while train ran: seed was 0 and is 12"):
-        given.check_unchanged()
-
-
-@pytest.mark.parametrize("file", ["net.py", "data/pairs/index.csv"])
-def test_a_file_changed_meanwhile_is_named(checkout, file):
-    given = Inputs.of("train", params_with())
-    Path(file).write_text("edited")
-    named = file if file == "net.py" else "data/pairs"
-    with pytest.raises(StageError, match=f"{named} was edited"):
-        given.check_unchanged()
-
-
-def test_parameters_that_became_invalid_are_a_change(checkout):
-    given = Inputs.of("train", params_with())
-    Path("params.yaml").write_text("seed: [")
-    with pytest.raises(StageError, match=r"while train ran: params\.yaml is not valid YAML"):
+    Path(file).write_text(content)
+    with pytest.raises(StageError, match=f"while train ran: {said}"):
         given.check_unchanged()
 
 

@@ -6,55 +6,42 @@ import sys
 import pytest
 
 from pipeline import stage
-from tests.pipeline.experiment import PROJECT
+from tests.support.params import ROOT
+
+COPY = ".dvc/tmp/exps/tmpabc123"
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A repository with an experiment's copy inside, as DVC makes it; no DVC_ROOT."""
     root = tmp_path / "project"
-    copy = root / ".dvc/tmp/exps/tmpabc123"
-    (copy / ".dvc").mkdir(parents=True)
+    (root / COPY / ".dvc").mkdir(parents=True)
     (root / "src").mkdir()
+    (tmp_path / "other" / ".dvc").mkdir(parents=True)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     return root
 
 
-@pytest.mark.parametrize("where", [".", "src", ".dvc/tmp/exps/tmpabc123"])
-def test_root_is_the_original_repository(project, monkeypatch, where):
+@pytest.mark.parametrize("named", [None, ".", COPY, "../other"])
+@pytest.mark.parametrize("where", [".", "src", COPY])
+def test_root_is_the_original_repository(project, monkeypatch, where, named):
+    """DVC_ROOT, if another project's, is not believed."""
     monkeypatch.chdir(project / where)
-    assert stage.project_root() == project
-
-
-@pytest.mark.parametrize("where", [".", "src", ".dvc/tmp/exps/tmpabc123"])
-def test_dvc_root_names_the_original(project, monkeypatch, where):
-    monkeypatch.setenv("DVC_ROOT", str(project))
-    monkeypatch.chdir(project / where)
-    assert stage.project_root() == project
-
-
-def test_dvc_root_of_another_project_is_not_believed(project, tmp_path, monkeypatch):
-    other = tmp_path / "other"
-    (other / ".dvc").mkdir(parents=True)
-    monkeypatch.setenv("DVC_ROOT", str(other))
-    monkeypatch.chdir(project)
-    assert stage.project_root() == project
-
-
-def test_dvc_root_that_names_the_copy_leads_to_the_original(project, monkeypatch):
-    copy = project / ".dvc/tmp/exps/tmpabc123"
-    monkeypatch.setenv("DVC_ROOT", str(copy))
-    monkeypatch.chdir(copy)
+    if named:
+        monkeypatch.setenv("DVC_ROOT", str(project / named))
     assert stage.project_root() == project
 
 
 def test_relative_paths_are_the_original_projects(project, monkeypatch):
-    monkeypatch.chdir(project / ".dvc/tmp/exps/tmpabc123")
-    assert stage.resolve("photos") == project / "photos"
-    assert str(stage.resolve("/photos")) == "/photos"
+    monkeypatch.chdir(project / COPY)
     monkeypatch.setenv("HOME", "/home/anna")
-    assert str(stage.resolve("~/photos")) == "/home/anna/photos"
-    assert stage.resolve("~no-one/photos") == project / "~no-one/photos"
+    for path, wanted in (
+        ("photos", project / "photos"),
+        ("/photos", "/photos"),
+        ("~/photos", "/home/anna/photos"),
+        ("~no-one/photos", project / "~no-one/photos"),
+    ):
+        assert str(stage.resolve(path)) == str(wanted)
 
 
 def test_bad_input_is_one_message_without_a_traceback(tmp_path, monkeypatch, capsys):
@@ -72,7 +59,7 @@ def test_bad_input_is_one_message_without_a_traceback(tmp_path, monkeypatch, cap
     "error", [MemoryError(), RuntimeError("can't allocate memory: you tried to allocate 9 bytes.")]
 )
 def test_too_little_memory_is_one_message_that_says_what_needs_less(error, monkeypatch, capsys):
-    monkeypatch.chdir(PROJECT)
+    monkeypatch.chdir(ROOT)
 
     def work(params):
         raise error
@@ -87,7 +74,7 @@ def test_too_little_memory_is_one_message_that_says_what_needs_less(error, monke
 
 
 def started(code, **streams):
-    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run([sys.executable, "-c", code], env=environment, text=True, **streams)
 
 
@@ -95,7 +82,7 @@ def test_a_reader_that_leaves_is_no_error():
     reading, writing = os.pipe()
     os.close(reading)
     code = "from pipeline import stage; stage.run(lambda params: print('a line'))"
-    ended = started(code, cwd=PROJECT, stdout=writing, stderr=subprocess.PIPE)
+    ended = started(code, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
 
@@ -103,7 +90,7 @@ def test_a_reader_that_leaves_is_no_error():
 def test_what_the_terminal_cannot_show_is_no_error(monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     code = "from pipeline import stage; stage.run(lambda params: print('\\udce9 \\u00fc'))"
-    ended = started(code, cwd=PROJECT, capture_output=True)
+    ended = started(code, cwd=ROOT, capture_output=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "\\udce9 \\xfc\n", "")
 
 
