@@ -83,7 +83,8 @@ def test_samples_know_their_photograph_and_split_and_none_makes_up_the_training(
 
 
 def test_limited_samples_are_of_different_photographs():
-    assert len(run(limit=10)) == len(set(run(limit=10).values())) == 10
+    sources = run(limit=10)
+    assert len(sources) == len(set(sources.values())) == 10
 
 
 def test_same_samples_same_bytes_and_meta_tells_what_they_are(samples):

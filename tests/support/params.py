@@ -1,7 +1,9 @@
 """The project's parameters with other values, by dotted names."""
 
+import copy
 import shutil
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,16 @@ def params_with(changes: Mapping[str, object] | None = None) -> Params:
 
 def tree_with(changes: Mapping[str, object] | None = None) -> dict[str, Any]:
     """What params.yaml holds."""
-    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    tree = copy.deepcopy(_tree())
     for name, value in (changes or {}).items():
         branch, leaf = branch_of(tree, name)
         branch[leaf] = value
     return tree
+
+
+@cache
+def _tree() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 
 def write_params(folder: Path, changes: Mapping[str, object] | None = None) -> Path:
