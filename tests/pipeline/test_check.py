@@ -71,7 +71,7 @@ def with_data(project, whole_project):
 
 def changed(changes: dict[str, object]) -> Params:
     write_params(Path(), small_project.PARAMS | changes)
-    return parameters.params_with()
+    return parameters.load()
 
 
 PERCEPTUAL = {"loss.perceptual_weight": 0.01, "finetune.patch_size": 32}

@@ -137,4 +137,4 @@ def test_mix_is_the_mean_of_both_networks_weights_by_their_shares(project, share
         assert paths.WEIGHTS.read_bytes() == tuned
     record = Trained.read(paths.TRAINED)
     assert record.params["finetune.mix"] == share
-    record.check_load_file(paths.WEIGHTS)
+    record.check_weights(paths.WEIGHTS)

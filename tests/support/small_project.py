@@ -21,6 +21,7 @@ PARAMS = {
     "model.srcnn.channels": [4, 3],
     "machine.device": "cpu",
     "machine.threads": 1,
+    "train.precision": "float32",  # whatever the CPU prefers
     "train.steps": 4,
     "train.patch_size": 24,
     "finetune.patch_size": 24,
