@@ -19,7 +19,11 @@ SOURCES = {
 
 
 def main(params: Params) -> None:
-    """Fetch, check and store the pictures; on any failure nothing is left that looks whole."""
+    """Fetch, check and store the pictures; on any failure nothing is left that looks whole.
+
+    Raises:
+        StageError: the source or a picture cannot be read, or a split would be empty.
+    """
     before_fetch(params)
     data = params.data
     with artifacts.whole_folder(paths.RAW) as out:

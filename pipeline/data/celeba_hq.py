@@ -38,11 +38,11 @@ def open_source(data: Data) -> PictureSource:
         datasets.disable_progress_bars()
         huggingface_hub.utils.disable_progress_bars()
     if huggingface_hub.constants.HF_HUB_OFFLINE:
-        folder = _cached(data.revision)
+        folder: Path | None = _cached(data.revision)
     else:
         commit = _resolve(data.revision)
         folder = _download(data.revision) if data.limit is None else None
-    if folder:
+    if folder is not None:
         rows, commit = _rows(str(folder), None, data.limit), folder.name
     else:
         rows = _rows(REPO, commit, data.limit)

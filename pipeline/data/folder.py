@@ -92,4 +92,4 @@ def _read(root: Path, sources: Mapping[str, str | None]) -> Iterator[RawPicture 
         try:
             yield RawPicture(name, source, (root / name).read_bytes())
         except OSError as error:
-            yield Unreadable(name, error.strerror)
+            yield Unreadable(name, error.strerror or str(error))
