@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.compare.parameters import differing
 from pipeline.compare.runs import PublishedRun, Reconstruction
 from pipeline.stage import StageError
 from pipeline.stage.paths import HELD_OUT
@@ -25,7 +24,7 @@ class Comparison:
     Attributes:
         a: the first.
         b: the second.
-        parameters: those that differ and matter to both, with A's and B's value.
+        parameters: those that differ, with A's and B's value.
         differences: for each test set that both have (the held-out split, "test", is the first),
             each measure that both have.
         unmeasured: for each measure that cannot be compared, why.
@@ -73,15 +72,27 @@ def compare_runs(a: PublishedRun, b: PublishedRun) -> Comparison:
     }
     theirs = {picture.id: picture for picture in b.results.pictures}
     pictures = [(mine, theirs[mine.id]) for mine in a.results.pictures if mine.id in theirs]
-    parameters = differing(a.params, b.params)
+    parameters = _differing(a.params, b.params)
     return Comparison(a, b, parameters, differences, unmeasured, left_out, pictures)
+
+
+def _differing(mine: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """The parameters that differ, with both values; what one lacks is shown as a dash.
+
+    Without those of where it is recorded, which is not about the network.
+    """
+    return {
+        name: (mine.get(name, "–"), other.get(name, "–"))
+        for name in sorted({*mine, *other})
+        if mine.get(name) != other.get(name) and not name.startswith("tracking.")
+    }
 
 
 def _check_comparable(a: PublishedRun, b: PublishedRun) -> None:
     """Raise a StageError unless both were tested on the same pictures in the same way."""
     refusal = f"{a.label} and {b.label} cannot be compared: "
     if a.data != b.data:
-        every = differing(a.params, b.params).items()
+        every = _differing(a.params, b.params).items()
         changed = {name: values for name, values in every if name.startswith(_DATA_SECTIONS)}
         why = "; ".join(f"{name} is {mine} and {other}" for name, (mine, other) in changed.items())
         raise StageError(

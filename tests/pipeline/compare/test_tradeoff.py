@@ -29,26 +29,21 @@ def sweep():
     return [swept("0.01", 27, 0.1), swept("0.0", 28, 0.4), swept("0.001", 27.6, 0.3)]
 
 
-def names(found):
-    return [each.name for each in found]
-
-
-def test_sweep_is_ordered_by_weight():
-    assert names(tradeoff.newest_sweep(sweep())) == ["w0.0", "w0.001", "w0.01"]
-
-
-def test_what_differs_in_more_than_the_loss_is_left_out():
-    others = [
+def test_a_sweep_is_the_newest_that_differ_in_their_loss_alone_by_weight():
+    left_out = [
         swept("0.1", 20, 0.1, params={"train.steps": "9"}),
         swept("0.2", 20, 0.1, tags={"data.pairs": "other"}),
     ]
-    found = [*others, *sweep(), swept("0.3", 26, 0.1, params={"evaluate.lpips": "true"})]
-    assert names(tradeoff.newest_sweep(found)) == ["w0.0", "w0.001", "w0.01", "w0.3"]
-
-
-def test_newest_of_the_same_loss_counts_and_unused_vgg19_is_no_difference():
-    newer = swept("0.0", 28.5, 0.4, name="newer", params={"loss.vgg19_weights": "mine.pth"})
-    assert names(tradeoff.newest_sweep([newer, *sweep()])) == ["newer", "w0.001", "w0.01"]
+    unused = {"loss.vgg19_weights": "mine.pth"}  # of the pixel loss
+    newer = swept("0.0", 28.5, 0.4, name="newer", params=unused)
+    other = swept("0.3", 26, 0.1, params={"evaluate.lpips": "true"})
+    found = [*left_out, newer, *sweep(), other]
+    assert [run.name for run in tradeoff.newest_sweep(found)] == [
+        "newer",
+        "w0.001",
+        "w0.01",
+        "w0.3",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +52,10 @@ def test_newest_of_the_same_loss_counts_and_unused_vgg19_is_no_difference():
 def test_no_sweep_is_an_error_that_tells_how_to_make_one(found):
     with pytest.raises(StageError, match="dvc exp run --queue"):
         tradeoff.newest_sweep(found)
+
+
+def of_three_pictures(made):
+    return changed(made, lambda i, score: without(score, "vgg19") if i >= 3 else score)
 
 
 def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
@@ -70,13 +69,6 @@ def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
         tradeoff.measure_of_all(found, LPIPS)
     with pytest.raises(StageError, match=r"w0\.01 \(run .*\) with other"):
         tradeoff.measure_of_all(found, VGG19)
-
-
-def of_three_pictures(made):
-    return changed(made, lambda i, score: without(score, "vgg19") if i >= 3 else score)
-
-
-def test_a_measure_of_other_pictures_is_not_taken_in_the_same_way():
     found = sweep()
     found[0] = of_three_pictures(found[0])
     assert tradeoff.measure_of_all(found, None) == GMSD
@@ -84,7 +76,7 @@ def test_a_measure_of_other_pictures_is_not_taken_in_the_same_way():
         tradeoff.measure_of_all(found, VGG19)
 
 
-def test_it_says_how_many_pictures_a_measure_is_of(tmp_path, monkeypatch, capsys):
+def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypatch, capsys):
     found = [of_three_pictures(each) for each in sweep()]
     monkeypatch.setattr(runs, "published", lambda _: found)
     tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
@@ -93,14 +85,8 @@ def test_it_says_how_many_pictures_a_measure_is_of(tmp_path, monkeypatch, capsys
         "  PSNR and SSIM: 24 sources, 24 pictures\n"
         "  VGG19 distance: 3 sources, 3 pictures (differences cannot be decided with 3 sources)\n"
     ) in capsys.readouterr().out
-
-
-def test_another_axis_than_the_usual_is_said(tmp_path, monkeypatch, capsys):
-    found = sweep()
     found[0].results.evaluation["vgg19_weights"] = "other"
-    for each in found:
-        each.metrics["test/gmsd_bicubic"] = 0.1
-    monkeypatch.setattr(runs, "published", lambda _: found)
+    found[0].metrics["test/gmsd_bicubic"] = found[1].metrics["test/gmsd_bicubic"] = 0.1
     tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
     assert "GMSD is drawn: not all have LPIPS or VGG19 distance" in capsys.readouterr().out
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.compare import wording
 from pipeline.compare.comparison import compare_runs
-from tests.pipeline.compare.compared import changed, experiment, without
+from tests.pipeline.compare.compared import changed, experiment
 
 
 def test_text_says_what_is_significant_and_what_is_to_be_expected():
@@ -74,24 +74,3 @@ def test_few_sources_decide_nothing(tiles, counted):
     )
     assert " to " not in text  # no interval
     assert "significantly" not in text
-
-
-def test_a_measure_of_few_pictures_says_so_on_its_row():
-    measures = ("psnr", "lpips")
-    a, b = (
-        experiment(name, shift=shift, tiles=2, measures=measures)
-        for name, shift in (("pixel", 0), ("other", 0.5))
-    )
-    b = changed(b, lambda i, score: without(score, "lpips") if i >= 6 else score)
-    text = wording.as_text(compare_runs(a, b))
-    assert re.search(
-        r"PSNR, dB ↑  12 sources, 24 pictures .* A is better in 12 of 12 sources", text
-    )
-    assert re.search(
-        r"LPIPS ↓     3 sources, 6 pictures .*  cannot be decided with 3 sources\n", text
-    )
-    assert re.search(
-        r"A is significantly better in PSNR \(by .* dB\); "
-        r"LPIPS cannot be decided with 3 sources, 6 are needed\.\n",
-        text,
-    )

@@ -67,13 +67,11 @@ def put_into_cache(content):
 @pytest.mark.parametrize(
     ("trained_with", "perceptual_weight", "in_cache", "measured_with"),
     [
-        ("embedded", 0.0, "vgg19", "embedded (sha256 "),
         ("embedded", 0.01, "nothing", "embedded (sha256 "),
         ("random", 0.01, "vgg19", "embedded (sha256 "),  # untrained, it may teach but not measure
         ("imagenet", 0.01, "vgg19", "imagenet"),
         ("imagenet", 0.0, "nothing", "embedded (sha256 "),
         ("imagenet", 0.01, "damaged", "embedded (sha256 "),
-        ("a file", 0.0, "vgg19", "vgg.pth (sha256 "),
         ("a file", 0.01, "nothing", "vgg.pth (sha256 "),
     ],
 )
@@ -104,13 +102,10 @@ def test_a_damaged_installation_stops_no_evaluation(monkeypatch):
     assert "install it again" in found.notes["vgg19"]
 
 
-def test_without_its_network_lpips_is_not_measured_and_the_note_says_why():
+def test_without_its_network_lpips_is_not_measured_but_can_be_insisted_on():
     found = find(load())
     assert LPIPS not in found.functions
     assert "evaluate.lpips=true" in found.notes["lpips"]
-
-
-def test_lpips_can_be_turned_off_or_insisted_on():
     assert find(load({"lpips": False})).notes["lpips"] == "evaluate.lpips is false"
     with pytest.raises(StageError, match=r"evaluate\.lpips is true: .*AlexNet.*refused"):
         find(load({"lpips": True}))

@@ -67,36 +67,6 @@ def test_ssim_is_scikit_images(photo, size):
     assert ssim(a, b) == pytest.approx(expected, abs=1e-12)
 
 
-def test_gmsd_by_hand():
-    # One edge of 170 / 4: halved, its gradient is the only one away from the border's own.
-    a = np.full((12, 12), 100, np.uint8)
-    b = a.copy()
-    b[:, 6:] = 142
-    block = 3
-
-    def similarity(x: float, y: float) -> float:
-        return (2 * x * y + 170) / (x * x + y * y + 170)
-
-    def magnitudes(left: float, right: float) -> np.ndarray:
-        halved = np.zeros((8, 8))
-        halved[1:7, 1 : 1 + block] = left
-        halved[1:7, 1 + block : 7] = right
-        result = np.zeros((6, 6))
-        for i in range(6):
-            for j in range(6):
-                window = halved[i : i + 3, j : j + 3]
-                dx = (window[:, 0].sum() - window[:, 2].sum()) / 3
-                dy = (window[0].sum() - window[2].sum()) / 3
-                result[i, j] = math.hypot(dx, dy)
-        return result
-
-    map_ = [
-        similarity(x, y)
-        for x, y in zip(magnitudes(100, 100).flat, magnitudes(100, 142).flat, strict=True)
-    ]
-    assert gmsd(a, b) == pytest.approx(np.std(map_), abs=1e-12)
-
-
 def test_identical_pictures(photo):
     hr = photo[0]
     assert psnr(hr, hr) == math.inf
