@@ -18,7 +18,8 @@ from pipeline.stage.params import Params
 from pipeline.stage.record import Evaluated
 from tests.pipeline.experiment import write_experiment
 from tests.support import small_project
-from tests.support.params import ROOT, declare_stages, params_with, write_params
+from tests.support.params import declare_stages, params_with, write_params
+from tests.support.paths import ROOT
 
 
 @pytest.fixture(autouse=True)

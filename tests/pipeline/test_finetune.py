@@ -15,7 +15,8 @@ from pipeline.stage import paths
 from pipeline.stage.record import Trained
 from pipeline.training.checkpoints import Checkpoints
 from tests.support import small_project
-from tests.support.params import ROOT, write_params
+from tests.support.params import write_params
+from tests.support.paths import ROOT
 
 PERCEPTUAL = {
     "loss.perceptual_weight": 0.1,

@@ -13,7 +13,7 @@ from srcnn.inference import SuperResolver, bicubic
 from srcnn.pairs import Pairs
 from srcnn.scoring.measures import MEASURES
 from tests.pipeline.experiment import load_params, write_experiment
-from tests.support.params import ROOT
+from tests.support.paths import ROOT
 from tools import plots_page
 
 FIGURES = ["curves.png", "gain_histogram.png", "reconstructions.png", "snapshots.png"]

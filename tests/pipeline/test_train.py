@@ -14,7 +14,8 @@ from pipeline import stage, train
 from pipeline.stage import paths
 from pipeline.stage.record import Trained
 from tests.support import small_project
-from tests.support.params import ROOT, write_params
+from tests.support.params import write_params
+from tests.support.paths import ROOT
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from typing import Any
 import yaml
 
 from pipeline.stage.params import Params
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
 
 
 def params_with(changes: Mapping[str, object] | None = None) -> Params:

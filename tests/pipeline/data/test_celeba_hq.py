@@ -17,7 +17,8 @@ import pytest
 from pipeline.data import raw
 from pipeline.data.celeba_hq import REPO
 from tests.support.hub import Hub
-from tests.support.params import ROOT, declare_stages, write_params
+from tests.support.params import declare_stages, write_params
+from tests.support.paths import ROOT
 from tests.support.pictures import png
 
 RAW = Path("data/raw")

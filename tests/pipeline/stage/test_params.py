@@ -6,7 +6,8 @@ from mlflow.utils.validation import _validate_model_name
 
 from pipeline.stage import params
 from srcnn.perceptual.loss import LAYERS
-from tests.support.params import ROOT, params_with, tree_with
+from tests.support.params import params_with, tree_with
+from tests.support.paths import ROOT
 
 VGG19 = {"loss.perceptual_weight": 0.01}
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pipeline import stage
-from tests.support.params import ROOT
+from tests.support.paths import ROOT
 
 COPY = ".dvc/tmp/exps/tmpabc123"
 

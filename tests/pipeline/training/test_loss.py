@@ -15,7 +15,8 @@ from pipeline.training.loss import build_loss
 from srcnn.perceptual import embedded
 from srcnn.perceptual.loss import PerceptualLoss
 from tests.pipeline.experiment import ENVIRONMENT
-from tests.support.params import ROOT, declare_stages, params_with
+from tests.support.params import declare_stages, params_with
+from tests.support.paths import ROOT
 
 SR, HR = (torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(i)) for i in (0, 1))
 RELU = {"perceptual_layers": {"relu2_2": 1.0}}

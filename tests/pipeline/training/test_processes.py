@@ -18,7 +18,7 @@ import pytest
 from pipeline import fetch, grayscale_and_degrade, stage, train
 from pipeline.stage import paths
 from tests.support import small_project
-from tests.support.params import ROOT
+from tests.support.paths import ROOT
 
 RESULTS = paths.PIXEL.results
 PERCEPTUAL = {
