@@ -35,6 +35,18 @@ def run(tmp_path, monkeypatch):
     return run
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """What each figure is drawn of, in place of the figures."""
+    drawn = {}
+    for name in ("curves", "gain_histogram", "reconstructions", "snapshots"):
+        monkeypatch.setattr(
+            plot.figures, name, lambda *of, name=name, **_: drawn.update({name: of})
+        )
+    monkeypatch.setattr(plot.figures, "png", lambda _: b"")
+    return drawn
+
+
 def contents():
     return {file.name: file.read_bytes() for file in sorted(paths.FIGURES.iterdir())}
 
@@ -55,16 +67,9 @@ def test_every_figure_is_drawn_and_each_time_the_same(run):
     ("test_pictures", "expected"),
     [(1, ["best"]), (2, ["best", "worst"]), (5, ["best", "median", "worst"])],
 )
-def test_examples_are_the_best_the_median_and_the_worst(run, monkeypatch, test_pictures, expected):
-    shown = []
-    draw = plot.figures.reconstructions
-
-    def remember(examples, *arguments):
-        shown.extend(examples)
-        return draw(examples, *arguments)
-
-    monkeypatch.setattr(plot.figures, "reconstructions", remember)
+def test_examples_are_the_best_the_median_and_the_worst(run, drawn, test_pictures, expected):
     run(test_pictures)
+    shown = drawn["reconstructions"][0]
     with paths.PER_IMAGE.open(newline="") as file:
         gains = {
             row["id"]: float(row["psnr"]) - float(row["psnr_bicubic"])
@@ -78,7 +83,7 @@ def test_examples_are_the_best_the_median_and_the_worst(run, monkeypatch, test_p
 
 
 @pytest.mark.parametrize(("test_pictures", "shown"), [(5, 5), (23, 12)])
-def test_some_test_pictures_are_kept_for_comparisons(run, test_pictures, shown):
+def test_some_test_pictures_are_kept_for_comparisons(run, drawn, test_pictures, shown):
     run(test_pictures)
     index = json.loads((paths.RECONSTRUCTIONS / "index.json").read_text())
     ids = [entry["id"] for entry in index]
@@ -94,7 +99,7 @@ def test_some_test_pictures_are_kept_for_comparisons(run, test_pictures, shown):
         assert entry["whole"]
 
 
-def test_of_a_large_picture_the_middle_is_kept(run, monkeypatch):
+def test_of_a_large_picture_the_middle_is_kept(run, drawn, monkeypatch):
     monkeypatch.setattr(plot, "_LARGEST_SIDE", 21)  # ten LR pixels
     run(1)
     (entry,) = json.loads((paths.RECONSTRUCTIONS / "index.json").read_text())
@@ -112,12 +117,11 @@ def reconstruction(entry, kind):
 def test_every_figure_says_what_the_network_was_trained_with(run, monkeypatch):
     params = load_params()
     loss = params.loss.model_copy(update={"perceptual_weight": 0.01, "vgg19_weights": "random"})
-    drawn = []
-    png = plot.figures.png
-    monkeypatch.setattr(plot.figures, "png", lambda figure: drawn.append(figure) or png(figure))
+    figures = []
+    monkeypatch.setattr(plot.figures, "png", lambda figure: figures.append(figure) or b"")
     run(params=params.model_copy(update={"loss": loss}))
-    assert len(drawn) == len(FIGURES)
-    for figure in drawn:
+    assert len(figures) == len(FIGURES)
+    for figure in figures:
         written = " ".join(text.get_text() for text in figure.findobj(Text))
         assert "Loss: mse + 0.01 random (untrained) VGG19" in written
 
