@@ -30,7 +30,7 @@ from PIL import Image
 from benchmarks.faults import memory
 from benchmarks.faults import project as faults
 from pipeline import fetch, grayscale_and_degrade
-from pipeline.base import params
+from pipeline.stage import params
 
 DECODING = "decoding alone, Pillow, one thread"
 MAP = "`Dataset.map` to gray"

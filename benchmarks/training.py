@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from pipeline.sources import samples
+from pipeline.data import samples
 from srcnn.color import luma
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.imresize import crop_to_multiple, downscale

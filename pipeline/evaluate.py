@@ -1,25 +1,26 @@
 """Stage evaluate: the model and bicubic on the held-out test pictures and on the test sets.
 
 Of a network trained with VGG19 features the VGG19 distance is the measure it was trained for; LPIPS
-and GMSD are the independent judges.
+and GMSD are independent of that.
 """
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
 
-from pipeline import check
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import Inputs
-from pipeline.base.params import Loss, Params, nested
-from pipeline.base.record import Evaluated, Trained
-from pipeline.perceptual.measures import Found, find_measures
-from pipeline.sources import testsets
+from pipeline import stage
+from pipeline.checks.scoring import before_evaluate
+from pipeline.scoring import test_sets
+from pipeline.scoring.available import Available, find_measures
+from pipeline.stage import artifacts, machine, paths
+from pipeline.stage.inputs import params_of
+from pipeline.stage.params import Params, nested
+from pipeline.stage.record import Evaluated, Trained
+from pipeline.stage.sections import Loss
 from srcnn import packaged
-from srcnn.hardware import choose_device, make_deterministic
+from srcnn.hardware import make_deterministic
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs
 from srcnn.pictures import images
@@ -38,9 +39,8 @@ def main(params: Params) -> None:
             or the weights that a measure was asked to take are not there, or no model or data are;
             all of this before anything is scored.
     """
-    check.before_evaluate(params)
-    sets = testsets.find(params)
-    device = choose_device(params.machine.device)
+    before_evaluate(params)
+    device = machine.device(params.machine.device)
     make_deterministic(params.machine.threads)
     trained = Trained.read(paths.TRAINED)
     trained.check_weights(paths.WEIGHTS)
@@ -49,61 +49,72 @@ def main(params: Params) -> None:
         resolver = SuperResolver.load(paths.WEIGHTS, device)
     with artifacts.reading(paths.PAIRS):
         pairs = Pairs.open(paths.PAIRS, verify=True)
+    available = find_measures(loss, params.evaluate, device)
 
-    test = pairs.split(paths.HELD_OUT)
-    most = params.evaluate.perceptual_pictures
-    found = find_measures(loss, params.evaluate, device)
-    sample = set(evenly_spaced(len(test), most))
-    scores = {
-        paths.HELD_OUT: _all(
-            score_pairs(resolver, test, found.functions, sample), paths.HELD_OUT, len(test)
-        )
-    }
+    scores = _score_sets(resolver, pairs, params, available)
     val = pairs.split("val")
     val = val.select(evenly_spaced(len(val), trained.params["train.val_pictures"]))
-    validation = _all(score_pairs(resolver, val, found.functions), "val", len(val))
-    if packaged_file := packaged.file(packaged.reference(resolver.scale)):
-        other = SuperResolver.load(packaged_file, device)
-        standard = list(score_pairs(other, val, {PSNR: found.functions[PSNR]}))
-    else:
-        standard = []
-    for name, files in sets.items():
-        sample = set(evenly_spaced(len(files), most))
-        of_set = score_test_set(resolver, _read(files), found.functions, sample)
-        scores[name] = _all(of_set, name, len(files))
+    validation = _all(score_pairs(resolver, val, available.functions), "val", len(val))
+    gains = _gains_over_packaged(validation, val, available, device)
 
     artifacts.write_text(paths.PER_IMAGE, write_scores(scores))
-    evaluation = _evaluation(scores, validation, standard, resolver, found, loss, params.seed)
+    chosen_by = _rounded(_validation(validation, gains))
+    evaluation = _evaluation(scores, chosen_by, resolver, available, loss, params.seed)
     artifacts.write_json(paths.EVALUATION, evaluation)
     artifacts.write_json(paths.SUMMARY, _summary(evaluation))
-    Evaluated(
-        params=Inputs.of("evaluate", params).params, pairs=pairs.digest, weights=trained.weights
-    ).write(paths.EVALUATED)
-    speed = megapixels_per_second(resolver, test.lr(0))
-    artifacts.write_json(
-        paths.SPEED,
-        {
-            "megapixels_per_second": round(speed, 4),
-            "device": device.type,
-            "threads": params.machine.threads,
-        },
-    )
+    own = params_of("evaluate", params)
+    Evaluated(own, pairs=pairs.digest, weights=trained.weights).write(paths.EVALUATED)
+    speed = megapixels_per_second(resolver, pairs.split(paths.HELD_OUT).lr(0))
+    measured = {
+        "megapixels_per_second": round(speed, 4),
+        "device": device.type,
+        "threads": params.machine.threads,
+    }
+    artifacts.write_json(paths.SPEED, measured)
 
 
-def _read(files: Sequence[Path]) -> Iterator[tuple[str, np.ndarray]]:
-    return ((file.name, images.decode(file.read_bytes())) for file in files)
+def _score_sets(
+    resolver: SuperResolver, pairs: Pairs, params: Params, available: Available
+) -> dict[str, list[Score]]:
+    """The scores of the held-out pictures and of each test set."""
+    most, functions = params.evaluate.perceptual_pictures, available.functions
+    test = pairs.split(paths.HELD_OUT)
+    sample = set(evenly_spaced(len(test), most))
+    held_out = score_pairs(resolver, test, functions, sample)
+    scores = {paths.HELD_OUT: _all(held_out, paths.HELD_OUT, len(test))}
+    for name, files in test_sets.find(params).items():
+        pictures = ((file.name, images.decode(file.read_bytes())) for file in files)
+        sample = set(evenly_spaced(len(files), most))
+        of_set = score_test_set(resolver, pictures, functions, sample)
+        scores[name] = _all(of_set, name, len(files))
+    return scores
 
 
 def _all(scores: Iterator[Score], name: str, count: int) -> list[Score]:
     return list(progress(scores, f"evaluate {name}", count, "picture"))
 
 
+def _gains_over_packaged(
+    validation: Sequence[Score], val: Pairs, available: Available, device: torch.device
+) -> list[float]:
+    """By how many dB each picture's PSNR is better than that of the package's network.
+
+    Empty if the package has none of this scale.
+    """
+    file = packaged.file(packaged.reference(val.scale))
+    if file is None:
+        return []
+    standard = SuperResolver.load(file, device)
+    theirs = score_pairs(standard, val, {PSNR: available.functions[PSNR]})
+    pairs = zip(validation, theirs, strict=True)
+    return [score.sr["psnr"] - other.sr["psnr"] for score, other in pairs]
+
+
 def _evaluation(
     scores: Mapping[str, Sequence[Score]],
-    validation: Sequence[Score],
-    standard: Sequence[Score],
+    validation: Mapping[str, Any],
     resolver: SuperResolver,
-    found: Found,
+    available: Available,
     loss: Loss,
     seed: int,
 ) -> dict[str, Any]:
@@ -114,7 +125,7 @@ def _evaluation(
             **_luma(of_set),
             "model_luma": resolver.luma,
             "shave": resolver.scale,
-            **_with_notes(_rounded(summarise(of_set, seed)), found),
+            **_with_notes(_rounded(summarise(of_set, seed)), available),
         }
         for name, of_set in scores.items()
     }
@@ -122,11 +133,11 @@ def _evaluation(
         **summaries.pop(paths.HELD_OUT),
         "network": resolver.model.label,
         "loss": _describe(loss),
-        **{f"{m.name}_weights": f.weights for m, f in found.functions.items() if f.weights},
+        **{f"{m.name}_weights": f.weights for m, f in available.functions.items() if f.weights},
         "trained_in": resolver.precision,
         "parameters": sum(parameter.numel() for parameter in resolver.model.parameters()),
         "macs_per_pixel": resolver.model.macs_per_pixel,
-        "validation": _rounded(_validation(validation, standard)),
+        "validation": validation,
         "test_sets": summaries,
     }
 
@@ -151,35 +162,30 @@ def _luma(scores: Sequence[Score]) -> dict[str, str]:
     return {"luma": "studio", "luma_note": note}
 
 
-def _validation(scores: Sequence[Score], standard: Sequence[Score]) -> dict[str, Any]:
+def _validation(scores: Sequence[Score], gains: Sequence[float]) -> dict[str, Any]:
     """Mean measures of the validation pictures, by which runs are chosen.
 
-    Beside them: how many dB better in PSNR than the package's network of this scale, if there is
-    one (its scores are `standard`).
+    Beside them: how many dB better in PSNR than the package's network, if there is one.
     """
     means: dict[str, Any] = {
         "pictures": len(scores),
         "psnr_bicubic": statistics.fmean(score.bicubic["psnr"] for score in scores),
-        "psnr_over_packaged": None,
+        "psnr_over_packaged": statistics.fmean(gains) if gains else None,
     }
-    if standard:
-        pairs = zip(scores, standard, strict=True)
-        gains = [score.sr["psnr"] - other.sr["psnr"] for score, other in pairs]
-        means["psnr_over_packaged"] = statistics.fmean(gains)
     for name in MEASURES:
         taken = [score.sr[name] for score in scores if name in score.sr]
         means[name] = statistics.fmean(taken) if taken else None
     return means
 
 
-def _with_notes(summary: dict[str, Any], found: Found) -> dict[str, Any]:
+def _with_notes(summary: dict[str, Any], available: Available) -> dict[str, Any]:
     """Say of each measure that was not taken why it was not."""
     notes = {}
     for name, measure in MEASURES.items():
         if summary[name] is None:
-            why = found.notes.get(name)
+            why = available.notes.get(name)
             if why is None:
-                side = found.functions[measure].smallest
+                side = available.functions[measure].smallest
                 why = f"without its border no picture is as large as {side}x{side}"
             notes[f"{name}_note"] = f"not measured ({why})"
     return summary | notes

@@ -2,11 +2,12 @@
 
 from dataclasses import asdict
 
-from pipeline import check
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import Inputs
-from pipeline.base.params import Params
-from pipeline.sources import celeba_hq, folder, raw, samples
+from pipeline import stage
+from pipeline.checks.data import before_fetch, check_splits, undivided
+from pipeline.data import celeba_hq, folder, raw, samples
+from pipeline.stage import artifacts, paths
+from pipeline.stage.inputs import params_of
+from pipeline.stage.params import Params
 from srcnn.progress import progress
 
 # A new source is one function and one line here.
@@ -18,25 +19,28 @@ SOURCES = {
 
 
 def main(params: Params) -> None:
-    """Fetch, check and store the pictures; on any failure nothing is left that looks whole."""
-    check.before_fetch(params)
+    """Fetch, check and store the pictures; on any failure nothing is left that looks whole.
+
+    Raises:
+        StageError: the source or a picture cannot be read, or a split would be empty.
+    """
+    before_fetch(params)
     data = params.data
-    unreadable = raw.Unreadable(skip=data.skip_unreadable)
     with artifacts.whole_folder(paths.RAW) as out:
-        source = SOURCES[data.source](data, unreadable)
+        source = SOURCES[data.source](data)
         pictures = progress(source.pictures, "fetch", source.total, "picture")
         grouped = data.source == "folder" and data.group_by is not None
-        count = raw.write(pictures, out, unreadable, grouped, params.machine.workers)
+        count = raw.write(pictures, out, data.skip_unreadable, grouped, params.machine.workers)
+        skipped = len(raw.skipped(out))
         if count == 0:
             raise stage.StageError(
-                f"data.source {data.source!r} gave no picture that can be read "
-                f"({len(unreadable.skipped)} skipped)"
+                f"data.source {data.source!r} gave no picture that can be read ({skipped} skipped)"
             )
-        check.check_splits(raw.index(out), data)
-        given = Inputs.of("fetch", params).params
-        meta = raw.Meta(data.source, source.revision, count, given)
+        check_splits(undivided(raw.index(out)), data)
+        made_with = params_of("fetch", params)
+        meta = raw.Meta(data.source, source.revision, count, made_with)
         artifacts.write_json(out / raw.META, asdict(meta))
-    print(f"fetch: {count} pictures, {len(unreadable.skipped)} unreadable skipped")
+    print(f"fetch: {count} pictures, {skipped} unreadable skipped")
 
 
 if __name__ == "__main__":

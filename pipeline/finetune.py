@@ -7,11 +7,12 @@ further term, and without finetune.control, the network is passed on as it is.
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline import check
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import params_of
-from pipeline.base.params import Params
-from pipeline.base.record import Trained
+from pipeline import stage
+from pipeline.checks.training import before_finetune
+from pipeline.stage import artifacts, paths
+from pipeline.stage.inputs import params_of
+from pipeline.stage.params import Params
+from pipeline.stage.record import Trained
 
 if TYPE_CHECKING:  # most experiments pass the network on, which needs no PyTorch
     import torch
@@ -27,7 +28,7 @@ def main(params: Params) -> None:
     Raises:
         StageError: see `pipeline.training.run.run`; and what `check` says before.
     """
-    check.before_finetune(params)
+    before_finetune(params)
     before = Trained.read(paths.PIXEL.record)
     before.check_weights(paths.PIXEL.weights)
     before.check_curve(paths.PIXEL.curve)

@@ -2,34 +2,25 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from pipeline import check
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import Inputs
-from pipeline.base.parallel import in_order
-from pipeline.base.params import Params
-from pipeline.base.record import Degraded
-from pipeline.sources import raw
+from pipeline import stage
+from pipeline.checks.data import before_grayscale_and_degrade
+from pipeline.data import raw
+from pipeline.data.parallel import in_order
+from pipeline.data.picture_source import RawPicture
+from pipeline.stage import artifacts, paths
+from pipeline.stage.inputs import params_of
+from pipeline.stage.params import Params
+from pipeline.stage.record import Degraded
 from srcnn.degradation import Degradation, picture_rng
 from srcnn.imresize import crop_to_multiple
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.pictures import images
 from srcnn.progress import progress
 from srcnn.splits import SPLITS
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One raw picture as its index lists it, and the split it goes to."""
-
-    id: str
-    source: str
-    split: str
-    height: int
-    width: int
 
 
 def main(params: Params) -> None:
@@ -42,35 +33,22 @@ def main(params: Params) -> None:
     """
     fetched = raw.meta(paths.RAW)
     entries = raw.index(paths.RAW)
-    check.before_grayscale_and_degrade(entries, params)
-    planned = _plan(entries, params)
+    before_grayscale_and_degrade(entries, params)
+    planned = [replace(entry, split=raw.split(entry, params.data)) for entry in entries]
     _write_pairs(planned, params)
     artifacts.write_json(paths.DATA_METRICS, _summary(planned, fetched))
-    own = Inputs.of("grayscale-and-degrade", params).params
+    own = params_of("grayscale-and-degrade", params)
     pairs = Pairs.open(paths.PAIRS)
     Degraded(params=fetched.params | own, pairs=pairs.digest).write(paths.DEGRADED)
 
 
-def _plan(entries: Sequence[raw.Entry], params: Params) -> list[Planned]:
-    return [
-        Planned(
-            id=entry.id,
-            source=entry.source,
-            split=raw.split(entry, params.data),
-            height=entry.height,
-            width=entry.width,
-        )
-        for entry in entries
-    ]
-
-
-def _write_pairs(planned: Sequence[Planned], params: Params) -> None:
+def _write_pairs(planned: Sequence[raw.Entry], params: Params) -> None:
     degrade = params.degrade
     degradation = Degradation(
         degrade.scale, degrade.blur_sigma, degrade.noise_sigma, degrade.jpeg_quality
     )
 
-    def pair(picture: raw.RawPicture) -> tuple[np.ndarray, np.ndarray]:
+    def pair(picture: RawPicture) -> tuple[np.ndarray, np.ndarray]:
         hr = images.decode_luma(picture.data, degrade.luma)
         hr = crop_to_multiple(hr, degrade.scale)
         return hr, degradation(hr, picture_rng(params.seed, picture.id))
@@ -85,9 +63,9 @@ def _write_pairs(planned: Sequence[Planned], params: Params) -> None:
             writer.add(picture.id, picture.source, picture.split, hr, lr)
 
 
-def _summary(planned: Sequence[Planned], fetched: raw.Meta) -> dict[str, object]:
-    pictures = Counter(picture.split for picture in planned)
-    sources = _sources_per_split(planned)
+def _summary(planned: Sequence[raw.Entry], fetched: raw.Meta) -> dict[str, object]:
+    pictures = Counter(entry.split for entry in planned)
+    sources = Counter(split for _, split in {(entry.source, entry.split) for entry in planned})
     skipped = [file for file, _ in raw.skipped(paths.RAW)]
     return {
         "source": fetched.source,
@@ -97,10 +75,6 @@ def _summary(planned: Sequence[Planned], fetched: raw.Meta) -> dict[str, object]
         # Not an empty list, of which `dvc plots` complains.
         "unreadable": {"count": len(skipped), "files": skipped or None},
     }
-
-
-def _sources_per_split(planned: Sequence[Planned]) -> Counter[str]:
-    return Counter(split for _, split in {(picture.source, picture.split) for picture in planned})
 
 
 if __name__ == "__main__":

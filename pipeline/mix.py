@@ -6,10 +6,11 @@ of zero-shot models", CVPR 2022): a sweep over finetune.mix trains nothing and c
 
 from dataclasses import replace
 
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import digest
-from pipeline.base.params import Params
-from pipeline.base.record import Trained
+from pipeline import stage
+from pipeline.stage import artifacts, paths
+from pipeline.stage.inputs import digest
+from pipeline.stage.params import Params
+from pipeline.stage.record import Trained
 
 
 def main(params: Params) -> None:

@@ -8,11 +8,12 @@ import pandas as pd
 from PIL import Image
 from safetensors.numpy import load_file
 
-from pipeline import check
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import digest
-from pipeline.base.params import Params
-from pipeline.base.record import Trained
+from pipeline import stage
+from pipeline.stage import artifacts, paths
+from pipeline.stage.inputs import digest
+from pipeline.stage.machine import check_threads
+from pipeline.stage.params import Params
+from pipeline.stage.record import Trained
 from srcnn import figures
 from srcnn.hardware import make_deterministic
 from srcnn.inference import SuperResolver, bicubic
@@ -32,7 +33,7 @@ def main(params: Params) -> None:
     Raises:
         StageError: the results of an earlier stage are not there.
     """
-    check.before_plot(params)
+    check_threads(params.machine.threads)
     make_deterministic(params.machine.threads)
     with artifacts.reading(paths.PAIRS):
         test = Pairs.open(paths.PAIRS, verify=True).split(paths.HELD_OUT)

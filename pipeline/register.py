@@ -13,9 +13,10 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
-from pipeline.base import paths, stage
-from pipeline.base.inputs import digest, hash_of
-from pipeline.base.params import Params
+from pipeline import stage
+from pipeline.stage import paths
+from pipeline.stage.inputs import digest, hash_of
+from pipeline.stage.params import Params
 from pipeline.tracking import identity, registry, view
 from pipeline.tracking.claims import beating, claim, is_ours, settle
 from pipeline.tracking.experiment import Experiment

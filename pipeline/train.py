@@ -2,9 +2,10 @@
 
 import torch
 
-from pipeline import check
-from pipeline.base import paths, stage
-from pipeline.base.params import Params
+from pipeline import stage
+from pipeline.checks.training import before_train
+from pipeline.stage import paths
+from pipeline.stage.params import Params
 from pipeline.training import initial
 from pipeline.training.run import run
 from pipeline.training.settings import settings
@@ -20,7 +21,7 @@ def main(params: Params) -> None:
     Raises:
         StageError: see `pipeline.training.run.run`; and what `check` says before.
     """
-    check.before_train(params)
+    before_train(params)
 
     def prepare(pairs: Pairs, device: torch.device, precision: str, team: Team) -> Training:
         network = initial.network(params).to(device)

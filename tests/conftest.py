@@ -64,6 +64,20 @@ def empty_store(shared: Path) -> Path:
     return folder / "mlflow.db"
 
 
+@pytest.fixture(scope="session")
+def whole_project(shared: Path) -> Path:
+    """A small project with the results of all stages before `register`, to be copied."""
+    folder = shared / "small"
+    with FileLock(shared / "small.lock"), pytest.MonkeyPatch.context() as patch:
+        if not (folder / "figures").exists():
+            from tests.support import small_project
+
+            small_project.make(folder)
+            small_project.enter(folder, patch)
+            small_project.run_stages()
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def pytorch_as_before() -> Iterator[None]:
     """Stages set how many threads it uses, and that it is deterministic."""

@@ -6,7 +6,8 @@ from fnmatch import fnmatch
 
 import yaml
 
-from tests.small_project import ROOT, branch_of
+from tests.support.params import branch_of
+from tests.support.paths import ROOT
 
 
 def ignored() -> list[str]:

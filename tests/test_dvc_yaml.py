@@ -10,8 +10,8 @@ from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 
 from pipeline.tracking.imports import closure
 from srcnn import packaged
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 ALWAYS = ("check", "register")
@@ -20,15 +20,16 @@ ALWAYS = ("check", "register")
 CARRIERS = {
     "pipeline/__init__.py": "puts src/ on the path",
     "src/srcnn/__init__.py": "loads the library's functions for its users",
-    "pipeline/check.py": "says what a stage would stop at",
-    "pipeline/perceptual/weights.py": "finds a file",
     "src/srcnn/progress.py": "shows how far a stage is",
     "src/srcnn/openmp.py": "makes sure that there are the threads that are asked for",
     "src/srcnn/masking.py": "turns errors into messages without passwords",
     **{
-        file.relative_to(ROOT).as_posix(): "carries parameters, paths and files; turns errors into"
-        " messages"
-        for file in (ROOT / "pipeline/base").glob("*.py")
+        file.relative_to(ROOT).as_posix(): why
+        for room, why in {
+            "pipeline/stage": "carries parameters, paths and files; turns errors into messages",
+            "pipeline/checks": "says what a stage would stop at",
+        }.items()
+        for file in (ROOT / room).glob("*.py")
     },
 }
 _OF_TRAININGS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import vl_convert
 
-from pipeline.base import artifacts
+from pipeline.stage import artifacts
 
 PAGE = Path(".dvc/plots/page.html")
 

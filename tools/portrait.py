@@ -10,8 +10,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.base import artifacts, paths
-from pipeline.sources import samples
+from pipeline.data import samples
+from pipeline.stage import artifacts, paths
 from srcnn.color import luma
 from srcnn.figures import png
 from srcnn.figures.style import DPI, STYLE

@@ -10,12 +10,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.base import artifacts, stage
-from pipeline.base.params import Params
-from pipeline.base.stage import StageError
-from pipeline.compare import experiments, page, wording
+from pipeline import stage
+from pipeline.compare import page, runs, wording
 from pipeline.compare.choice import best_of_each_kind, find
-from pipeline.compare.results import compare_experiments
+from pipeline.compare.comparison import compare_runs
+from pipeline.stage import artifacts
+from pipeline.stage.params import Params
 
 
 def main(params: Params, names: Sequence[str], output: Path) -> None:
@@ -24,14 +24,9 @@ def main(params: Params, names: Sequence[str], output: Path) -> None:
     Raises:
         StageError: there are no such experiments, or they cannot be compared.
     """
-    found = experiments.published(experiments.open_store(params.tracking.experiment))
-    if not found:
-        raise StageError(
-            f"MLflow experiment {params.tracking.experiment!r} holds no finished run; "
-            "`dvc repro` makes one"
-        )
+    found = runs.published(params.tracking.experiment)
     a, b = find(found, names) if names else best_of_each_kind(found)
-    comparison = compare_experiments(a, b)
+    comparison = compare_runs(a, b)
     artifacts.write_text(output, page.render(comparison))  # first: who reads the text may leave
     print(wording.as_text(comparison))
     print(f"\nWith curves and pictures: {output}")

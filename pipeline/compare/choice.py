@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from pipeline.base.stage import StageError
-from pipeline.compare.experiments import Experiment
-from srcnn.scoring.measures import GMSD, JUDGES, Measure
+from pipeline.compare.runs import PublishedRun
+from pipeline.stage import StageError
+from srcnn.scoring.measures import PERCEPTUAL, Measure
 
 _GAIN = "val/psnr_gain"
 _LISTED = 6  # of the experiments that there are, in a message
 
 
-def find(found: Sequence[Experiment], names: Sequence[str]) -> list[Experiment]:
+def find(found: Sequence[PublishedRun], names: Sequence[str]) -> list[PublishedRun]:
     """The newest experiment of each run name, DVC experiment, run id or model version.
 
     Args:
@@ -28,14 +28,14 @@ def find(found: Sequence[Experiment], names: Sequence[str]) -> list[Experiment]:
     return [experiment for name in names if (experiment := named[name])]
 
 
-def _newest(found: Sequence[Experiment], name: str) -> Experiment | None:
+def _newest(found: Sequence[PublishedRun], name: str) -> PublishedRun | None:
     called = [experiment for experiment in found if name in experiment.called]
     if not called and len(name) >= 6:
         called = [experiment for experiment in found if experiment.run_id.startswith(name)]
     return next(iter(called), None)
 
 
-def best_of_each_kind(found: Sequence[Experiment]) -> tuple[Experiment, Experiment]:
+def best_of_each_kind(found: Sequence[PublishedRun]) -> tuple[PublishedRun, PublishedRun]:
     """The best pixel-only and the best perceptual experiment, by validation pictures alone.
 
     Both are of the same data and as many validation pictures (`train.val_pictures`): the newest
@@ -51,48 +51,47 @@ def best_of_each_kind(found: Sequence[Experiment]) -> tuple[Experiment, Experime
     Raises:
         StageError: no group has both kinds.
     """
-    for group in dict.fromkeys(_validated_on(experiment) for experiment in found):
-        same = [experiment for experiment in found if _validated_on(experiment) == group]
-        pixel = [e for e in same if not e.is_perceptual]
-        perceptual = [e for e in same if e.is_perceptual and not e.learned_from_untrained]
-        judged = [e for e in perceptual if f"val/{GMSD.name}" in e.metrics]  # not of older code
-        if pixel and judged:
-            judge = _judge(judged)
+    for group in dict.fromkeys(_validated_on(run) for run in found):
+        same = [run for run in found if _validated_on(run) == group]
+        pixel = [run for run in same if not run.is_perceptual]
+        perceptual = [r for r in same if r.is_perceptual and not r.learned_from_untrained]
+        if pixel and perceptual:
+            measure = _measure_of_all(perceptual)
             return (
-                max(pixel, key=lambda experiment: experiment.metrics[_GAIN]),
-                max(judged, key=lambda e: judge.gain(e.metrics[f"val/{judge.name}"], 0)),
+                max(pixel, key=lambda run: run.metrics[_GAIN]),
+                max(perceptual, key=lambda r: measure.gain(r.metrics[f"val/{measure.name}"], 0)),
             )
     raise StageError(
         "MLflow holds no pixel-only and perceptual experiment on the same data and "
-        "train.val_pictures, the perceptual one with a trained VGG19 and evaluated by this code; "
+        "train.val_pictures, the perceptual one with a trained VGG19; "
         "`dvc exp run -S loss.perceptual_weight=0.01` makes a perceptual one, "
         "`-S loss.perceptual_weight=0` a pixel-only one, and any two can be compared by name. "
         f"{_there(found)}"
     )
 
 
-def _validated_on(experiment: Experiment) -> tuple[str, str | None]:
+def _validated_on(experiment: PublishedRun) -> tuple[str, str | None]:
     return experiment.data, experiment.params.get("train.val_pictures")
 
 
-def _judge(perceptual: Sequence[Experiment]) -> Measure:
-    """The most trusted measure that all were judged by in the same way; all have GMSD."""
+def _measure_of_all(perceptual: Sequence[PublishedRun]) -> Measure:
+    """The most trusted measure that all have, taken in the same way; all have GMSD."""
     return next(
-        judge
-        for judge in JUDGES
-        if all(f"val/{judge.name}" in experiment.metrics for experiment in perceptual)
-        and len({experiment.tags.get(f"{judge.name}_weights") for experiment in perceptual}) == 1
+        measure
+        for measure in PERCEPTUAL
+        if all(f"val/{measure.name}" in run.metrics for run in perceptual)
+        and len({run.tags.get(f"{measure.name}_weights") for run in perceptual}) == 1
     )
 
 
-def _there(found: Sequence[Experiment]) -> str:
+def _there(found: Sequence[PublishedRun]) -> str:
     """The newest experiments, a line each."""
     lines = "\n".join(f"  {_listed(experiment)}" for experiment in found[:_LISTED])
     more = f"\n  and {len(found) - _LISTED} older ones" if len(found) > _LISTED else ""
     return f"There are:\n{lines}{more}"
 
 
-def _listed(experiment: Experiment) -> str:
+def _listed(experiment: PublishedRun) -> str:
     params = experiment.params
     also = f", also {', '.join(experiment.other_names)}" if experiment.other_names else ""
     return (

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from pipeline.base.paths import HELD_OUT
-from pipeline.compare.experiments import Experiment
-from pipeline.compare.results import Comparison
+from pipeline.compare.comparison import Comparison
+from pipeline.compare.runs import PublishedRun
+from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import VGG19
-from srcnn.scoring.statistics import FEWEST_SOURCES, Difference
+from srcnn.scoring.significance import FEWEST_SOURCES, Difference
 
 
 def interval(difference: Difference) -> str:
@@ -41,10 +41,9 @@ def significance(difference: Difference) -> str:
     return f"{letter} is better in {won} of {difference.sources} sources, {shown}"
 
 
-def loss(experiment: Experiment) -> str:
-    """What an experiment was trained to minimise."""
-    described = experiment.results.evaluation.get("loss")
-    return described or experiment.params.get("loss.pixel", "unknown")
+def loss(run: PublishedRun) -> str:
+    """What a network was trained to minimise."""
+    return str(run.results.evaluation["loss"])
 
 
 def verdict(differences: Sequence[Difference]) -> str:
@@ -90,11 +89,7 @@ def remarks(comparison: Comparison) -> list[str]:
             "Bicubic, A and B are means over pictures; B − A, its interval and its test are over "
             "sources, each of which counts once, as the mean of its pictures."
         )
-    perceptual = [
-        letter
-        for letter, experiment in (("A", comparison.a), ("B", comparison.b))
-        if experiment.is_perceptual
-    ]
+    perceptual = [letter for letter, run in comparison.sides.items() if run.is_perceptual]
     if len(perceptual) == 1:
         found.append(
             f"{perceptual[0]} was trained with a perceptual loss. It is expected to lose PSNR and "
@@ -105,7 +100,7 @@ def remarks(comparison: Comparison) -> list[str]:
     if perceptual and VGG19 in measures:
         found.append(
             f"{' and '.join(perceptual)} learned from VGG19 features, so the VGG19 distance is "
-            "no independent judge of that; LPIPS and GMSD are."
+            "not independent of that; LPIPS and GMSD are."
         )
     a, b = comparison.a.steps, comparison.b.steps
     if a != b:
@@ -113,8 +108,7 @@ def remarks(comparison: Comparison) -> list[str]:
             f"A was trained for {a:,} steps and B for {b:,}, which may be a part of the "
             "difference; finetune.control: true gives the pixel loss as many."
         )
-    others = comparison.other_parameters
-    if others:
+    if others := comparison.other_parameters:
         found.append(
             "They differ in more than the loss, so the differences are not of the loss alone: "
             f"{', '.join(others)}."
@@ -129,8 +123,8 @@ def remarks(comparison: Comparison) -> list[str]:
 def as_text(comparison: Comparison) -> str:
     """The whole comparison for a terminal."""
     lines = []
-    for letter, experiment in (("A", comparison.a), ("B", comparison.b)):
-        lines.append(f"{letter}  {experiment.label}: {loss(experiment)}")
+    for letter, run in comparison.sides.items():
+        lines.append(f"{letter}  {run.label}: {loss(run)}")
     lines += ["", "Parameters that differ"]
     rows = [(name, *values) for name, values in comparison.parameters.items()]
     lines += _table(["", "A", "B"], rows, "<<<") if rows else ["  none"]
@@ -142,9 +136,7 @@ def as_text(comparison: Comparison) -> str:
             "<<>>>>><",
         )
         lines += ["", verdict(differences)]
-    notes = remarks(comparison)
-    lines += notes
-    return "\n".join(lines)
+    return "\n".join(lines + remarks(comparison))
 
 
 def set_title(name: str) -> str:

@@ -7,7 +7,7 @@ import sys
 import uuid
 from pathlib import Path
 
-from pipeline.base.project import project_root
+from pipeline.stage import project_root
 from srcnn import mlflow_sqlite
 
 # It prints all that it raises, too, with a traceback, at each of the tries.

@@ -7,9 +7,10 @@ from typing import Any, Self
 
 import pandas as pd
 
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.inputs import digest, hash_of
-from pipeline.base.record import Degraded, Evaluated, Trained
+from pipeline import stage
+from pipeline.stage import artifacts, paths
+from pipeline.stage.inputs import digest, hash_of
+from pipeline.stage.record import Degraded, Evaluated, Trained
 from srcnn.pairs import Pairs
 from srcnn.scoring.measures import measures_among
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.base import paths
-from pipeline.base.params import Params, ParamsError, parse, validated
+from pipeline.stage import paths
+from pipeline.stage.params import Params, ParamsError, parse, validated
 
 # What the pipeline writes itself; what else differs from the commit makes another experiment.
 _WRITTEN = (":!metrics", ":!dvc.lock")

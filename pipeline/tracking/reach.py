@@ -3,7 +3,7 @@
 import sys
 import threading
 
-from pipeline.base.project import StageError
+from pipeline.stage import StageError
 from pipeline.tracking import database
 from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked

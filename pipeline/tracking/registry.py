@@ -16,8 +16,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
-from pipeline.base import paths
-from pipeline.base.inputs import digest, hash_of
+from pipeline.stage import paths
+from pipeline.stage.inputs import digest, hash_of
 from pipeline.tracking import served_model
 from pipeline.tracking.imports import closure
 from pipeline.tracking.store import Store

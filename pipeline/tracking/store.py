@@ -18,7 +18,7 @@ from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.base.project import StageError, project_root
+from pipeline.stage import StageError, project_root
 from pipeline.tracking import database, identity, owner
 from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked

@@ -17,8 +17,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from pipeline.base import artifacts
-from pipeline.base.project import project_root
+from pipeline.stage import artifacts, project_root
 
 ABANDONED = 30 * 24 * 3600  # seconds after which nobody comes back to a training
 

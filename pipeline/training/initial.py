@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from pipeline.base.params import Params
-from pipeline.base.project import StageError, resolve
+from pipeline.stage import StageError, resolve
+from pipeline.stage.params import Params
 from srcnn import model_files, packaged, registry
 from srcnn.inference import SuperResolver
 from srcnn.networks import build

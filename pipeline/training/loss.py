@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pipeline.base import stage
-from pipeline.base.params import Loss, Params
-from pipeline.perceptual.weights import existing_file
+from pipeline import stage
+from pipeline.stage.inputs import vgg19_file
+from pipeline.stage.params import Params
+from pipeline.stage.sections import Loss
 from srcnn.losses import ReconstructionLoss, Weighted, of_gray
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def build_loss(
 def _perceptual(wanted: Loss, precision: str) -> "PerceptualLoss":
     from srcnn.perceptual.loss import PerceptualLoss
 
-    file = existing_file(wanted)
+    file = vgg19_file(wanted)
     try:
         return PerceptualLoss(
             wanted.perceptual_layers,

@@ -11,7 +11,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from pipeline.base.project import StageError
+from pipeline.stage import StageError
 from srcnn.masking import brief
 from srcnn.team import Team, TeamLostError
 

@@ -8,11 +8,12 @@ import pandas as pd
 import torch
 from safetensors.torch import save
 
-from pipeline.base import artifacts, paths, stage
-from pipeline.base.environment import Environment
-from pipeline.base.inputs import INITIAL, Inputs, digest
-from pipeline.base.params import Params
-from pipeline.base.record import Degraded, Trained
+from pipeline import stage
+from pipeline.stage import artifacts, paths
+from pipeline.stage.environment import Environment
+from pipeline.stage.inputs import INITIAL, Inputs, digest
+from pipeline.stage.params import Params
+from pipeline.stage.record import Degraded, Trained
 from pipeline.tracking import identity, live
 from pipeline.training import checkpoints, processes
 from srcnn.hardware import choose_device, choose_precision, keep_freed_memory, make_deterministic

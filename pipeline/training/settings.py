@@ -1,6 +1,7 @@
 """Settings of the library's trainings, from parameters."""
 
-from pipeline.base.params import Finetune, Params, Train
+from pipeline.stage.params import Params
+from pipeline.stage.sections import Finetune, Train
 from srcnn.optim import Optimization
 from srcnn.training import Settings
 

@@ -1,15 +1,13 @@
 """A project, and the commands in it, run in this process: what they raise fails the test."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pipeline.base import stage
-from tests import small_project
-from tests.small_project import ROOT
+from pipeline import stage
+from tests.support.params import declare_stages, write_params
 
 
 @dataclass(frozen=True)
@@ -66,12 +64,12 @@ def run(tmp_path, monkeypatch, capsys) -> Callable[..., Outcome]:
 @pytest.fixture
 def project(run) -> Callable[..., Outcome]:
     """Run a stage in a project whose params.yaml has other values, by dotted names."""
-    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
-    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    declare_stages(Path())
+    write_params(Path())
 
     def stage_outcome(module, name: str | None = None, **changes: object) -> Outcome:
         if changes:
-            small_project.write_params(Path(), changes)
+            write_params(Path(), changes)
         return run(stage.run, module.main, name)
 
     return stage_outcome

@@ -6,19 +6,18 @@ import math
 from pathlib import Path
 
 import numpy as np
-import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.base import params
+from pipeline.stage import params
 from srcnn.inference import SCALES, SuperResolver, UnusableModel
 from srcnn.masking import masked
 from srcnn.pictures import images, reader
 from srcnn.pictures.deep import UnreadableImage
 from tests.bad_input.pictures import WHOLE
 from tests.bad_input.test_model_files import ABOUT, crafted
-from tests.small_project import ROOT
+from tests.support.params import tree_with
 
 # The same cases each time; no deadline, as machines may be busy.
 few = settings(
@@ -35,30 +34,20 @@ VALUES = st.recursive(
     ),
     max_leaves=5,
 )
-TREE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+TREE = tree_with()
+SECTIONS = [key for key, of in TREE.items() if isinstance(of, dict)]
+LEAVES = st.sampled_from([(section, leaf) for section in SECTIONS for leaf in TREE[section]])
 
 
 @few
-@given(VALUES)
+@given(
+    VALUES
+    | st.builds(lambda key, value: TREE | {key: value}, st.sampled_from(sorted(TREE)), VALUES)
+    | st.builds(
+        lambda leaf, value: TREE | {leaf[0]: TREE[leaf[0]] | {leaf[1]: value}}, LEAVES, VALUES
+    )
+)
 def test_any_tree_is_parameters_or_named(tree):
-    check_params(tree)
-
-
-@few
-@given(st.sampled_from(sorted(TREE)), VALUES)
-def test_any_section_is_taken_or_named(section, value):
-    check_params(TREE | {section: value})
-
-
-@few
-@given(st.data())
-def test_any_leaf_is_taken_or_named(data):
-    section = data.draw(st.sampled_from([key for key, of in TREE.items() if isinstance(of, dict)]))
-    leaf = data.draw(st.sampled_from(sorted(TREE[section])))
-    check_params(TREE | {section: TREE[section] | {leaf: data.draw(VALUES)}})
-
-
-def check_params(tree):
     try:
         taken = params.validated(tree)
     except params.ParamsError as error:

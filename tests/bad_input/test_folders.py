@@ -10,7 +10,7 @@ from srcnn.command.cli import main
 from tests import optional
 from tests.bad_input.pictures import BROKEN, WHOLE
 from tests.models import model_file
-from tests.pictures import png
+from tests.support.pictures import png
 
 PNG = WHOLE["png rgb"]
 
@@ -73,37 +73,20 @@ names = {"ids": lambda make: make.__name__}
 
 
 @pytest.mark.parametrize("make", FOLDERS, **names)
-def test_fetch_names_the_folder_or_the_file(project, make):
+def test_folders_without_a_picture_are_named(project, run, tmp_path, make):
     make()
-    changes = {"data.source": "folder", "data.path": "photos"}
-    outcome = project(fetch, "fetch", **changes)
+    outcome = project(fetch, "fetch", **{"data.source": "folder", "data.path": "photos"})
     assert outcome.is_one_error()
     assert "photos" in outcome.said or "a.png" in outcome.said
     assert not Path("data/raw").exists()
-
-
-@pytest.mark.parametrize("module", [check, evaluate], ids=["check", "evaluate"])
-@pytest.mark.parametrize("make", FOLDERS, **names)
-def test_test_sets_are_checked_before_any_work(project, make, module):
-    make()
-    name = None if module is check else "evaluate"
-    outcome = project(module, name, **{"evaluate.test_sets": {"S": "photos"}})
-    assert outcome.is_one_error("evaluate.test_sets.S", "photos")
-
-
-@pytest.mark.parametrize("make", [make for make in FOLDERS if make is not a_file], **names)
-def test_upscale_names_the_folder_or_the_file(run, tmp_path, make):
-    make()
-    model = str(model_file(tmp_path))
-    outcome = run(main, ["upscale", "photos", "-o", "large", "--model", model])
-    assert outcome.is_one_error("photos")
-
-
-def test_upscale_takes_a_picture_of_any_name(run, tmp_path):
-    a_file()
-    model = str(model_file(tmp_path))
-    outcome = run(main, ["upscale", "photos", "-o", "large", "--model", model])
-    assert (outcome.code, outcome.made) == (0, ["large/photos.png"])
+    for module, name in ((check, None), (evaluate, "evaluate")):
+        outcome = project(module, name, **{"evaluate.test_sets": {"S": "photos"}})
+        assert outcome.is_one_error("evaluate.test_sets.S", "photos")
+    outcome = run(main, ["upscale", "photos", "-o", "large", "--model", str(model_file(tmp_path))])
+    if make is a_file:  # a picture, whatever its name
+        assert (outcome.code, outcome.made) == (0, ["large/photos.png"])
+    else:
+        assert outcome.is_one_error("photos")
 
 
 @pytest.mark.parametrize("path", ["", " ", "\0", "x" * 5000, "~no-one/x", "a\nb", "photos/../.."])

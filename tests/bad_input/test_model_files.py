@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from pipeline.base.params import Degrade
+from pipeline.stage.sections import Degrade
 from srcnn.inference import SCALES, SuperResolver, UnusableModel
 from tests.models import model_file, resolver
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pipeline import fetch
-from pipeline.sources import raw
+from pipeline.data import raw
 from srcnn.command.cli import main
 from tests.bad_input.pictures import BROKEN, DAMAGED, PIXELS, WHOLE
 from tests.models import model_file

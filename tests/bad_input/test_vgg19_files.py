@@ -9,17 +9,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.base import params, stage
+from pipeline import stage
+from pipeline.stage import params
 from pipeline.training.loss import build_loss
 from srcnn.perceptual import vgg19
-from tests.pictures import params as project_params
+from tests.support.params import params_with
 
 CPU = torch.device("cpu")
 
 
 def build(file, layer="conv1_2"):
     """The loss that takes this file."""
-    tree = project_params().model_dump()
+    tree = params_with().model_dump()
     tree["loss"] |= {
         "vgg19_weights": file,
         "perceptual_weight": 0.01,

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from srcnn.mlflow_sqlite import bring_up_to_date
-from tests.small_project import branch_of
+from tests.support.params import branch_of
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = 900  # seconds for one command, on a busy machine; a test has its own limit

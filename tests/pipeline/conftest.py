@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import evaluate, plot, register
-from pipeline.base import paths
+from pipeline.stage import paths
 from pipeline.tracking.store import Store
 from tests.conftest import SURROUNDINGS
 from tests.pipeline.experiment import load_params, write_experiment

@@ -4,21 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from PIL import Image
 from safetensors.torch import save_file
 
-from pipeline.base import paths
-from pipeline.base.environment import Environment
-from pipeline.base.inputs import digest, params_of
-from pipeline.base.params import Params
-from pipeline.base.record import Degraded, Trained
+from pipeline.stage import paths
+from pipeline.stage.environment import Environment
+from pipeline.stage.inputs import digest, params_of
+from pipeline.stage.params import Params
+from pipeline.stage.record import Degraded, Trained
 from srcnn.imresize import downscale
 from srcnn.inference import SuperResolver
 from srcnn.networks import SRCNN
 from srcnn.pairs import Pairs, PairsWriter
+from tests.support.params import params_with
 
-PROJECT = Path(__file__).parents[2]
 SCALE = 2
 DATA_STAGES = ("fetch", "grayscale-and-degrade")
 RECORDS = {"train": paths.PIXEL.record, "finetune": paths.TUNED.record, "mix": paths.TRAINED}
@@ -28,13 +27,16 @@ ENVIRONMENT = Environment("cpu", "AVX2", "float32", torch.__version__, 1, 1, "ab
 
 def load_params(**evaluate: object) -> Params:
     """The project's parameters for the tiny network, with other values in section evaluate."""
-    tree = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
-    tree["degrade"]["scale"] = SCALE
-    tree["model"]["srcnn"] |= {"kernels": KERNELS, "channels": CHANNELS}
-    tree["machine"] |= {"device": "cpu", "threads": 1}
-    tree["train"]["patch_size"] = tree["finetune"]["patch_size"] = 24
-    tree["evaluate"] |= evaluate
-    return Params.model_validate(tree)
+    tiny = {
+        "degrade.scale": SCALE,
+        "model.srcnn.kernels": KERNELS,
+        "model.srcnn.channels": CHANNELS,
+        "machine.device": "cpu",
+        "machine.threads": 1,
+        "train.patch_size": 24,
+        "finetune.patch_size": 24,
+    }
+    return params_with(tiny | {f"evaluate.{name}": value for name, value in evaluate.items()})
 
 
 def picture(seed: int, height: int = 40, width: int = 48) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from pipeline.base import paths
+from pipeline.stage import paths
 from pipeline.tracking.store import STATE, Store
 
 

@@ -5,65 +5,45 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from pipeline import check, evaluate, fetch, finetune, grayscale_and_degrade, train
-from pipeline.base import params as parameters
-from pipeline.base import paths
-from pipeline.base.inputs import params_of
-from pipeline.base.params import Params
-from pipeline.base.record import Evaluated
-from pipeline.base.stage import StageError
-from tests import small_project
-from tests.pipeline.experiment import PROJECT, write_experiment
+from pipeline.stage import StageError, paths
+from pipeline.stage import params as parameters
+from pipeline.stage.inputs import params_of
+from pipeline.stage.params import Params
+from pipeline.stage.record import Evaluated
+from tests.pipeline.experiment import write_experiment
+from tests.support import small_project
+from tests.support.params import declare_stages, params_with, write_params
+from tests.support.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
 def in_project(project, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(project / "torch"))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    (project / "dvc.yaml").write_text((PROJECT / "dvc.yaml").read_text())
-
-
-def load(**changes: object) -> Params:
-    """The project's parameters with other values, as `loss__vgg19_weights=...`."""
-    tree = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
-    for name, value in changes.items():
-        section, key = name.split("__")
-        tree[section][key] = value
-    return Params.model_validate(tree)
+    declare_stages(project)
 
 
 def test_the_defaults_need_nothing():
-    check.main(load())
-    check.main(load(loss__perceptual_weight=0.01))
-
-
-def test_weights_that_cannot_be_had_are_found_in_seconds():
-    start = time.monotonic()
-    with pytest.raises(StageError, match=r"'imagenet': .*-S loss\.vgg19_weights=embedded$"):
-        check.main(load(loss__perceptual_weight=0.01, loss__vgg19_weights="imagenet"))
-    assert time.monotonic() - start < 30  # seconds, on a busy machine
-
-
-def test_a_folder_of_pictures_that_is_not_there_is_found():
-    with pytest.raises(StageError, match=r"data\.path is 'photos', but .* does not exist"):
-        check.main(load(data__source="folder", data__path="photos"))
+    check.main(params_with())
+    check.main(params_with({"loss.perceptual_weight": 0.01}))
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.01])
 def test_what_made_the_results_that_are_there_may_be_gone(weight):
-    params = load(
-        data__source="folder",
-        data__path="photos",
-        train__init="gone.safetensors",
-        loss__perceptual_weight=weight,
-        loss__vgg19_weights="gone.pth",
+    params = params_with(
+        {
+            "data.source": "folder",
+            "data.path": "photos",
+            "train.init": "gone.safetensors",
+            "loss.perceptual_weight": weight,
+            "loss.vgg19_weights": "gone.pth",
+        }
     )
     write_experiment(params=params)
     paths.RAW.mkdir()
@@ -82,26 +62,16 @@ def test_what_made_the_results_that_are_there_may_be_gone(weight):
         check.main(params)
 
 
-@pytest.fixture(scope="module")
-def fetched(tmp_path_factory):
-    """A small project with its data."""
-    folder = tmp_path_factory.mktemp("fetched")
-    small_project.make(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("DVC_ROOT", raising=False)
-        fetch.main(parameters.load())
-        grayscale_and_degrade.main(parameters.load())
-    return folder
-
-
 @pytest.fixture
-def with_data(project, fetched):
-    shutil.copytree(fetched, project, dirs_exist_ok=True)
+def with_data(project, whole_project):
+    """A small project after `grayscale-and-degrade`."""
+    shutil.copytree(whole_project, project, dirs_exist_ok=True)
+    for folder in ("models", "metrics"):
+        shutil.rmtree(project / folder)
 
 
 def changed(changes: dict[str, object]) -> Params:
-    small_project.write_params(Path(), small_project.PARAMS | changes)
+    write_params(Path(), small_project.PARAMS | changes)
     return parameters.load()
 
 
@@ -178,21 +148,21 @@ def test_an_experiment_that_dvc_would_lose_in_a_shallow_clone_is_stopped(project
     copy = project / "clone/.dvc/tmp/exps/standalone/tmp1"
     (copy / ".dvc").mkdir(parents=True)
     monkeypatch.chdir(project / "clone")
-    shutil.copy(PROJECT / "dvc.yaml", copy)
-    shutil.copy(PROJECT / "dvc.yaml", ".")
-    check.main(load())  # without --temp DVC loses nothing
+    declare_stages(copy)
+    declare_stages(Path())
+    check.main(params_with())  # without --temp DVC loses nothing
     monkeypatch.chdir(copy)
     with pytest.raises(StageError, match=r"shallow clone.*`git fetch --unshallow`"):
-        check.main(load())
+        check.main(params_with())
     git("-C", str(project / "clone"), "fetch", "-q", "--unshallow")
-    check.main(load())
+    check.main(params_with())
 
 
 @pytest.mark.usefixtures("with_data")
 def test_the_command_ends_with_the_error():
     changed({"data.path": "nowhere"})
     command = [sys.executable, "-m", "pipeline.check"]
-    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("ERROR: data.path is 'nowhere', but ")

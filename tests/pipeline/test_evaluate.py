@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.base import paths
-from pipeline.base.stage import StageError
 from pipeline.evaluate import main
+from pipeline.stage import StageError, paths
 from srcnn import packaged
 from srcnn.inference import SuperResolver
 from srcnn.pairs import Pairs
@@ -19,95 +18,99 @@ from tests.pipeline.experiment import load_params, picture, write_experiment, wr
 CLASSICAL = {measure: measure.make(Context()) for measure in (PSNR, SSIM, GMSD)}
 
 
-@pytest.fixture(autouse=True)
-def experiment(tmp_path, monkeypatch):
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.chdir(tmp_path)
-    Path(".dvc").mkdir()
-    write_experiment()
+def enter(folder, patch):
+    patch.delenv("DVC_ROOT", raising=False)
+    patch.chdir(folder)
 
 
-def evaluation():
-    return json.loads(paths.EVALUATION.read_text())
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """An experiment with its evaluation, by two test sets beside its test split."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    with pytest.MonkeyPatch.context() as patch:
+        enter(folder, patch)
+        Path(".dvc").mkdir()
+        write_experiment()
+        gray = picture(0, 45, 51)
+        write_picture(Path("sets/one/b.png"), gray)
+        write_picture(Path("sets/one/a.bmp"), np.stack([gray] * 3, axis=2))
+        write_picture(Path("sets/two/c.png"), picture(2))
+        for version in ("LR", "bicubic"):
+            write_picture(Path(f"sets/two/d_{version}.png"), picture(9))
+        write_picture(Path("sets/two/d_HR.png"), picture(9))
+        Path("sets/one/README.txt").write_text("not a picture")
+        main(load_params(test_sets=sets()))
+    return folder
 
 
-def per_image():
+def sets():
+    return {"One": "sets/one", "Two": str(Path("sets/two").resolve())}
+
+
+@pytest.fixture
+def results(evaluated, monkeypatch):
+    """The rows of per_image.csv and evaluation.json, in the experiment's folder."""
+    enter(evaluated, monkeypatch)
     with paths.PER_IMAGE.open(newline="") as file:
-        return list(csv.DictReader(file))
+        return list(csv.DictReader(file)), json.loads(paths.EVALUATION.read_text())
 
 
-def test_the_test_split_is_scored_and_no_other_picture():
-    main(load_params())
-
+def test_the_test_split_is_scored_and_the_summary_is_that_of_the_table(results):
+    rows, figures = results
+    rows = [row for row in rows if row["set"] == "test"]
     test = Pairs.open(paths.PAIRS).split("test")
     expected = list(score_pairs(SuperResolver.load(paths.WEIGHTS), test, CLASSICAL))
-    rows = per_image()
     assert [row["id"] for row in rows] == ["p2", "p3", "p4", "p5", "p6"]
-    assert {row["set"] for row in rows} == {"test"}
+    assert [row["source"][-1] for row in rows] == list("11223")
     for row, score in zip(rows, expected, strict=True):
         for name in ("psnr", "ssim", "gmsd"):
             assert float(row[name]) == pytest.approx(score.sr[name], abs=1e-6)
             assert float(row[f"{name}_bicubic"]) == pytest.approx(score.bicubic[name], abs=1e-6)
-
-
-def test_the_summary_is_that_of_the_table():
-    main(load_params())
-
-    rows, figures = per_image(), evaluation()
-    psnr, baseline = (
-        np.array([float(row[name]) for row in rows]) for name in ("psnr", "psnr_bicubic")
-    )
-    assert figures["psnr"] == pytest.approx(psnr.mean(), abs=2e-6)
-    assert figures["psnr_std"] == pytest.approx(psnr.std(ddof=1), abs=2e-6)
-    assert figures["psnr_bicubic"] == pytest.approx(baseline.mean(), abs=2e-6)
-    assert figures["psnr_gain"] == pytest.approx((psnr - baseline).mean(), abs=2e-6)
-    assert [row["source"] for row in rows] == [
-        "source1",
-        "source1",
-        "source2",
-        "source2",
-        "source3",
-    ]
-    gain = psnr - baseline
+    psnr, bicubic = ([float(row[name]) for row in rows] for name in ("psnr", "psnr_bicubic"))
+    gain = np.subtract(psnr, bicubic)
     by_source = np.mean([gain[:2].mean(), gain[2:4].mean(), gain[4]])
-    assert figures["psnr_source_gain"] == pytest.approx(by_source, abs=2e-6)
-    assert (figures["pictures"], figures["sources"]) == (5, 3)
+    wanted = {
+        "psnr": np.mean(psnr),
+        "psnr_std": np.std(psnr, ddof=1),
+        "psnr_bicubic": np.mean(bicubic),
+        "psnr_gain": gain.mean(),
+        "psnr_source_gain": by_source,
+        "pictures": 5,
+        "sources": 3,
+    }
+    assert {name: figures[name] for name in wanted} == pytest.approx(wanted, abs=2e-6)
 
 
-def test_dvcs_tables_show_a_few_numbers_in_the_digits_that_count():
-    write_picture(Path("sets/one/a.png"), picture(2, 41, 49))
-    main(load_params(test_sets={"One": "sets/one"}))
-
+def test_dvcs_tables_show_a_few_numbers_in_the_digits_that_count(results):
+    _, figures = results
     summary = json.loads(paths.SUMMARY.read_text())
     measures = ["psnr_gain", "psnr", "ssim", "gmsd", "vgg19"]
-    assert list(summary) == [*measures, *(f"One_{name}" for name in measures)]
-    of_set = evaluation()["test_sets"]["One"]
-    assert summary["One_psnr"] == round(of_set["psnr"], 2)
-    assert summary["One_ssim"] == round(of_set["ssim"], 4)
-    assert summary["psnr_gain"] == round(evaluation()["psnr_gain"], 2)
+    assert list(summary) == [f"{of}{name}" for of in ("", "One_", "Two_") for name in measures]
+    assert summary["One_psnr"] == round(figures["test_sets"]["One"]["psnr"], 2)
+    assert summary["One_ssim"] == round(figures["test_sets"]["One"]["ssim"], 4)
+    assert summary["psnr_gain"] == round(figures["psnr_gain"], 2)
 
 
-def test_the_figures_say_what_they_are_figures_of():
-    main(load_params())
-
-    figures = evaluation()
+def test_the_figures_say_what_they_are_figures_of(results):
+    _, figures = results
     assert figures["scale"] == figures["shave"] == 2
     assert figures["luma"] == figures["model_luma"] == "full"
     # 3x3 kernels from 1 to 4 maps, 1x1 from 4 to 3, 3x3 from 3 to 1; and 4 + 3 + 1 biases.
     assert figures["macs_per_pixel"] == 36 + 12 + 27
     assert figures["parameters"] == 36 + 12 + 27 + 8
-    assert figures["test_sets"] == {}
+    speed = json.loads(paths.SPEED.read_text())
+    assert speed["megapixels_per_second"] > 0
+    assert (speed["device"], speed["threads"]) == ("cpu", 1)
 
 
-def test_validation_pictures_are_judged_as_many_as_the_training_looked_at():
+def test_validation_pictures_are_measured_as_many_as_the_training_looked_at(results):
+    rows, figures = results
     pairs = Pairs.open(paths.PAIRS)
     mine, standard = map(SuperResolver.load, (paths.WEIGHTS, packaged.file("packaged:x2")))
     functions = CLASSICAL | {VGG19: VGG19.make(Context())}
     (score,) = score_pairs(mine, pairs.split("val"), functions)
     (other,) = score_pairs(standard, pairs.split("val"), CLASSICAL)
-    main(load_params())
-
-    assert evaluation()["validation"] == {
+    assert figures["validation"] == {
         "pictures": 1,
         "psnr_bicubic": pytest.approx(score.bicubic["psnr"], abs=1e-6),
         "psnr_over_packaged": pytest.approx(score.sr["psnr"] - other.sr["psnr"], abs=1e-6),
@@ -115,47 +118,18 @@ def test_validation_pictures_are_judged_as_many_as_the_training_looked_at():
         "vgg19": pytest.approx(score.sr["vgg19"], abs=1e-5),
         "lpips": None,
     }
-    assert "p1" not in {row["id"] for row in per_image()}
+    assert "p1" not in {row["id"] for row in rows}
 
 
-def test_every_scored_picture_is_identified_by_its_pixels():
-    write_picture(Path("sets/one/a.png"), picture(2, 41, 49))
-    write_picture(Path("sets/two/b.png"), picture(2, 40, 48))
-    main(load_params(test_sets={"One": "sets/one", "Two": "sets/two"}))
-
-    digests = {row["id"]: row["pixels"] for row in per_image()}
-    assert digests["p2"] == digests["b.png"]
-    assert len(set(digests.values())) == 6
-
-
-def test_the_same_experiment_gives_the_same_files_and_speed_is_kept_apart():
-    main(load_params())
-    first = paths.EVALUATION.read_bytes(), paths.PER_IMAGE.read_bytes()
-    main(load_params())
-
-    assert (paths.EVALUATION.read_bytes(), paths.PER_IMAGE.read_bytes()) == first
-    speed = json.loads(paths.SPEED.read_text())
-    assert speed["megapixels_per_second"] > 0
-    assert (speed["device"], speed["threads"]) == ("cpu", 1)
-
-
-def test_test_sets_are_scored_in_studio_luma_beside_the_test_split():
-    gray = picture(0, 45, 51)
-    write_picture(Path("sets/one/b.png"), gray)
-    write_picture(Path("sets/one/a.bmp"), np.stack([gray] * 3, axis=2))
-    write_picture(Path("sets/two/c.png"), picture(9))
-    Path("sets/one/README.txt").write_text("not a picture")
-
-    main(load_params(test_sets={"One": "sets/one", "Two": str(Path("sets/two").resolve())}))
-
-    rows, figures = per_image(), evaluation()
-    assert [(row["set"], row["id"]) for row in rows[5:]] == [
-        ("One", "a.bmp"),
-        ("One", "b.png"),
-        ("Two", "c.png"),
+def test_test_sets_are_scored_in_studio_luma_beside_the_test_split(results):
+    rows, figures = results
+    assert [(row["set"], row["id"], row["luma"]) for row in rows[5:]] == [
+        ("One", "a.bmp", "studio"),
+        ("One", "b.png", "full"),
+        ("Two", "c.png", "full"),
+        ("Two", "d_HR.png", "full"),  # not what was made of it
     ]
     # The same errors are larger in a gray picture, which is scored as it is.
-    assert [row["luma"] for row in rows[4:]] == ["full", "studio", "full", "full"]
     lost = [float(rows[5][name]) - float(rows[6][name]) for name in ("psnr", "psnr_bicubic")]
     assert lost == pytest.approx([20 * math.log10(255 / 219)] * 2, abs=0.05)
     one, two = figures["test_sets"]["One"], figures["test_sets"]["Two"]
@@ -163,58 +137,41 @@ def test_test_sets_are_scored_in_studio_luma_beside_the_test_split():
     assert one["luma_note"] == "1 of 2 pictures are gray and scored as they are, in full luma"
     assert (two["luma"], "luma_note" in two) == ("full", False)
     assert two["psnr_source_gain_ci95"] is None
-    assert set(two) < set(figures)
-    # The test split's own figures do not change with the sets scored beside it.
-    main(load_params())
-    assert evaluation()["psnr"] == figures["psnr"]
+    # Every scored picture is identified by its pixels.
+    digests = {row["id"]: row["pixels"] for row in rows}
+    assert digests["p2"] == digests["c.png"]
+    assert len(set(digests.values())) == 8
 
 
-def test_of_pictures_beside_their_lr_the_hr_alone_is_scored(capsys):
-    for seed, version in enumerate(("HR", "LR", "bicubic", "nearest")):
-        write_picture(Path(f"set/img_001_SRF_4_{version}.png"), picture(seed))
-
-    main(load_params(test_sets={"S": "set"}))
-
-    assert [row["id"] for row in per_image() if row["set"] == "S"] == ["img_001_SRF_4_HR.png"]
-    assert "evaluate.test_sets.S: left out 3 of 4 pictures" in capsys.readouterr().out
+def test_the_same_experiment_gives_the_same_files(results):
+    files = paths.EVALUATION, paths.PER_IMAGE
+    first = [file.read_bytes() for file in files]
+    main(load_params(test_sets=sets()))
+    assert [file.read_bytes() for file in files] == first
 
 
 @pytest.mark.parametrize(
-    ("folder", "message"),
+    ("name", "folder", "message"),
     [
-        ("nowhere", "does not exist"),
-        ("params.txt", "is not a folder"),
-        ("empty", "holds no picture"),
-        ("damaged", r"bad\.png cannot be read"),
-        ("named", r"'a\\nb\.png' cannot be used: its name has a line break"),
-        ("small", r"tiny\.png is 40x15.*at least 15x15"),
+        ("Mine", "nowhere", "does not exist"),
+        ("Mine", "params.txt", "is not a folder"),
+        ("Mine", "empty", "holds no picture"),
+        ("Mine", "damaged", r"bad\.png cannot be read"),
+        ("Mine", "named", r"'a\\nb\.png' cannot be used: its name has a line break"),
+        ("Mine", "small", r"tiny\.png is 40x15.*at least 15x15"),
+        ("test", "small", "held-out"),
     ],
 )
-def test_a_wrong_test_set_stops_before_anything_is_scored(folder, message):
+def test_a_wrong_test_set_stops_before_anything_is_looked_at(
+    tmp_path, monkeypatch, name, folder, message
+):
+    enter(tmp_path, monkeypatch)
     Path("params.txt").write_text("")
     Path("empty").mkdir()
     Path("damaged").mkdir()
     Path("damaged/bad.png").write_bytes(b"\x89PNG and no more")
     write_picture(Path("named/a\nb.png"), picture(0, 40, 40))
     write_picture(Path("small/tiny.png"), picture(0, 15, 40))
-
     with pytest.raises(StageError, match=message) as error:
-        main(load_params(test_sets={"Mine": folder}))
-
-    assert "evaluate.test_sets.Mine" in str(error.value)
-    assert not paths.PER_IMAGE.exists()
-
-
-def test_a_test_set_cannot_take_the_name_of_the_test_split():
-    write_picture(Path("set/a.png"), picture(0))
-
-    with pytest.raises(StageError, match=r"test_sets\.test.*held-out"):
-        main(load_params(test_sets={"test": "set"}))
-
-
-@pytest.mark.parametrize("missing", [paths.WEIGHTS, paths.PAIRS / "index.csv"])
-def test_what_is_missing_is_named(missing):
-    missing.unlink()
-
-    with pytest.raises(StageError, match=missing.name.split(".")[0]):
-        main(load_params())
+        main(load_params(test_sets={name: folder}))
+    assert f"evaluate.test_sets.{name}" in str(error.value)

@@ -10,12 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline import fetch, finetune, grayscale_and_degrade, mix, train
-from pipeline.base import paths, stage
-from pipeline.base.record import Trained
-from pipeline.tracking import live
+from pipeline import finetune, mix, stage, train
+from pipeline.stage import paths
+from pipeline.stage.record import Trained
 from pipeline.training.checkpoints import Checkpoints
-from tests import small_project
+from tests.support import small_project
+from tests.support.params import write_params
+from tests.support.paths import ROOT
 
 PERCEPTUAL = {
     "loss.perceptual_weight": 0.1,
@@ -26,51 +27,30 @@ PERCEPTUAL = {
 CONTROL = {"finetune.control": True}
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A small project after `train`."""
-    folder = tmp_path_factory.mktemp("trained")
-    small_project.make(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        enter(folder, patch)
-        for main in (fetch.main, grayscale_and_degrade.main, train.main):
-            stage.run(main)
-    return folder
-
-
 @pytest.fixture
-def project(trained, tmp_path, monkeypatch):
-    """A copy of it, in the current folder."""
-    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
-    enter(tmp_path, monkeypatch)
+def project(whole_project, tmp_path, monkeypatch):
+    """A small project after `train`, in the current folder."""
+    shutil.copytree(whole_project, tmp_path, dirs_exist_ok=True)
+    small_project.enter(tmp_path, monkeypatch)
+    for path in (*paths.TUNED.results, paths.TUNED.record, paths.WEIGHTS, paths.TRAINED):
+        path.unlink()
     return tmp_path
-
-
-def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    patch.chdir(folder)
-    patch.delenv("DVC_ROOT", raising=False)
-    patch.setattr(live._Reporter, "start", lambda self: None)
-    patch.setattr(live._Reporter, "join", lambda self, timeout: None)
 
 
 def tune(changes: dict[str, object]) -> list[bytes]:
     """Run `finetune` with other parameters, by their dotted names; its results."""
-    small_project.write_params(Path(), small_project.PARAMS | changes)
+    write_params(Path(), small_project.PARAMS | changes)
     stage.run(finetune.main)
     return [path.read_bytes() for path in paths.TUNED.results]
 
 
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return load_file(path)
-
-
 def test_without_further_terms_the_network_is_passed_on_bit_for_bit_and_without_pytorch(project):
     code = (
-        "import sys; from pipeline import finetune; from pipeline.base import stage\n"
+        "import sys; from pipeline import finetune, stage\n"
         "stage.run(finetune.main); print('torch' in sys.modules)"
     )
     command = [sys.executable, "-c", code]
-    environment = {"PYTHONPATH": str(small_project.ROOT)}
+    environment = {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
     for passed_on, of_train in zip(paths.TUNED.results, paths.PIXEL.results, strict=True):
@@ -139,19 +119,19 @@ def test_the_control_makes_the_same_further_steps_by_the_pixel_loss(project):
 
 
 def test_with_no_steps_of_train_all_of_them_are_those_of_finetune(project):
-    small_project.write_params(project, small_project.PARAMS | {"train.steps": 0})
+    write_params(project, small_project.PARAMS | {"train.steps": 0})
     stage.run(train.main)
     assert list(pd.read_csv(paths.PIXEL.curve)["step"]) == [0]
     tune(CONTROL | {"train.steps": 0})
     assert list(pd.read_csv(paths.TRAINING_CURVE)["step"]) == [0, 2, 4]
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("share", [0.5, 1.0])
 def test_mix_is_the_mean_of_both_networks_weights_by_their_shares(project, share):
     tuned = tune(CONTROL | {"finetune.mix": share})[0]
     stage.run(mix.main, "mix")
-    first, last = weights(paths.PIXEL.weights), weights(paths.TUNED.weights)
-    for name, mixed in weights(paths.WEIGHTS).items():
+    first, last = load_file(paths.PIXEL.weights), load_file(paths.TUNED.weights)
+    for name, mixed in load_file(paths.WEIGHTS).items():
         torch.testing.assert_close(mixed, (1 - share) * first[name] + share * last[name])
     assert any((first[name] != last[name]).any() for name in first)
     if share == 1:

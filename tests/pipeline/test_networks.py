@@ -5,10 +5,11 @@ import json
 import pytest
 
 from pipeline import register
-from pipeline.base import params, paths
+from pipeline.stage import params, paths
 from srcnn import model_files
 from srcnn.networks import NETWORKS
-from tests import small_project
+from tests.support import small_project
+from tests.support.params import write_params
 
 SMALL = {
     "model.fsrcnn.d": 6,
@@ -26,7 +27,7 @@ def test_a_network_goes_through_all_stages(project, tmp_path, monkeypatch, name)
     small_project.make(folder)
     (tmp_path / "mlflow.db").rename(folder / "mlflow.db")
     monkeypatch.chdir(folder)
-    small_project.write_params(folder, small_project.PARAMS | SMALL | {"model.name": name})
+    write_params(folder, small_project.PARAMS | SMALL | {"model.name": name})
     small_project.run_stages()
     register.main(params.load())
     model = model_files.load("models:/srcnn@champion").resolver

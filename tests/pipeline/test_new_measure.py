@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 
 from pipeline import evaluate, plot, register
-from pipeline.base import paths
 from pipeline.compare import __main__ as compare
 from pipeline.compare import tradeoff
+from pipeline.stage import paths
 from pipeline.tracking.store import Store
 from srcnn.scoring.measures import MEASURES, Function, Measure
 from srcnn.scoring.scores import read_scores

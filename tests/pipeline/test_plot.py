@@ -8,42 +8,58 @@ from matplotlib.text import Text
 from PIL import Image
 
 from pipeline import evaluate, plot
-from pipeline.base import paths
-from pipeline.base.stage import StageError
+from pipeline.stage import paths
 from srcnn.inference import SuperResolver, bicubic
 from srcnn.pairs import Pairs
-from tests.pipeline.experiment import PROJECT, load_params, write_experiment
+from srcnn.scoring.measures import MEASURES
+from tests.pipeline.experiment import load_params, write_experiment
+from tests.support.paths import ROOT
 from tools import plots_page
 
 FIGURES = ["curves.png", "gain_histogram.png", "reconstructions.png", "snapshots.png"]
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
+def run(tmp_path, monkeypatch):
+    """Make an experiment with so many test pictures, evaluate and plot it."""
     monkeypatch.chdir(tmp_path)
+    for learned in ("vgg19", "lpips"):  # which no figure shows
+        monkeypatch.delitem(MEASURES, learned)
+
+    def run(test_pictures=5, params=None):
+        params = params or load_params()
+        write_experiment(test_pictures, params)
+        evaluate.main(params)
+        plot.main(params)
+
+    return run
 
 
-def run(test_pictures=5):
-    write_experiment(test_pictures)
-    evaluate.main(load_params())
-    plot.main(load_params())
+@pytest.fixture
+def drawn(monkeypatch):
+    """What each figure is drawn of, in place of the figures."""
+    drawn = {}
+    for name in ("curves", "gain_histogram", "reconstructions", "snapshots"):
+        monkeypatch.setattr(
+            plot.figures, name, lambda *of, name=name, **_: drawn.update({name: of})
+        )
+    monkeypatch.setattr(plot.figures, "png", lambda _: b"")
+    return drawn
 
 
 def contents():
     return {file.name: file.read_bytes() for file in sorted(paths.FIGURES.iterdir())}
 
 
-def test_every_figure_is_drawn_and_each_time_the_same(workspace):
+def test_every_figure_is_drawn_and_each_time_the_same(run):
     run()
     first = contents()
     (paths.FIGURES / "old.png").touch()
     plot.main(load_params())
-
     assert list(first) == FIGURES
     assert contents() == first
     for content in first.values():
-        image = Image.open(io.BytesIO(content))
-        assert min(image.size) > 250
+        assert min(Image.open(io.BytesIO(content)).size) > 250
         assert len(content) < 1e6
 
 
@@ -51,19 +67,9 @@ def test_every_figure_is_drawn_and_each_time_the_same(workspace):
     ("test_pictures", "expected"),
     [(1, ["best"]), (2, ["best", "worst"]), (5, ["best", "median", "worst"])],
 )
-def test_examples_are_the_best_the_median_and_the_worst(
-    workspace, monkeypatch, test_pictures, expected
-):
-    shown = []
-    draw = plot.figures.reconstructions
-
-    def remember(examples, *arguments):
-        shown.extend(examples)
-        return draw(examples, *arguments)
-
-    monkeypatch.setattr(plot.figures, "reconstructions", remember)
+def test_examples_are_the_best_the_median_and_the_worst(run, drawn, test_pictures, expected):
     run(test_pictures)
-
+    shown = drawn["reconstructions"][0]
     with paths.PER_IMAGE.open(newline="") as file:
         gains = {
             row["id"]: float(row["psnr"]) - float(row["psnr_bicubic"])
@@ -77,32 +83,29 @@ def test_examples_are_the_best_the_median_and_the_worst(
 
 
 @pytest.mark.parametrize(("test_pictures", "shown"), [(5, 5), (23, 12)])
-def test_some_test_pictures_are_kept_for_comparisons(workspace, test_pictures, shown):
+def test_some_test_pictures_are_kept_for_comparisons(run, drawn, test_pictures, shown):
     run(test_pictures)
-
     index = json.loads((paths.RECONSTRUCTIONS / "index.json").read_text())
     ids = [entry["id"] for entry in index]
     everything = sorted(f"p{i + 2}" for i in range(test_pictures))
     assert ids == [everything[k * test_pictures // shown] for k in range(shown)]
-    test = Pairs.open(paths.PAIRS).split("test")
+    test, resolver = Pairs.open(paths.PAIRS).split("test"), SuperResolver.load(paths.WEIGHTS)
     for entry in index:
         i = test.ids.index(entry["id"])
-        kept = {kind: reconstruction(entry, kind) for kind in ("lr", "bicubic", "sr", "hr")}
-        assert np.array_equal(kept["lr"], test.lr(i))
-        assert np.array_equal(kept["hr"], test.hr(i))
-        assert np.array_equal(kept["bicubic"], bicubic(test.lr(i), test.scale))
-        assert np.array_equal(kept["sr"], SuperResolver.load(paths.WEIGHTS)(test.lr(i)))
+        lr = test.lr(i)
+        kinds = {"lr": lr, "bicubic": bicubic(lr, test.scale), "sr": resolver(lr), "hr": test.hr(i)}
+        for kind, wanted in kinds.items():
+            np.testing.assert_array_equal(reconstruction(entry, kind), wanted)
         assert entry["whole"]
 
 
-def test_of_a_large_picture_the_middle_is_kept(workspace, monkeypatch):
+def test_of_a_large_picture_the_middle_is_kept(run, drawn, monkeypatch):
     monkeypatch.setattr(plot, "_LARGEST_SIDE", 21)  # ten LR pixels
     run(1)
-
     (entry,) = json.loads((paths.RECONSTRUCTIONS / "index.json").read_text())
     test = Pairs.open(paths.PAIRS).split("test")
-    assert np.array_equal(reconstruction(entry, "lr"), test.lr(0)[5:15, 7:17])
-    assert np.array_equal(reconstruction(entry, "hr"), test.hr(0)[10:30, 14:34])
+    np.testing.assert_array_equal(reconstruction(entry, "lr"), test.lr(0)[5:15, 7:17])
+    np.testing.assert_array_equal(reconstruction(entry, "hr"), test.hr(0)[10:30, 14:34])
     assert reconstruction(entry, "sr").shape == (20, 20)
     assert not entry["whole"]
 
@@ -111,36 +114,22 @@ def reconstruction(entry, kind):
     return np.asarray(Image.open(paths.RECONSTRUCTIONS / f"{entry['file']}-{kind}.png"))
 
 
-def test_what_is_missing_is_named(workspace):
-    run()
-    paths.PER_IMAGE.unlink()
-
-    with pytest.raises(StageError, match=r"per_image\.csv"):
-        plot.main(load_params())
+def test_every_figure_says_what_the_network_was_trained_with(run, monkeypatch):
+    params = load_params()
+    loss = params.loss.model_copy(update={"perceptual_weight": 0.01, "vgg19_weights": "random"})
+    figures = []
+    monkeypatch.setattr(plot.figures, "png", lambda figure: figures.append(figure) or b"")
+    run(params=params.model_copy(update={"loss": loss}))
+    assert len(figures) == len(FIGURES)
+    for figure in figures:
+        written = " ".join(text.get_text() for text in figure.findobj(Text))
+        assert "Loss: mse + 0.01 random (untrained) VGG19" in written
 
 
 def test_the_page_of_dvc_plots_is_up_to_date_and_needs_no_network():
-    page = (PROJECT / plots_page.PAGE).read_text(encoding="utf-8")
-
+    page = (ROOT / plots_page.PAGE).read_text(encoding="utf-8")
     assert page == plots_page.page()
     # What DVC replaces stands there once; {scripts} would bring its links to a server.
     assert page.count("{plot_divs}") == 1
     assert "{scripts}" not in page
     assert "<script src" not in page
-
-
-def test_every_figure_says_what_the_network_was_trained_with(workspace, monkeypatch):
-    params = load_params()
-    loss = params.loss.model_copy(update={"perceptual_weight": 0.01, "vgg19_weights": "random"})
-    params = params.model_copy(update={"loss": loss})
-    write_experiment(params=params)
-    evaluate.main(params)
-    drawn = []
-    png = plot.figures.png
-    monkeypatch.setattr(plot.figures, "png", lambda figure: drawn.append(figure) or png(figure))
-    plot.main(params)
-
-    assert len(drawn) == len(FIGURES)
-    for figure in drawn:
-        written = " ".join(text.get_text() for text in figure.findobj(Text))
-        assert "Loss: mse + 0.01 random (untrained) VGG19" in written

@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser import chromium
-from tests.pipeline.experiment import PROJECT
+from tests.support.paths import ROOT
 from tools import plots_page
 
 TRAINING, VALIDATION, BICUBIC = "#D55E00", "#0072B2", "#6E6E6E"
@@ -38,7 +38,7 @@ def chart(name, columns, experiments):
         y="dvc_inferred_y_value",
         title=name,
         template="curve",
-        template_dir=str(PROJECT / ".dvc/plots"),
+        template_dir=str(ROOT / ".dvc/plots"),
         anchors_y_definitions=[{"filename": SOURCE, "field": column} for column in columns],
     )
 
@@ -54,7 +54,7 @@ def show(browser, folder, width, experiments):
         ImageRenderer(shown, "figures/figure.png"),
     ]
     page = folder / "index.html"
-    render_html(renderers, page, PROJECT / plots_page.PAGE)
+    render_html(renderers, page, ROOT / plots_page.PAGE)
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.get(page.as_uri())

@@ -8,10 +8,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline import evaluate, plot, register
-from pipeline.base import paths, stage
-from pipeline.base.inputs import digest
-from pipeline.base.record import Evaluated, Trained
+from pipeline import evaluate, plot, register, stage
+from pipeline.stage import paths
+from pipeline.stage.inputs import digest
+from pipeline.stage.record import Evaluated, Trained
 from pipeline.tracking import live, owner, registry
 from pipeline.tracking.store import TRAINING_RUN
 from srcnn import model_files
@@ -122,8 +122,8 @@ def _evaluated_another_model():
         (_other_curve, "they differ in metrics/training.csv"),
         (_evaluated_with_another_seed, "they differ in seed"),
         (_evaluated_another_model, "they differ in models/srcnn.safetensors"),
-        (lambda: paths.TRAINED.write_text("{}"), "training.json cannot be read"),
-        (lambda: paths.EVALUATED.unlink(), "provenance.json cannot be read"),
+        (lambda: paths.TRAINED.write_text("{}"), "training.json is damaged"),
+        (lambda: paths.EVALUATED.unlink(), "provenance.json is missing"),
     ],
 )
 def test_results_that_do_not_belong_together_are_refused(experiment, mix, message):

@@ -2,19 +2,18 @@
 
 import shutil
 import socket
-import threading
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from pipeline import register, train
-from pipeline.base import stage
+from pipeline import register, stage, train
 from pipeline.compare import __main__ as compare
 from pipeline.compare import tradeoff
 from pipeline.tracking import live
 from srcnn.command import cli
-from tests import small_project
+from tests.conftest import SURROUNDINGS
+from tests.support import small_project
 
 PLANTED = {
     "MLFLOW_TRACKING_USERNAME": "ann",  # no secret: MLflow records who made a model
@@ -26,37 +25,19 @@ PLANTED = {
 }
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory, empty_store):
-    """A project with all results but those of register, made with credentials about."""
-    folder = tmp_path_factory.mktemp("made")
-    small_project.make(folder)
-    shutil.copy(empty_store, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        surround(patch, folder)
-        small_project.run_stages()
-        for reporting in threading.enumerate():
-            if reporting.name == "mlflow":
-                reporting.join()  # else it may write while tests copy the folder
-    return folder
-
-
 @pytest.fixture
-def environment(made, tmp_path, monkeypatch):
-    """A copy of it, in the current folder, and credentials in the environment."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    surround(monkeypatch, tmp_path)
-    return monkeypatch
-
-
-def surround(patch, folder):
-    patch.chdir(folder)
-    for name in ("DVC_ROOT", "DVC_EXP_NAME", "MLFLOW_TRACKING_URI"):
-        patch.delenv(name, raising=False)
+def environment(whole_project, empty_store, tmp_path, monkeypatch):
+    """A whole project in the current folder, and credentials in the environment."""
+    shutil.copytree(whole_project, tmp_path, dirs_exist_ok=True)
+    shutil.copy(empty_store, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in SURROUNDINGS:
+        monkeypatch.delenv(name, raising=False)
     for name, value in PLANTED.items():
-        patch.setenv(name, value)
-    patch.setattr(register, "_PAUSES", ())
-    patch.setattr(live, "GRACE", 1.0)
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(register, "_PAUSES", ())
+    monkeypatch.setattr(live, "GRACE", 1.0)
+    return monkeypatch
 
 
 def check(folder, *texts):
@@ -85,6 +66,7 @@ def everything():
 
 
 def test_nothing_planted_is_in_a_store_of_ones_own(environment, tmp_path, capfd, caplog):
+    small_project.run_stages()
     everything()
     said = capfd.readouterr()
     assert "champion version 1" in said.out
@@ -95,13 +77,10 @@ def test_nothing_planted_is_in_a_store_of_ones_own(environment, tmp_path, capfd,
 @pytest.mark.parametrize(
     "uri",
     [
-        "http://pl4nted-user:pl4nted-word@127.0.0.1:{port}",
         "http://pl4nted-token@127.0.0.1:{port}",
         "http://pl4nted%40user:pl4nted%2Fword@127.0.0.1:{port}/sub",
         "http://127.0.0.1:{port}?password=pl4nted-word",
-        "postgresql://pl4nted-user:pl4nted-word@127.0.0.1:{port}/db",
         "mysql+nodriver://pl4nted-user:pl4nted/word@127.0.0.1:{port}/db",
-        "pl4nted-user:pl4nted-word@127.0.0.1:{port}",
         "nothing://pl4nted-user:pl4nted-word@127.0.0.1:{port}",
     ],
 )

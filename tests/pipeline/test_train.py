@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,29 +10,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline import fetch, grayscale_and_degrade, train
-from pipeline.base import paths, stage
-from pipeline.base.record import Trained
-from pipeline.tracking import live
-from tests import small_project
+from pipeline import stage, train
+from pipeline.stage import paths
+from pipeline.stage.record import Trained
+from tests.support import small_project
+from tests.support.params import write_params
+from tests.support.paths import ROOT
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def project(whole_project, tmp_path, monkeypatch):
     """A small project, ready to be trained, whose parameters are committed."""
-    small_project.make(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.setattr(live._Reporter, "start", lambda self: None)
-    monkeypatch.setattr(live._Reporter, "join", lambda self, timeout: None)
+    shutil.copytree(whole_project, tmp_path, dirs_exist_ok=True)
+    small_project.enter(tmp_path, monkeypatch)
     for command in (
         ("init", "-q"),
         ("add", "params.yaml"),
         ("-c", "user.name=T", "-c", "user.email=t@e", "commit", "-qm", "x"),
     ):
         subprocess.run(["git", *command], check=True)
-    stage.run(fetch.main)
-    stage.run(grayscale_and_degrade.main)
     return tmp_path
 
 
@@ -61,11 +58,11 @@ def test_the_record_holds_what_was_in_force(project, monkeypatch):
 
 
 def test_fewer_threads_than_asked_for_are_told_before_the_first_step(project):
-    small_project.write_params(project, small_project.PARAMS | {"machine.threads": 2})
-    for module in ("train", "evaluate", "plot"):
+    write_params(project, small_project.PARAMS | {"machine.threads": 2})
+    for module in ("train", "plot"):
         ended = subprocess.run(
             [sys.executable, "-m", f"pipeline.{module}"],
-            env=os.environ | {"OMP_THREAD_LIMIT": "1", "PYTHONPATH": str(small_project.ROOT)},
+            env=os.environ | {"OMP_THREAD_LIMIT": "1", "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             check=False,

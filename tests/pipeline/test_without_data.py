@@ -3,10 +3,10 @@
 import pytest
 
 from pipeline import evaluate, grayscale_and_degrade, plot, register, train
-from pipeline.base.stage import StageError
 from pipeline.compare import __main__ as compare
 from pipeline.compare import tradeoff
-from tests.pictures import declare_stages, params
+from pipeline.stage import StageError
+from tests.support.params import declare_stages, params_with
 
 STAGES = {
     "grayscale_and_degrade": grayscale_and_degrade.main,
@@ -15,7 +15,7 @@ STAGES = {
     "plot": plot.main,
     "register": register.main,
     "compare": lambda given: compare.main(given, [], None),
-    "tradeoff": lambda given: tradeoff.main(given, [], None),
+    "tradeoff": lambda given: tradeoff.main(given, None, None),
 }
 
 
@@ -25,5 +25,5 @@ def test_stage_without_data_is_one_error_with_the_way_on(project, name):
     (project / "mlflow.db").unlink()
     before = {path for path in project.rglob("*") if path.is_file()}
     with pytest.raises(StageError, match=r"`dvc repro` makes (it|one|what is missing)"):
-        STAGES[name](params())
+        STAGES[name](params_with())
     assert {path for path in project.rglob("*") if path.is_file()} == before

@@ -2,31 +2,22 @@
 
 import base64
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
-import pandas as pd
 
-from pipeline.base.paths import HELD_OUT
 from pipeline.compare import wording
-from pipeline.compare.experiments import Experiment, Reconstruction
-from pipeline.compare.results import Comparison
+from pipeline.compare.comparison import Comparison
+from pipeline.compare.runs import PublishedRun
+from pipeline.stage.paths import HELD_OUT
+from srcnn import figures
 from srcnn.scoring.measures import Measure
 from srcnn.scoring.scores import Score
-from srcnn.scoring.statistics import Difference
+from srcnn.scoring.significance import Difference
 
 _TEMPLATES = Path(__file__).parent
 
-# Columns of training.csv and their titles. Only those that have values are drawn.
-_LOSSES = {
-    "train_loss": "Loss, all terms",
-    "train_pixel": "Loss, pixel term",
-    "train_perceptual": "Loss, perceptual term without its weight",
-}
-_CHARTS = _LOSSES | {"val_psnr": "Validation PSNR in dB", "val_ssim": "Validation SSIM"}
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -41,10 +32,7 @@ def render(comparison: Comparison) -> str:
     )
     evaluation = comparison.a.results.evaluation
     return environment.get_template("page.html").render(
-        sides={
-            letter: _side(experiment)
-            for letter, experiment in (("A", comparison.a), ("B", comparison.b))
-        },
+        sides={letter: _side(run) for letter, run in comparison.sides.items()},
         scale=evaluation["scale"],
         luma=evaluation["luma"],
         shave=evaluation["shave"],
@@ -60,32 +48,29 @@ def render(comparison: Comparison) -> str:
         ],
         remarks=wording.remarks(comparison),
         parameters=comparison.parameters,
-        pictures=len(comparison.pictures),
         cropped=any(not a.whole for a, _ in comparison.pictures),
         data=_script_data(
             {
                 "names": {"A": comparison.a.name, "B": comparison.b.name},
-                "charts": _charts(comparison),
                 "pictures": _pictures(comparison),
             },
         ),
     )
 
 
-def _side(experiment: Experiment) -> dict[str, Any]:
-    tags = experiment.tags
-    version = tags.get("model.version")
-    commit = tags.get("mlflow.source.git.commit", "")[:10]
+def _side(run: PublishedRun) -> dict[str, Any]:
+    commit = run.tags.get("mlflow.source.git.commit", "")[:10]
     about = {
-        "MLflow run": experiment.run_id,
-        "Other names": ", ".join(experiment.other_names),
-        "Model version": version or "",
-        "Commit": commit + (" with changes" if tags.get("git.dirty") == "true" else ""),
+        "MLflow run": run.run_id,
+        "Other names": ", ".join(run.other_names),
+        "Model version": run.tags.get("model.version", ""),
+        "Commit": commit + (" with changes" if run.tags.get("git.dirty") == "true" else ""),
     }
     return {
-        "name": experiment.name,
-        "loss": wording.loss(experiment),
+        "name": run.name,
+        "loss": wording.loss(run),
         "about": {name: value for name, value in about.items() if value},
+        "curves": _curves(run),
     }
 
 
@@ -118,63 +103,26 @@ def _row(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _charts(comparison: Comparison) -> list[dict[str, Any]]:
-    curves = {"A": comparison.a.results.curve, "B": comparison.b.results.curve}
-    charts = []
-    for column, title in _CHARTS.items():
-        is_loss = column in _LOSSES
-        series = [
-            {"name": letter, "points": points, "smooth": _smooth(points) if is_loss else None}
-            for letter, curve in curves.items()
-            if (points := _points(curve, column))
-        ]
-        if not series or _repeats_pixel_term(column, curves.values()):
-            continue
-        baseline = curves["A"].get(f"{column}_bicubic", pd.Series(dtype=float)).dropna()
-        charts.append(
-            {
-                "title": f"{title}{_NO_BREAK}{'↓' if is_loss else '↑'}",
-                "log": is_loss,
-                "series": series,
-                "bicubic": float(baseline.iloc[-1]) if len(baseline) else None,
-            }
-        )
-    return charts
-
-
-def _repeats_pixel_term(column: str, curves: Iterable[pd.DataFrame]) -> bool:
-    """Whether the total loss of both is nothing but the pixel term."""
-    return column == "train_loss" and all(c["train_loss"].equals(c["train_pixel"]) for c in curves)
-
-
-def _points(curve: pd.DataFrame, column: str) -> list[tuple[int, float]]:
-    if column not in curve:
-        return []
-    there = curve[np.isfinite(curve[column])]
-    return [
-        (int(step), float(f"{value:.6g}"))
-        for step, value in zip(there["step"], there[column], strict=True)
-    ]
-
-
-def _smooth(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Running mean over a twentieth of the curve."""
-    values = pd.Series([value for _, value in points])
-    means = values.rolling(2 * (len(points) // 40) + 1, center=True, min_periods=1).mean()
-    return [(step, float(f"{mean:.6g}")) for (step, _), mean in zip(points, means, strict=True)]
+def _curves(run: PublishedRun) -> str:
+    """The figure of the training curve, as a URI."""
+    evaluation = run.results.evaluation
+    columns = {str(name): of.to_numpy(float) for name, of in run.results.curve.items()}
+    kept = int(run.metrics["kept/step"])
+    figure = figures.curves(columns, kept, evaluation["luma"], evaluation["loss"])
+    return _uri(figures.svg(figure), "svg+xml")
 
 
 def _pictures(comparison: Comparison) -> list[dict[str, Any]]:
-    mine, other = (side.results.of_set(HELD_OUT) for side in (comparison.a, comparison.b))
+    mine, other = (run.results.of_set(HELD_OUT) for run in comparison.sides.values())
     return [
         {
             "id": a.id,
             "src": {
-                "LR": _uri(a, "lr"),
-                "bicubic": _uri(a, "bicubic"),
-                "A": _uri(a, "sr"),
-                "B": _uri(b, "sr"),
-                "HR": _uri(a, "hr"),
+                "LR": _uri(a.png["lr"]),
+                "bicubic": _uri(a.png["bicubic"]),
+                "A": _uri(a.png["sr"]),
+                "B": _uri(b.png["sr"]),
+                "HR": _uri(a.png["hr"]),
             },
             "measures": [
                 {
@@ -199,8 +147,8 @@ def _values(measure: Measure, a: Score, b: Score) -> dict[str, str]:
     }
 
 
-def _uri(picture: Reconstruction, kind: str) -> str:
-    return f"data:image/png;base64,{base64.b64encode(picture.png[kind]).decode('ascii')}"
+def _uri(image: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode('ascii')}"
 
 
 def _script_data(content: Any) -> str:

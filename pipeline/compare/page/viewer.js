@@ -1,4 +1,5 @@
 // Test pictures: a before/after stage and five panes that share one zoom and position.
+const DATA = JSON.parse(document.getElementById("data").textContent);
 const KINDS = ["LR", "bicubic", "A", "B", "HR"];
 const NAMES = { LR: "LR", bicubic: "Bicubic", A: `A: ${DATA.names.A}`, B: `B: ${DATA.names.B}`, HR: "HR" };
 const LARGEST_ZOOM = 16;
@@ -7,6 +8,13 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 const viewer = $("viewer"), stage = $("stage"), divider = $("divider");
 const view = { zoom: 1, x: 0, y: 0, split: 50, picture: 0 };
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
 
 // --- what is shown ---
 

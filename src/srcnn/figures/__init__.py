@@ -2,7 +2,7 @@
 
 from srcnn.figures.charts import curves, gain_histogram
 from srcnn.figures.sheets import Example, error_map, hardest_window, reconstructions, snapshots
-from srcnn.figures.style import png
+from srcnn.figures.style import png, svg
 from srcnn.figures.tradeoff import Point, tradeoff
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "png",
     "reconstructions",
     "snapshots",
+    "svg",
     "tradeoff",
 ]

@@ -110,7 +110,7 @@ def gain_histogram(
 
     Args:
         gains: PSNR of SR less PSNR of bicubic, dB, (pictures,).
-        mean: over the sources, see `srcnn.scoring.statistics`.
+        mean: over the sources, see `srcnn.scoring.significance`.
         interval: 95 % confidence interval of that mean; None if there is none.
         luma: the range that PSNR is measured in.
         scale: enlargement.

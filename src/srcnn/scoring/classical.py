@@ -55,6 +55,8 @@ def finite_psnr(a: np.ndarray, b: np.ndarray) -> float:
 
     They count as if one pixel were one gray level off, the highest PSNR that two different pictures
     of their size can have (96 dB at 256x256).
+
+    Args, Raises: see `psnr`.
     """
     return min(psnr(a, b), 10 * math.log10(_DATA_RANGE**2 * a.size))
 

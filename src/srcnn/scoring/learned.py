@@ -2,7 +2,7 @@
 
 Both see a luma as a screen shows it, black as 0 and white as 1, which the networks were trained on.
 Both are 0 for equal pictures. A network trained with a VGG19 loss is good at the VGG19 distance by
-construction; LPIPS looks through another network (AlexNet) and is the more independent judge.
+construction; LPIPS looks through another network (AlexNet) and is the more independent measure.
 """
 
 import hashlib
@@ -26,7 +26,8 @@ class VGGDistance:
     """Mean squared difference of VGG19's conv5_4 features, before activation.
 
     Args:
-        weights, seed, download: see `vgg19.load`.
+        weights: a file, "embedded" or "imagenet", see `vgg19.load`.
+        download: see there.
         device: where to compute.
 
     Attributes:
@@ -41,11 +42,10 @@ class VGGDistance:
     def __init__(
         self,
         weights: str | Path = "embedded",
-        seed: int = 0,
         download: bool = True,
         device: str | torch.device = "cpu",
     ) -> None:
-        self._loss = PerceptualLoss({"conv5_4": 1.0}, weights, seed, download=download).to(device)
+        self._loss = PerceptualLoss({"conv5_4": 1.0}, weights, download=download).to(device)
         self.weights = _described(weights)
         self._device = device
         # The last HR and its features: SR and then bicubic are measured against the same.
@@ -112,8 +112,8 @@ class LPIPS:
 
 
 def _described(weights: str | Path) -> str:
-    if weights in ("imagenet", "random"):
-        return str(weights)
+    if weights == "imagenet":
+        return "imagenet"
     path = embedded.FILE if weights == "embedded" else Path(weights)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -62,7 +62,7 @@ class Measure:
         higher_is_better: whether more of it is better.
         learned: whether it looks through a trained network, which takes time: it is taken of a
             sample where there are many pictures.
-        needs_original: whether it compares with the original; else it judges SR by itself.
+        needs_original: whether it compares with the original; else it is of SR by itself.
     """
 
     name: str
@@ -135,8 +135,8 @@ LPIPS = Measure("lpips", "LPIPS", _lpips, learned=True)
 MEASURES = {measure.name: measure for measure in (PSNR, SSIM, GMSD, VGG19, LPIPS)}
 """Every measure, by name, in the order in which they are shown."""
 
-JUDGES = (LPIPS, VGG19, GMSD)
-"""The judges of networks trained with a perceptual loss, the most trusted first.
+PERCEPTUAL = (LPIPS, VGG19, GMSD)
+"""The measures of networks trained with a perceptual loss, the most trusted first.
 
 PSNR and SSIM, which reward blur where detail is uncertain, are not among them. LPIPS looks through
 another network than the loss does; GMSD, which needs no network, punishes any displaced gradient.

@@ -21,7 +21,7 @@ from srcnn.pairs import Pairs
 from srcnn.scoring.classical import shave
 from srcnn.scoring.measures import MEASURES, Function, Measure
 from srcnn.scoring.scores import Score
-from srcnn.scoring.statistics import bootstrap_interval, source_means
+from srcnn.scoring.significance import bootstrap_interval, source_means
 
 _TEST_SET_LUMA = "studio"
 
@@ -147,10 +147,10 @@ def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
 
     For each measure `m`, over the pictures: the means `m`, `m_bicubic` and `m_gain`, as the
     literature gives them, and the standard deviations `m_std` and `m_gain_std` (divided by n - 1).
-    Over the sources, see `srcnn.scoring.statistics`: the mean `m_source_gain` and its 95 % interval
-    `m_source_gain_ci95` = [low, high]. Beside them the numbers of `pictures` and `sources`; for
-    learned measures, and others that were not taken of all, those that they were taken of,
-    `m_pictures` and `m_sources`, and only `m` = None if there are none.
+    Over the sources, see `srcnn.scoring.significance`: the mean `m_source_gain` and its 95 %
+    interval `m_source_gain_ci95` = [low, high]. Beside them the numbers of `pictures` and
+    `sources`; for learned measures, and others that were not taken of all, those that they were
+    taken of, `m_pictures` and `m_sources`, and only `m` = None if there are none.
     A gain is positive where SR is better than bicubic, for every measure. What one picture, or too
     few sources, cannot tell is None.
 
@@ -177,7 +177,7 @@ def _of_measure(measure: Measure, scores: Sequence[Score], seed: int) -> dict[st
     name = measure.name
     values = [score.sr[name] for score in scores]
     gains = np.array([score.gain(measure) for score in scores])
-    means = source_means(gains[:, None], [score.source for score in scores])
+    means = source_means(gains, [score.source for score in scores])
     interval = bootstrap_interval(means, seed)
     return {
         name: statistics.fmean(values),
@@ -186,7 +186,7 @@ def _of_measure(measure: Measure, scores: Sequence[Score], seed: int) -> dict[st
         f"{name}_gain": statistics.fmean(gains),
         f"{name}_gain_std": _deviation(gains),
         f"{name}_source_gain": float(means.mean()),
-        f"{name}_source_gain_ci95": None if interval is None else interval[:, 0].tolist(),
+        f"{name}_source_gain_ci95": interval and list(interval),
     }
 
 

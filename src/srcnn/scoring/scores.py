@@ -22,7 +22,7 @@ class Score:
         id: name of the picture.
         source: the source picture it was cut from; one source's pictures are not independent.
         luma: the range of the luma that was scored, "full" or "studio".
-        pixels: digest of the HR luma: equal only if size and pixels are; "" of older code.
+        pixels: digest of the HR luma: equal only if size and pixels are.
         sr: the measures of SR, by name.
         bicubic: those of bicubic.
     """
@@ -57,7 +57,7 @@ def write_scores(sets: Mapping[str, Sequence[Score]]) -> str:
 
 
 def read_scores(file: Path) -> dict[str, list[Score]]:
-    """The scores of each set, from what `write_scores` wrote now or in older code.
+    """The scores of each set, from what `write_scores` wrote.
 
     Raises:
         OSError, ValueError, LookupError, csv.Error: it is not there, or is not such a table.
@@ -71,6 +71,6 @@ def read_scores(file: Path) -> dict[str, list[Score]]:
                 {name: float(value) for name in MEASURES if (value := row.get(name + part))}
                 for part in ("", _BICUBIC)
             )
-            about = row["id"], row["source"], row.get("luma", ""), row.get("pixels", "")
+            about = row["id"], row["source"], row["luma"], row["pixels"]
             sets.setdefault(row["set"], []).append(Score(*about, sr, bicubic))
     return sets

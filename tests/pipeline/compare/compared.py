@@ -1,18 +1,17 @@
 """Two experiments as MLflow would return them, made in memory in a moment."""
 
 import hashlib
-import io
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from skimage import data, filters
 
-from pipeline.compare.experiments import Experiment, Reconstruction, Results
+from pipeline.compare.runs import PublishedRun, Reconstruction, Results
 from srcnn.imresize import downscale
 from srcnn.inference import bicubic
 from srcnn.scoring.scores import Score
+from tests.support.pictures import encoded
 
 SCALE = 4
 
@@ -64,13 +63,15 @@ def parts(
         curve(float(weight), shift),
         [picture(i, shift) for i in range(pictures)],
     )
-    made = Experiment(
+    made = PublishedRun(
         run_id,
         name,
-        {"loss.pixel": "mse", "loss.perceptual_weight": weight, "degrade.scale": "4"}
+        {"loss.pixel": "mse", "loss.perceptual_weight": weight, "loss.vgg19_weights": "embedded"}
+        | {"degrade.scale": "4"}
         | (params or {}),
         {"data.pairs": "digest", "model.version": "1", "dvc.experiment": name} | (tags or {}),
-        {"val/psnr_gain": 1.0, "val/gmsd": 0.1, "test/gmsd": 0.1} | (metrics or {}),
+        {"val/psnr_gain": 1.0, "val/gmsd": 0.1, "test/gmsd": 0.1, "kept/step": 300}
+        | (metrics or {}),
         lambda: results,
     )
     return made, results
@@ -103,11 +104,14 @@ def curve(weight, shift):
     pixel = (0.002 + 0.004 * np.exp(-steps / 60)) * noise
     validated = steps % 50 == 0
     table = pd.DataFrame({"step": steps, "train_pixel": pixel, "train_loss": pixel})
-    table["train_perceptual"] = 0.4 * noise if weight else np.nan
-    table["train_loss"] += weight * table["train_perceptual"].fillna(0)
+    table["val_loss"] = np.where(validated, pixel, np.nan)
+    if weight:
+        table["train_perceptual_weighted"] = weight * 0.4 * noise
+        table["train_loss"] += table["train_perceptual_weighted"]
     psnr = 28 - shift + 2 * (1 - np.exp(-steps / 60))
-    table["val_psnr"] = np.where(validated, psnr, np.nan)
-    table["val_psnr_bicubic"] = np.where(validated, 28.4, np.nan)
+    for split in ("train", "val"):
+        table[f"{split}_psnr"] = np.where(validated, psnr, np.nan)
+        table[f"{split}_psnr_bicubic"] = np.where(validated, 28.4, np.nan)
     return table
 
 
@@ -119,11 +123,5 @@ def picture(i, shift):
     sr = np.clip(sharp, 0, 255).astype(np.uint8)
     kinds = {"lr": lr, "bicubic": smooth, "sr": sr, "hr": hr}
     return Reconstruction(
-        f"picture{i:02d}", True, {kind: png(pixels) for kind, pixels in kinds.items()}
+        f"picture{i:02d}", True, {kind: encoded(pixels) for kind, pixels in kinds.items()}
     )
-
-
-def png(pixels):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()

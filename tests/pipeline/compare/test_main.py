@@ -4,10 +4,9 @@ import sys
 
 import pytest
 
-from pipeline.base import paths
-from pipeline.base.stage import StageError
 from pipeline.compare import __main__ as compare
-from pipeline.compare import choice, experiments
+from pipeline.compare import choice, runs
+from pipeline.stage import StageError, paths
 from pipeline.tracking import identity
 from pipeline.tracking.store import RESULTS, STATE, Store
 from srcnn.scoring.scores import write_scores
@@ -42,7 +41,7 @@ def test_two_runs_are_compared_from_mlflow_alone(project, capsys):
     a, b = parts("pixel"), parts("perceptual", "0.01", shift=0.5)
     ids = [publish(store, project / f"made{i}", *pair) for i, pair in enumerate((a, b))]
     store.client.create_run(store.experiment_id, run_name="unfinished")
-    found = experiments.published(experiments.open_store("portrait-srcnn"))
+    found = runs.published("portrait-srcnn")
     assert [e.run_id for e in found] == ids[::-1]
     read = found[0].results
     assert read.scores == b[1].scores
@@ -94,7 +93,7 @@ def test_an_experiment_that_was_renamed_in_dvc_is_found_by_either_name(project):
         subprocess.run(["git", "update-ref", ref, "HEAD"], check=True)
         run = store.client.create_run(store.experiment_id, run_name=weights)
         store.tag(run.info.run_id, {RESULTS: identity.results_id(), STATE: "published"})
-    found = experiments.published(store)
+    found = runs.published("portrait-srcnn")
     for weights, wanted in zip(("one", "two"), reversed(found), strict=True):
         for name in (weights, f"{weights}-new-name"):
             assert choice.find(found, [name]) == [wanted]

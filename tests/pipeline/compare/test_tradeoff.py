@@ -1,11 +1,10 @@
 import io
-import re
 
 import pytest
 from PIL import Image
 
-from pipeline.base.stage import StageError
-from pipeline.compare import experiments, tradeoff
+from pipeline.compare import runs, tradeoff
+from pipeline.stage import StageError
 from srcnn.scoring.measures import GMSD, LPIPS, VGG19
 from tests.pipeline.compare.compared import changed, experiment, without
 from tests.pipeline.experiment import load_params
@@ -30,26 +29,21 @@ def sweep():
     return [swept("0.01", 27, 0.1), swept("0.0", 28, 0.4), swept("0.001", 27.6, 0.3)]
 
 
-def names(found):
-    return [each.name for each in found]
-
-
-def test_sweep_is_ordered_by_weight():
-    assert names(tradeoff.newest_sweep(sweep())) == ["w0.0", "w0.001", "w0.01"]
-
-
-def test_what_differs_in_more_than_the_loss_is_left_out():
-    others = [
+def test_a_sweep_is_the_newest_that_differ_in_their_loss_alone_by_weight():
+    left_out = [
         swept("0.1", 20, 0.1, params={"train.steps": "9"}),
         swept("0.2", 20, 0.1, tags={"data.pairs": "other"}),
     ]
-    found = [*others, *sweep(), swept("0.3", 26, 0.1, params={"evaluate.lpips": "true"})]
-    assert names(tradeoff.newest_sweep(found)) == ["w0.0", "w0.001", "w0.01", "w0.3"]
-
-
-def test_newest_of_the_same_loss_counts_and_unused_vgg19_is_no_difference():
-    newer = swept("0.0", 28.5, 0.4, name="newer", params={"loss.vgg19_weights": "mine.pth"})
-    assert names(tradeoff.newest_sweep([newer, *sweep()])) == ["newer", "w0.001", "w0.01"]
+    unused = {"loss.vgg19_weights": "mine.pth"}  # of the pixel loss
+    newer = swept("0.0", 28.5, 0.4, name="newer", params=unused)
+    other = swept("0.3", 26, 0.1, params={"evaluate.lpips": "true"})
+    found = [*left_out, newer, *sweep(), other]
+    assert [run.name for run in tradeoff.newest_sweep(found)] == [
+        "newer",
+        "w0.001",
+        "w0.01",
+        "w0.3",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -60,75 +54,39 @@ def test_no_sweep_is_an_error_that_tells_how_to_make_one(found):
         tradeoff.newest_sweep(found)
 
 
-def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
-    found = sweep()
-    assert tradeoff.usable_judge(found, None) == VGG19
-    found[0].metrics["test/lpips"] = 0.1
-    assert tradeoff.usable_judge(found, None) == VGG19
-    found[0].results.evaluation["vgg19_weights"] = "other"
-    assert tradeoff.usable_judge(found, None) == GMSD
-    with pytest.raises(StageError, match=r"not all 3 experiments have LPIPS.* without"):
-        tradeoff.usable_judge(found, LPIPS)
-    with pytest.raises(StageError, match=r"w0\.01 \(run .*\) with other"):
-        tradeoff.usable_judge(found, VGG19)
-
-
-def random(name, **settings):
-    params = {"loss.vgg19_weights": "random"}
-    return swept("0.02", 26, 0.2, name=name, params=params, **settings)
-
-
 def of_three_pictures(made):
     return changed(made, lambda i, score: without(score, "vgg19") if i >= 3 else score)
 
 
-def test_a_measure_of_other_pictures_is_not_taken_in_the_same_way():
+def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
+    found = sweep()
+    assert tradeoff.measure_of_all(found, None) == VGG19
+    found[0].metrics["test/lpips"] = 0.1
+    assert tradeoff.measure_of_all(found, None) == VGG19
+    found[0].results.evaluation["vgg19_weights"] = "other"
+    assert tradeoff.measure_of_all(found, None) == GMSD
+    with pytest.raises(StageError, match=r"not all 3 experiments have LPIPS.* without"):
+        tradeoff.measure_of_all(found, LPIPS)
+    with pytest.raises(StageError, match=r"w0\.01 \(run .*\) with other"):
+        tradeoff.measure_of_all(found, VGG19)
     found = sweep()
     found[0] = of_three_pictures(found[0])
-    assert tradeoff.usable_judge(found, None) == GMSD
+    assert tradeoff.measure_of_all(found, None) == GMSD
     with pytest.raises(StageError, match=r"w0\.01 \(run .*\) of 3 pictures, .* of 24 pictures"):
-        tradeoff.usable_judge(found, VGG19)
+        tradeoff.measure_of_all(found, VGG19)
 
 
-def test_it_says_how_many_pictures_a_measure_is_of(tmp_path, monkeypatch, capsys):
+def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypatch, capsys):
     found = [of_three_pictures(each) for each in sweep()]
-    monkeypatch.setattr(experiments, "open_store", lambda _: None)
-    monkeypatch.setattr(experiments, "published", lambda _: found)
+    monkeypatch.setattr(runs, "published", lambda _: found)
     tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
     assert (
         "Means over pictures.\n"
         "  PSNR and SSIM: 24 sources, 24 pictures\n"
         "  VGG19 distance: 3 sources, 3 pictures (differences cannot be decided with 3 sources)\n"
     ) in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("judged", ["embedded", "mine"])
-def test_an_untrained_vgg19_does_not_change_the_axis(judged, tmp_path, monkeypatch, capsys):
-    mine = {"evaluation": {"vgg19_weights": "mine"}}
-    found = [
-        random("untrained", evaluation={"vgg19_weights": judged}),
-        swept("0.01", 27, 0.1, **mine),
-        swept("0.0", 28, 0.4, **mine),
-    ]
-    monkeypatch.setattr(experiments, "open_store", lambda _: None)
-    monkeypatch.setattr(experiments, "published", lambda _: found)
-    tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
-    printed = capsys.readouterr().out
-    assert "VGG19 distance 0.4" in printed
-    assert "GMSD" not in printed
-    assert ("VGG19 distance 0.2" in printed) == (judged == "mine")
-    assert bool(re.search(r"Left out: untrained \(run .*untrained VGG19", printed)) == (
-        judged == "embedded"
-    )
-
-
-def test_another_axis_than_the_usual_is_said(tmp_path, monkeypatch, capsys):
-    found = sweep()
     found[0].results.evaluation["vgg19_weights"] = "other"
-    for each in found:
-        each.metrics["test/gmsd_bicubic"] = 0.1
-    monkeypatch.setattr(experiments, "open_store", lambda _: None)
-    monkeypatch.setattr(experiments, "published", lambda _: found)
+    found[0].metrics["test/gmsd_bicubic"] = found[1].metrics["test/gmsd_bicubic"] = 0.1
     tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
     assert "GMSD is drawn: not all have LPIPS or VGG19 distance" in capsys.readouterr().out
 
@@ -145,8 +103,7 @@ def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
         return draw(series, *others)
 
     monkeypatch.setattr(tradeoff.figures, "tradeoff", remember)
-    monkeypatch.setattr(experiments, "open_store", lambda _: None)
-    monkeypatch.setattr(experiments, "published", lambda _: found)
+    monkeypatch.setattr(runs, "published", lambda _: found)
     tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
     points = {name: [(p.label, p.psnr, p.measure) for p in line] for name, line in drawn.items()}
     assert points == {

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from pipeline.compare import wording
-from pipeline.compare.results import compare_experiments
-from tests.pipeline.compare.compared import changed, experiment, without
+from pipeline.compare.comparison import compare_runs
+from tests.pipeline.compare.compared import changed, experiment
 
 
 def test_text_says_what_is_significant_and_what_is_to_be_expected():
     a, b = experiment("pixel"), experiment("perceptual", "0.01", shift=0.5)
-    text = wording.as_text(compare_experiments(a, b))
+    text = wording.as_text(compare_runs(a, b))
     assert re.search(
         r"A is significantly better in PSNR \(by 0\.\d\d dB\) and SSIM \(by 0\.\d{4}\); "
         r"B is significantly better in GMSD \(by 0\.\d{4}\)\.",
@@ -20,13 +20,13 @@ def test_text_says_what_is_significant_and_what_is_to_be_expected():
     assert re.search(r"PSNR, dB ↑ .* A is better in \d+ of 24 sources, p < 0\.001\n", text)
     assert re.search(r"GMSD ↓ .* B is better in \d+ of 24 sources, p < 0\.001\n", text)
     assert "B was trained with a perceptual loss. It is expected to lose PSNR" in text
-    other_way = wording.as_text(compare_experiments(b, a))
+    other_way = wording.as_text(compare_runs(b, a))
     assert "A was trained with a perceptual loss" in other_way
     assert "B is significantly better in PSNR" in other_way
 
 
 def test_equal_experiments_do_not_differ_significantly():
-    text = wording.as_text(compare_experiments(experiment("pixel"), experiment("other")))
+    text = wording.as_text(compare_runs(experiment("pixel"), experiment("other")))
     assert "No significant difference in PSNR, SSIM and GMSD." in text
     assert re.search(r"PSNR, dB ↑ .* no significant difference, p [01]\.\d{3}\n", text)
     assert "expected to lose" not in text
@@ -40,7 +40,7 @@ def differing(differences, pictures=None):
     shifts = np.take(differences, sources)
     b = changed(a, lambda i, score: replace(score, sr={"psnr": score.sr["psnr"] + shifts[i]}))
     b = replace(b, run_id="b", name="b")
-    return wording.as_text(compare_experiments(a, b))
+    return wording.as_text(compare_runs(a, b))
 
 
 def test_many_pictures_of_few_sources_do_not_turn_the_verdict():
@@ -67,31 +67,10 @@ def test_an_interval_that_the_test_contradicts_is_explained(differences):
 @pytest.mark.parametrize(("tiles", "counted"), [(8, "3 sources"), (24, "1 source")])
 def test_few_sources_decide_nothing(tiles, counted):
     a, b = (experiment(n, shift=s, tiles=tiles) for n, s in (("pixel", 0), ("other", 0.5)))
-    text = wording.as_text(compare_experiments(a, b))
+    text = wording.as_text(compare_runs(a, b))
     assert f"PSNR, SSIM and GMSD cannot be decided with {counted}, 6 are needed." in text
     assert re.search(
         rf"PSNR, dB ↑  {counted}, 24 pictures .*cannot be decided with {counted}\n", text
     )
     assert " to " not in text  # no interval
     assert "significantly" not in text
-
-
-def test_a_measure_of_few_pictures_says_so_on_its_row():
-    measures = ("psnr", "lpips")
-    a, b = (
-        experiment(name, shift=shift, tiles=2, measures=measures)
-        for name, shift in (("pixel", 0), ("other", 0.5))
-    )
-    b = changed(b, lambda i, score: without(score, "lpips") if i >= 6 else score)
-    text = wording.as_text(compare_experiments(a, b))
-    assert re.search(
-        r"PSNR, dB ↑  12 sources, 24 pictures .* A is better in 12 of 12 sources", text
-    )
-    assert re.search(
-        r"LPIPS ↓     3 sources, 6 pictures .*  cannot be decided with 3 sources\n", text
-    )
-    assert re.search(
-        r"A is significantly better in PSNR \(by .* dB\); "
-        r"LPIPS cannot be decided with 3 sources, 6 are needed\.\n",
-        text,
-    )

@@ -6,8 +6,8 @@ import pytest
 from mlflow import MlflowClient
 
 from pipeline import register
-from pipeline.base import paths
-from pipeline.base.record import Trained
+from pipeline.stage import paths
+from pipeline.stage.record import Trained
 from pipeline.tracking import claims, owner, registry
 from pipeline.tracking.store import (
     CONTENT_KEY,

@@ -8,8 +8,8 @@ import pytest
 from mlflow import MlflowClient
 
 from pipeline import evaluate, plot, register
-from pipeline.base import paths
-from pipeline.compare.experiments import published
+from pipeline.compare.runs import published
+from pipeline.stage import paths
 from pipeline.tracking import database
 from pipeline.tracking.store import Store
 from srcnn import mlflow_sqlite, model_files
@@ -77,7 +77,7 @@ def test_a_project_elsewhere_has_its_models_and_leaves_the_old_folder_alone(
     check_whole(store, *all_runs(store))
     _publish_another()
     assert len(all_runs(store)) == 2
-    assert all(run.results.evaluation for run in published(store))
+    assert all(run.results.evaluation for run in published(load_params().tracking.experiment))
     assert "came here" not in capsys.readouterr().err
     assert _files(owned) == before
     assert {path.name for path in owned.parent.iterdir()} <= {"project", ODD}

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from pipeline.base import paths
-from pipeline.base.record import Trained
+from pipeline.stage import paths
+from pipeline.stage.record import Trained
 from pipeline.tracking.experiment import Experiment
 from tests.pipeline.experiment import write_experiment
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.tracking import identity
-from tests.pipeline.experiment import PROJECT, load_params
+from tests.pipeline.experiment import load_params
+from tests.support.paths import ROOT
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def checkout(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     Path("metrics").mkdir()
-    Path("params.yaml").write_text((PROJECT / "params.yaml").read_text())
+    Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
     for name in ("metrics/a.json", "dvc.lock", "net.py"):
         Path(name).write_text("1")
     for command in (

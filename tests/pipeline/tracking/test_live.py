@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline.base.stage import StageError
+from pipeline.stage import StageError
 from pipeline.tracking import database, live, owner
 from pipeline.tracking.store import HEARTBEAT, OWNER, STATE, TRAINING_KEY, Store
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import register
-from pipeline.base import paths
+from pipeline.stage import paths
 from srcnn import model_files
 from srcnn.registry import EXPERIMENTS_TAG, OVER_PACKAGED_TAG, NoModel
 from tests.pipeline.experiment import load_params

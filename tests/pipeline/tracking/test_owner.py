@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pipeline.tracking import owner
-from tests.pictures import ROOT
+from tests.support.paths import ROOT
 
 SAY_OWNER = "from pipeline.tracking import owner; print(owner.current())"
 

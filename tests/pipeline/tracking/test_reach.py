@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.stage import StageError
+from pipeline.stage import StageError
 from pipeline.tracking import reach
 
 

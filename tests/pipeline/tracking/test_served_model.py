@@ -22,7 +22,7 @@ from srcnn import upscaling
 from srcnn.inference import SuperResolver
 from srcnn.upscaling import Upscaler
 from tests.models import model_file, resolver
-from tests.small_project import ROOT
+from tests.support.paths import ROOT
 
 ASTRONAUT = data.astronaut()[:70, 150:250]
 

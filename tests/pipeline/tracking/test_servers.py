@@ -7,8 +7,8 @@ import time
 import pytest
 
 from pipeline import register
-from pipeline.base import paths
-from pipeline.base.record import Trained
+from pipeline.stage import paths
+from pipeline.stage.record import Trained
 from pipeline.tracking import live
 from pipeline.tracking.store import STATE, TRAINING_KEY, Store
 from tests.mlflow_server import ERROR, LOSES, Proxy, Server

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS
 
-from pipeline.base.project import StageError
+from pipeline.stage import StageError
 from pipeline.tracking.store import Store
 from srcnn.masking import brief
 

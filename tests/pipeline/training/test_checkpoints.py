@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.base import artifacts
+from pipeline.stage import artifacts
 from pipeline.training import checkpoints
 
 STATE = {"step": 3, "weights": torch.arange(4.0)}

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import register
-from pipeline.base import paths
-from pipeline.base.inputs import Inputs
-from pipeline.base.project import StageError
+from pipeline.stage import StageError, paths
+from pipeline.stage.inputs import Inputs
 from pipeline.training import initial
 from tests.pipeline.experiment import ENVIRONMENT, load_params
 

@@ -15,10 +15,10 @@ import pandas as pd
 import psutil
 import pytest
 
-from pipeline import fetch, grayscale_and_degrade, train
-from pipeline.base import paths, stage
-from tests import small_project
-from tests.small_project import ROOT
+from pipeline import fetch, grayscale_and_degrade, stage, train
+from pipeline.stage import paths
+from tests.support import small_project
+from tests.support.paths import ROOT
 
 RESULTS = paths.PIXEL.results
 PERCEPTUAL = {

@@ -20,11 +20,6 @@ def test_what_is_written_is_read(tmp_path):
     assert read_scores(written(tmp_path, write_scores(SETS))) == SETS
 
 
-def test_a_table_of_older_code_has_fewer_columns(tmp_path):
-    file = written(tmp_path, "set,id,source,psnr,psnr_bicubic,gone\ntest,a,s,30.5,28,1\n")
-    assert read_scores(file) == {"test": [Score("a", "s", "", "", {"psnr": 30.5}, {"psnr": 28.0})]}
-
-
 def test_a_row_that_is_cut_short_is_an_error(tmp_path):
     text = write_scores(SETS)
     with pytest.raises(ValueError, match="'c' is cut short"):

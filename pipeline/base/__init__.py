@@ -1,1 +1,0 @@
-"""What every stage stands on: parameters, paths, files, and what a stage is given."""

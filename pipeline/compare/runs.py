@@ -1,0 +1,199 @@
+"""Published runs and their results, read from MLflow alone: no checkout, no DVC cache."""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from pipeline.stage import StageError, paths
+from pipeline.tracking import database, identity
+from pipeline.tracking.store import RESULTS, STATE, TROUBLE, Store, name_tag
+from srcnn import mlflow_sqlite
+from srcnn.masking import brief, masked
+from srcnn.registry import names_in
+from srcnn.scoring.scores import Score, read_scores
+
+KINDS = ("lr", "bicubic", "sr", "hr")
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A test picture as one network reconstructed it.
+
+    Attributes:
+        id: its name in per_image.csv.
+        whole: whether the files show all of it; else they show its middle.
+        png: the PNG file of each of KINDS.
+    """
+
+    id: str
+    whole: bool
+    png: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run reported.
+
+    Attributes:
+        evaluation: evaluation.json.
+        scores: per_image.csv: of each set by the ids of its pictures.
+        curve: training.csv.
+        pictures: chosen test pictures.
+    """
+
+    evaluation: Mapping[str, Any]
+    scores: Mapping[str, Mapping[str, Score]]
+    curve: pd.DataFrame
+    pictures: Sequence[Reconstruction]
+
+    def of_set(self, name: str) -> Mapping[str, Score]:
+        """The scores of a test set, by the ids of its pictures; none if it was not scored."""
+        return self.scores.get(name, {})
+
+
+@dataclass(frozen=True)
+class PublishedRun:
+    """A published experiment, as MLflow holds it.
+
+    Attributes:
+        run_id: MLflow's.
+        name: the run's name.
+        params: all parameters, by their names in params.yaml, as MLflow's texts.
+        tags: the run's tags.
+        metrics: the last value of each metric.
+        read_results: reads its results, from the run's artifacts.
+    """
+
+    run_id: str
+    name: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    read_results: Callable[[], Results] = field(repr=False, compare=False)
+
+    @property
+    def is_perceptual(self) -> bool:
+        """Whether a perceptual loss took part in its training."""
+        return float(self.params["loss.perceptual_weight"]) > 0
+
+    @property
+    def steps(self) -> int:
+        """Of all its trainings."""
+        return sum(int(self.params.get(f"{stage}.steps", 0)) for stage in ("train", "finetune"))
+
+    @property
+    def learned_from_untrained(self) -> bool:
+        """Whether the VGG19 of its perceptual loss was an untrained one."""
+        return self.is_perceptual and self.params["loss.vgg19_weights"] == "random"
+
+    @property
+    def data(self) -> str:
+        """Digest of its LR/HR pairs, split, scale and luma."""
+        return self.tags["data.pairs"]
+
+    @property
+    def label(self) -> str:
+        """Its name and the beginning of its run id."""
+        return f"{self.name} (run {self.run_id[:8]})"
+
+    @property
+    def other_names(self) -> list[str]:
+        """The names of equal experiments, which are the same run."""
+        return [name for name in names_in(self.tags) if name != self.name]
+
+    @property
+    def called(self) -> set[str]:
+        """All by which it can be found."""
+        version = self.tags.get("model.version", "")
+        return {self.run_id, self.name, version, *self.other_names} - {""}
+
+    @cached_property
+    def results(self) -> Results:
+        """Its results, from the run's artifacts.
+
+        Raises:
+            StageError: the run lacks some of them.
+        """
+        try:
+            return self.read_results()
+        except (MlflowException, OSError, ValueError, KeyError) as error:
+            raise StageError(f"{self.label} lacks results in MLflow: {brief(error)}") from None
+
+
+def published(experiment: str) -> list[PublishedRun]:
+    """All runs that were published whole, newest first, also by DVC's present names.
+
+    What is not there is not made.
+
+    Args:
+        experiment: MLflow's, as in tracking.experiment.
+
+    Raises:
+        StageError: there is no store, no such experiment or no such run in it, or MLflow does not
+            answer.
+    """
+    uri = database.tracking_uri()
+    file = mlflow_sqlite.database_file(uri)
+    if file and not file.is_file():
+        raise StageError(f"there is no MLflow store {masked(uri)} yet; `dvc repro` makes one")
+    store = Store(experiment, create=False)
+    renamed = identity.names_in_dvc()
+    found: list[PublishedRun] = []
+    token: str | None = None
+    while token != "":
+        try:
+            page = store.client.search_runs(
+                [store.experiment_id],
+                f"tags.`{STATE}` = 'published'",
+                order_by=["start_time DESC"],
+                page_token=token,
+            )
+        except TROUBLE as error:
+            raise StageError(f"{store.name} cannot be read: {brief(error)}") from None
+        found += [_run(run, store.client, renamed) for run in page]
+        token = page.token or ""
+    if not found:
+        raise StageError(
+            f"MLflow experiment {experiment!r} holds no finished run; `dvc repro` makes one"
+        )
+    return found
+
+
+def _run(run: Run, client: MlflowClient, renamed: Mapping[str, Sequence[str]]) -> PublishedRun:
+    info, data = run.info, run.data
+    tags = dict(data.tags)
+    for name in renamed.get(tags.get(RESULTS, ""), ()):
+        tags |= name_tag(name)
+    read = partial(_read, client, info.run_id)
+    return PublishedRun(info.run_id, info.run_name, data.params, tags, data.metrics, read)
+
+
+def _read(client: MlflowClient, run_id: str) -> Results:
+    with tempfile.TemporaryDirectory() as folder:
+        metrics, pictures = (
+            Path(client.download_artifacts(run_id, name, folder))
+            for name in (paths.EVALUATION.parent.name, paths.RECONSTRUCTIONS.name)
+        )
+        index = json.loads((pictures / "index.json").read_text(encoding="utf-8"))
+        scores = read_scores(metrics / paths.PER_IMAGE.name)
+        return Results(
+            json.loads((metrics / paths.EVALUATION.name).read_text(encoding="utf-8")),
+            {name: {score.id: score for score in of_set} for name, of_set in scores.items()},
+            pd.read_csv(metrics / paths.TRAINING_CURVE.name),
+            [_reconstruction(pictures, entry) for entry in index],
+        )
+
+
+def _reconstruction(folder: Path, entry: Mapping[str, Any]) -> Reconstruction:
+    files = {kind: folder / f"{entry['file']}-{kind}.png" for kind in KINDS}
+    png = {kind: file.read_bytes() for kind, file in files.items()}
+    return Reconstruction(entry["id"], entry["whole"], png)

@@ -1,0 +1,95 @@
+"""Pictures of a folder and its sub-folders."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pipeline.data.picture_files import SUFFIXES, find_folder, name_problem, originals
+from pipeline.data.picture_source import PictureSource, RawPicture, Unreadable
+from pipeline.stage import StageError
+from pipeline.stage.sections import Data
+from srcnn.pictures import files
+
+
+def open_source(data: Data) -> PictureSource:
+    """The originals among the folder's pictures; ids are paths below the folder.
+
+    Links to folders are followed, each real folder once. With a limit, every source's first
+    picture comes before any second one, so that few pictures are of many sources.
+
+    Raises:
+        StageError: data.path is not a folder, there is no picture in it, or data.group_by finds no
+            source in a name.
+    """
+    root, chosen = choose(data)
+    return PictureSource(_read(root, chosen), len(chosen))
+
+
+def choose(data: Data) -> tuple[Path, dict[str, str | None]]:
+    """The folder, and the names of the pictures to take there, each with its source.
+
+    A source that is None will be named by the picture's pixels.
+
+    Raises:
+        StageError: as for `open_source`.
+    """
+    root = find_folder(data.path or "", "data.path")
+    names = _names(root)
+    if not names:
+        raise StageError(
+            f"data.path is {data.path!r}, but {root} holds no picture ({' '.join(SUFFIXES)})"
+        )
+    sources = {name: _source(name, data.group_by) for name in names}
+    return root, _of_many_sources(sources, data.limit)
+
+
+def _names(root: Path) -> list[str]:
+    """Paths of the originals below root."""
+    try:
+        found = [path.relative_to(root).as_posix() for path in files.below(root)]
+    except OSError as error:
+        raise StageError(
+            f"data.path: {error.filename} cannot be listed: {error.strerror}"
+        ) from None
+    return originals(found, "data.path")
+
+
+def _source(name: str, group_by: str | None) -> str | None:
+    """The source that data.group_by finds in a name; None: the picture is its own."""
+    if group_by is None:
+        return None
+    source: str | None
+    if group_by == "folder":
+        source = name.rpartition("/")[0]
+        problem = f"{name!r} is in none"
+    else:
+        match = re.search(group_by, name)
+        source = match[1 if match.re.groups else 0] if match else None
+        problem = f"it finds nothing in {name!r}"
+    if not source:
+        raise StageError(
+            f"data.group_by is {group_by!r}, but {problem}; every picture must belong to a source"
+        )
+    return source
+
+
+def _of_many_sources(sources: Mapping[str, str | None], limit: int | None) -> dict[str, str | None]:
+    """At most `limit` of the names with their sources, of as many sources as there can be."""
+    counted: Counter[str] = Counter()
+    rank = {}
+    for name, source in sources.items():
+        rank[name] = counted[source or name]
+        counted[source or name] += 1
+    return {name: sources[name] for name in sorted(sorted(sources, key=rank.__getitem__)[:limit])}
+
+
+def _read(root: Path, sources: Mapping[str, str | None]) -> Iterator[RawPicture | Unreadable]:
+    for name, source in sources.items():
+        if problem := name_problem(name):
+            yield Unreadable(ascii(name), problem)
+            continue
+        try:
+            yield RawPicture(name, source, (root / name).read_bytes())
+        except OSError as error:
+            yield Unreadable(name, error.strerror or str(error))

@@ -1,0 +1,218 @@
+"""The folder data/raw: encoded pictures as they came, in shards, with an index of them."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from pipeline.data.parallel import in_order
+from pipeline.data.picture_source import RawPicture, Unreadable
+from pipeline.data.shards import ShardWriter, count, pictures, shards
+from pipeline.stage import StageError, artifacts
+from pipeline.stage.sections import Data
+from srcnn.pictures import images
+from srcnn.pictures.deep import UnreadableImage
+from srcnn.splits import split_of
+
+INDEX = "index.csv"
+SKIPPED = "skipped.csv"
+META = "meta.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture as the index lists it; `sha256` is that of the encoded picture, in hex."""
+
+    id: str
+    source: str
+    split: str
+    width: int
+    height: int
+    sha256: str
+
+
+_COLUMNS = [field.name for field in fields(Entry)]
+
+
+@dataclass(frozen=True)
+class Meta:
+    """Where a folder's pictures are from.
+
+    Attributes:
+        source: as data.source.
+        revision: the hub's commit, if they are from there.
+        pictures: how many there are.
+        params: those that they were fetched with, by dotted names.
+    """
+
+    source: str
+    revision: str | None
+    pictures: int
+    params: dict[str, Any]
+
+
+def split(entry: Entry, data: Data) -> str:
+    """What a picture serves for: what its source knows, else what data.split makes of its name."""
+    return entry.split or split_of(entry.source, data.split.model_dump(), data.split_salt)
+
+
+def write(
+    arriving: Iterable[RawPicture | Unreadable],
+    folder: Path,
+    skip_unreadable: bool = False,
+    grouped: bool = False,
+    workers: int | None = None,
+) -> int:
+    """Check pictures by decoding them and write them, with index.csv and skipped.csv.
+
+    Pictures of the same pixels, in whatever file, get one source, so that copies of a photograph
+    never land in different splits. The same pictures give the same files, bit for bit.
+
+    Args:
+        arriving: in the order to keep; read one by one.
+        folder: an existing, empty folder.
+        skip_unreadable: skip and list pictures that cannot be decoded; else the first one stops.
+        grouped: the user says which pictures are of one source, so copies in two of them are an
+            error; else they get the source of the first one.
+        workers: how many pictures are decoded at a time; None: one for each core. The files are
+            the same for any number.
+
+    Returns:
+        The number of pictures written.
+
+    Raises:
+        StageError: a picture is unreadable and not to be skipped, an id comes twice, or the same
+            picture is in two groups.
+    """
+    firsts: dict[str, tuple[str, str]] = {}  # by their pixels: id and source
+    ids: set[str] = set()
+    skipped: list[Unreadable] = []
+    with ExitStack() as stack:
+        writer = stack.enter_context(ShardWriter(folder))
+        index = _table(stack, folder / INDEX, _COLUMNS)
+        for seen in in_order(_look_at, arriving, workers):
+            if isinstance(seen, Unreadable):
+                if not skip_unreadable:
+                    raise StageError(
+                        f"{seen.id} cannot be read: {seen.reason}. Repair or remove it, or set "
+                        "data.skip_unreadable to true to skip and list such pictures"
+                    )
+                skipped.append(seen)
+                continue
+            picture = seen.picture
+            if picture.id in ids:
+                raise StageError(f"two pictures have the id {picture.id!r}; ids must be unique")
+            ids.add(picture.id)
+            own = picture.id, picture.source or seen.pixels
+            first, source = firsts.setdefault(seen.pixels, own)
+            if grouped and source != picture.source:
+                raise StageError(
+                    f"data.group_by puts {picture.id!r} into source {picture.source!r}, but it is "
+                    f"the same picture as {first!r} of source {source!r}: remove one of them, or "
+                    "choose a data.group_by that puts both into one source"
+                )
+            picture = replace(picture, source=source)
+            writer.add(picture)
+            entry = Entry(picture.id, source, picture.split, seen.width, seen.height, seen.sha256)
+            index.writerow(astuple(entry))
+        listed = sorted(astuple(each) for each in skipped)
+        _table(stack, folder / SKIPPED, ["file", "reason"]).writerows(listed)
+    return len(ids)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is looked up of a picture: `pixels` is the same for the same ones in any file."""
+
+    picture: RawPicture
+    pixels: str
+    width: int
+    height: int
+    sha256: str
+
+
+def _look_at(picture: RawPicture | Unreadable) -> _Seen | Unreadable:
+    if isinstance(picture, Unreadable):
+        return picture
+    try:
+        gray = images.decode_luma(picture.data, "full")
+    except UnreadableImage as error:
+        return Unreadable(picture.id, str(error))
+    # Whatever the file's format: networks only see the luma.
+    pixels = hashlib.sha256(str(gray.shape).encode() + gray.tobytes()).hexdigest()[:16]
+    height, width = gray.shape
+    return _Seen(picture, pixels, width, height, hashlib.sha256(picture.data).hexdigest())
+
+
+def index(folder: Path) -> list[Entry]:
+    """What `write` wrote, in its order.
+
+    Raises:
+        StageError: there is no index, it is damaged, or there are not as many pictures.
+    """
+    held = 0
+    for shard in shards(folder):
+        with artifacts.reading(shard, folder):
+            held += count(shard)
+    with artifacts.reading(folder / INDEX, folder):
+        entries = [
+            Entry(**row | {"width": int(row["width"]), "height": int(row["height"])})
+            for row in _rows(folder / INDEX)
+        ]
+        if held != len(entries):
+            raise ValueError(f"it lists {len(entries)} pictures, and the shards hold {held}")
+    return entries
+
+
+def meta(folder: Path) -> Meta:
+    """What `fetch` noted of the folder.
+
+    Raises:
+        StageError: it is not there, or damaged.
+    """
+    with artifacts.reading(folder / META, folder):
+        return Meta(**json.loads((folder / META).read_text(encoding="utf-8")))
+
+
+def read(folder: Path) -> Iterator[RawPicture]:
+    """The pictures that `write` wrote, in its order, a few megabytes in memory at a time.
+
+    Raises:
+        StageError: a shard is missing or damaged: each picture is compared with the index.
+    """
+    entries = iter(index(folder))
+    for shard in shards(folder):
+        with artifacts.reading(shard, folder):
+            for picture in pictures(shard):
+                entry = next(entries, None)
+                listed = entry and (entry.id, entry.source, entry.sha256)
+                found = picture.id, picture.source, hashlib.sha256(picture.data).hexdigest()
+                if listed != found:
+                    raise ValueError(f"{picture.id!r} in it is not what {INDEX} says")
+                yield picture
+
+
+def skipped(folder: Path) -> list[tuple[str, str]]:
+    """File and reason of every picture that was skipped because it could not be read.
+
+    Raises:
+        StageError: there is no such list, or it is damaged.
+    """
+    with artifacts.reading(folder / SKIPPED, folder):
+        return [(row["file"], row["reason"]) for row in _rows(folder / SKIPPED)]
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, strict=True))
+
+
+def _table(stack: ExitStack, path: Path, columns: Sequence[str]) -> Any:
+    file: TextIO = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    return writer

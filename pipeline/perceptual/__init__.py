@@ -1,1 +1,0 @@
-"""The perceptual loss of train, and the measures of evaluate."""

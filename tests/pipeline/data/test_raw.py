@@ -1,0 +1,175 @@
+import csv
+import hashlib
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pipeline.data import raw, shards
+from pipeline.data.picture_source import RawPicture, Unreadable
+from pipeline.stage import StageError
+from tests.support.pictures import encoded, png
+
+
+def index(folder) -> list[dict[str, str]]:
+    with (folder / raw.INDEX).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def sources(folder, pictures) -> dict[str, str]:
+    """The sources of pictures that name none, by their ids."""
+    folder.mkdir(exist_ok=True)
+    raw.write([RawPicture(name, None, data) for name, data in pictures.items()], folder)
+    return {entry.id: entry.source for entry in raw.index(folder)}
+
+
+def test_pictures_come_back_as_they_went_and_the_index_describes_them(tmp_path):
+    pictures = [RawPicture(f"Zoë, {i}/ü.png", f"source {i // 2}", png(i)) for i in range(5)]
+    assert raw.write(pictures, tmp_path) == 5
+    assert list(raw.read(tmp_path)) == pictures
+    assert raw.skipped(tmp_path) == []
+    digest = hashlib.sha256(pictures[0].data).hexdigest()
+    row = {"id": "Zoë, 0/ü.png", "source": "source 0", "split": "", "sha256": digest}
+    assert index(tmp_path)[0] == row | {"width": "24", "height": "16"}
+    # Whoever opens the shards with another tool finds plain columns.
+    table = pq.read_table(tmp_path / "pictures-00000.parquet")
+    assert table.column_names == ["id", "source", "data", "split"]
+    assert b"pandas" not in (table.schema.metadata or {})
+
+
+@pytest.mark.parametrize("workers", [5, None])
+def test_the_same_pictures_make_the_same_few_shards_in_order(tmp_path, monkeypatch, workers):
+    monkeypatch.setattr(shards, "SHARD_BYTES", 10_000)
+    monkeypatch.setattr(shards, "GROUP_BYTES", 2_500)
+    pictures = [RawPicture(f"{i:02d}", None, png(i) if i % 7 else b"no") for i in range(60)]
+    folders = {1: tmp_path / "one", workers: tmp_path / "several"}
+    for count, folder in folders.items():
+        folder.mkdir()
+        raw.write(pictures, folder, skip_unreadable=True, workers=count)
+    first, second = ({f.name: f.read_bytes() for f in of.iterdir()} for of in folders.values())
+    assert first == second
+    files = shards.shards(folders[workers])
+    assert 3 < len(files) < 20
+    assert all(pq.ParquetFile(file).num_row_groups > 1 for file in files[:-1])
+    readable = [picture.id for i, picture in enumerate(pictures) if i % 7]
+    assert [picture.id for picture in raw.read(folders[workers])] == readable
+
+
+def test_the_same_pixels_in_other_files_share_one_source(tmp_path):
+    pixels = np.asarray(Image.open(io.BytesIO(png(0))))
+    files = {
+        "original": png(0),
+        "smaller file": encoded(pixels, "PNG", optimize=True),
+        "with notes": encoded(pixels, "PNG", dpi=(300, 300)),
+        "bitmap": encoded(pixels, "BMP"),
+        "lossless WebP": encoded(pixels, "WEBP", lossless=True),
+        "its luma": encoded(np.asarray(Image.fromarray(pixels).convert("L"))),
+    }
+    assert len(set(files.values())) == len(files)
+    assert len(set(sources(tmp_path, files).values())) == 1
+
+
+def test_the_same_samples_in_another_shape_are_another_picture(tmp_path):
+    stripes = np.random.default_rng(0).integers(0, 256, (8, 12), dtype=np.uint8)
+    files = {"wide": encoded(stripes), "high": encoded(stripes.reshape(12, 8))}
+    assert len(set(sources(tmp_path, files).values())) == 2
+
+
+def test_a_picture_named_by_its_pixels_is_moved_by_nothing(tmp_path):
+    few = sources(tmp_path / "few", {"b": png(1), "c": png(2)})
+    copied = {"a copy of c": png(2), "aa": png(3), "b": png(1), "c": png(2)}
+    more = sources(tmp_path / "more", copied)
+    assert few.items() <= more.items()
+    assert more["a copy of c"] == more["c"]
+    assert sources(tmp_path / "renamed", {"renamed": png(2)})["renamed"] == few["c"]
+
+
+def test_unreadable_pictures_stop_or_are_skipped_and_listed(tmp_path):
+    pictures = [
+        RawPicture("bad.png", None, b"no picture"),
+        Unreadable("a.png", "no rights"),
+        RawPicture("good", None, png(0)),
+    ]
+    with pytest.raises(StageError, match=r"bad\.png cannot be read.*skip_unreadable"):
+        raw.write(pictures, tmp_path)
+    assert raw.write(pictures, tmp_path, skip_unreadable=True) == 1
+    assert [picture.id for picture in raw.read(tmp_path)] == ["good"]
+    first, (file, reason) = raw.skipped(tmp_path)
+    assert first == ("a.png", "no rights")
+    assert (file, "not a PNG" in reason) == ("bad.png", True)
+
+
+def test_ids_are_unique(tmp_path):
+    with pytest.raises(StageError, match="'a'"):
+        raw.write([RawPicture("a", "a", png(0)), RawPicture("a", "b", png(1))], tmp_path)
+
+
+class TestDamage:
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(shards, "SHARD_BYTES", 3_000)
+        monkeypatch.setattr(shards, "GROUP_BYTES", 1_000)
+        raw.write([RawPicture(f"{i}", f"{i}", png(i)) for i in range(9)], tmp_path)
+        assert len(list(tmp_path.glob("*.parquet"))) == 3
+        return tmp_path
+
+    def refused(self, folder: Path, names: str) -> None:
+        remedy = f"Remove {folder} and run `dvc repro`"
+        with pytest.raises(StageError, match=rf"{names} is damaged: [\s\S]*{re.escape(remedy)}"):
+            list(raw.read(folder))
+
+    def test_flipped_bits_anywhere(self, folder):
+        """Some places of the format carry nothing: what is read is right, or it is an error."""
+        shard = folder / "pictures-00001.parquet"
+        whole, pictures = shard.read_bytes(), list(raw.read(folder))
+        rng = np.random.default_rng(0)
+        refused = 0
+        for place in [whole.index(b"IDAT") + 50, *rng.integers(len(whole), size=100)]:
+            content = bytearray(whole)
+            content[place] ^= 1 << rng.integers(8)
+            shard.write_bytes(content)
+            try:
+                assert list(raw.read(folder)) == pictures
+            except StageError:
+                refused += 1
+        assert refused > 60
+
+    @pytest.mark.parametrize("share", [0, 0.3, 0.99])
+    def test_truncated_shard(self, folder, share):
+        shard = folder / "pictures-00002.parquet"
+        content = shard.read_bytes()
+        shard.write_bytes(content[: int(share * len(content))])
+        self.refused(folder, r"pictures-00002\.parquet")
+
+    @pytest.mark.parametrize("shard", [1, 2])
+    def test_missing_shard(self, folder, shard):
+        (folder / f"pictures-0000{shard}.parquet").unlink()
+        self.refused(folder, r"index\.csv")
+
+    @pytest.mark.parametrize("cut", [lambda lines: lines[:-1], lambda lines: ["\xff\x00 no table"]])
+    def test_index_of_fewer_pictures_or_no_table(self, folder, cut):
+        lines = (folder / raw.INDEX).read_text().splitlines(keepends=True)
+        (folder / raw.INDEX).write_text("".join(cut(lines)), encoding="latin-1")
+        self.refused(folder, r"index\.csv")
+
+    @pytest.mark.parametrize("column", ["id", "source", "sha256"])
+    def test_flipped_bit_of_the_index(self, folder, column):
+        rows = index(folder)
+        rows[4][column] = "X" + rows[4][column][1:]
+        with (folder / raw.INDEX).open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        self.refused(folder, r"pictures-00001\.parquet")
+
+    def test_missing_files(self, folder):
+        (folder / raw.INDEX).unlink()
+        for read in (raw.index, raw.meta):
+            with pytest.raises(StageError, match=f"is missing. Remove {folder} and run"):
+                read(folder)
+            with pytest.raises(StageError, match=r"is missing\. `dvc repro` makes it"):
+                read(folder / "nothing")

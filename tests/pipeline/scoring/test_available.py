@@ -1,0 +1,178 @@
+"""The measures that can be taken here, with whose weights, and what is said of the others."""
+
+import csv
+import json
+import os
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import evaluate
+from pipeline.scoring.available import find_measures
+from pipeline.stage import StageError, paths
+from srcnn.perceptual import embedded, vgg19
+from srcnn.scoring.learned import VGGDistance
+from srcnn.scoring.measures import GMSD, LPIPS, PSNR, SSIM, VGG19
+from tests.pipeline.experiment import load_params, write_experiment
+
+CPU = torch.device("cpu")
+
+
+def load(evaluation=None, **loss):
+    params = load_params(**(evaluation or {}))
+    return params.model_copy(update={"loss": params.loss.model_copy(update=loss)})
+
+
+def refuse(*_, **__):
+    raise ConnectionRefusedError("refused")
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path, monkeypatch):
+    """An empty project without network and without weights in torch's cache."""
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.chdir(tmp_path)
+    Path(".dvc").mkdir()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A VGG19 whose every weight is the same, which keeps the file small."""
+    state = {
+        f"features.{convolution.place}.{part}": torch.full((1,), 0.01).expand(shape)
+        for convolution in vgg19.CONVOLUTIONS.values()
+        for part, shape in convolution.shapes.items()
+    }
+    path = tmp_path_factory.mktemp("weights") / "vgg.pth"
+    torch.save(state, path)
+    return path
+
+
+def find(params):
+    return find_measures(params.loss, params.evaluate, CPU)
+
+
+def put_into_cache(content):
+    cache = Path(os.environ["TORCH_HOME"], "hub", "checkpoints")
+    cache.mkdir(parents=True)
+    (cache / "vgg19-dcbb9e9d.pth").write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("trained_with", "perceptual_weight", "in_cache", "measured_with"),
+    [
+        ("embedded", 0.01, "nothing", "embedded (sha256 "),
+        ("random", 0.01, "vgg19", "embedded (sha256 "),  # untrained, it may teach but not measure
+        ("imagenet", 0.01, "vgg19", "imagenet"),
+        ("imagenet", 0.0, "nothing", "embedded (sha256 "),
+        ("imagenet", 0.01, "damaged", "embedded (sha256 "),
+        ("a file", 0.01, "nothing", "vgg.pth (sha256 "),
+    ],
+)
+def test_whose_weights_measure(weights, trained_with, perceptual_weight, in_cache, measured_with):
+    if in_cache != "nothing":
+        put_into_cache(weights.read_bytes() if in_cache == "vgg19" else b"damaged")
+    file = str(weights) if trained_with == "a file" else trained_with
+    found = find(load({"lpips": False}, vgg19_weights=file, perceptual_weight=perceptual_weight))
+    assert found.functions[VGG19].weights.startswith(measured_with)
+    assert "vgg19" not in found.notes
+
+
+def test_other_weights_are_another_measure(weights):
+    gray = np.random.default_rng(0).integers(0, 256, (2, 16, 16), dtype=np.uint8)
+    inside, mine = (
+        find(load({"lpips": False}, vgg19_weights=name)).functions[VGG19].take(*gray, "full")
+        for name in ("embedded", str(weights))
+    )
+    assert inside == VGGDistance("embedded")(*gray)
+    assert mine == VGGDistance(weights)(*gray) != inside
+
+
+def test_a_damaged_installation_stops_no_evaluation(monkeypatch):
+    Path("vgg19.safetensors").write_bytes(b"damaged")
+    monkeypatch.setattr(embedded, "FILE", Path("vgg19.safetensors"))
+    found = find(load({"lpips": False}))
+    assert found.functions.keys() == {PSNR, SSIM, GMSD}
+    assert "install it again" in found.notes["vgg19"]
+
+
+def test_without_its_network_lpips_is_not_measured_but_can_be_insisted_on():
+    found = find(load())
+    assert LPIPS not in found.functions
+    assert "evaluate.lpips=true" in found.notes["lpips"]
+    assert find(load({"lpips": False})).notes["lpips"] == "evaluate.lpips is false"
+    with pytest.raises(StageError, match=r"evaluate\.lpips is true: .*AlexNet.*refused"):
+        find(load({"lpips": True}))
+
+
+def test_without_torchmetrics_lpips_is_not_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cached = tmp_path / "hub/checkpoints/alexnet-0.pth"
+    cached.parent.mkdir(parents=True)
+    cached.touch()
+    monkeypatch.setitem(sys.modules, "torchmetrics.image", None)
+    note = find(load()).notes["lpips"]
+    assert "torchmetrics" in note
+    assert "downloads" not in note
+
+
+def read_results():
+    with paths.PER_IMAGE.open(newline="") as file:
+        return list(csv.DictReader(file)), json.loads(paths.EVALUATION.read_text())
+
+
+def test_the_vgg19_distance_of_both_is_in_the_table_and_the_summary(weights):
+    params = load({"perceptual_pictures": 3}, vgg19_weights=str(weights))
+    write_experiment(params=params)
+    evaluate.main(params)
+
+    rows, figures = read_results()
+    assert figures["vgg19_weights"].startswith("vgg.pth (sha256 ")
+    measured = [row for row in rows if row["vgg19"]]
+    assert [row["id"] for row in measured] == ["p2", "p3", "p5"]  # evenly spaced over p2 .. p6
+    assert (figures["pictures"], figures["vgg19_pictures"]) == (5, 3)
+    sr, bicubic = (
+        np.array([float(row[name]) for row in measured]) for name in ("vgg19", "vgg19_bicubic")
+    )
+    assert figures["vgg19"] == pytest.approx(sr.mean(), abs=2e-6)
+    assert figures["vgg19_gain"] == pytest.approx((bicubic - sr).mean(), abs=2e-6)
+    assert "vgg19_note" not in figures
+    assert figures["lpips"] is None
+    assert figures["lpips_note"].startswith("not measured (AlexNet is not in torch's cache")
+    assert {row["lpips"] for row in rows} == {""}
+
+
+def test_pictures_too_small_for_vgg19_are_left_out_and_that_is_said(weights, monkeypatch):
+    monkeypatch.setattr(VGGDistance, "smallest", 64)
+    params = load(vgg19_weights=str(weights))
+    write_experiment(params=params)
+    evaluate.main(params)
+
+    _, figures = read_results()
+    assert (figures["vgg19"], figures["vgg19_pictures"]) == (None, 0)
+    assert figures["vgg19_note"] == (
+        "not measured (without its border no picture is as large as 64x64)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        ({"perceptual_weight": 0.0}, "mse"),
+        ({"perceptual_weight": 0.01}, "mse + 0.01 VGG19 mse (conv5_4)"),
+        (
+            {"perceptual_weight": 0.01, "vgg19_weights": "random", "pixel": "l1"},
+            "l1 + 0.01 random (untrained) VGG19 mse (conv5_4)",
+        ),
+    ],
+)
+def test_the_results_say_what_the_network_was_trained_with(loss, said):
+    write_experiment(params=load(**loss))
+    evaluate.main(load())  # params.yaml was changed since
+    assert read_results()[1]["loss"] == said

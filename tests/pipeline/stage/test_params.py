@@ -1,0 +1,134 @@
+from unittest.mock import Mock
+
+import pytest
+from dvc.utils.serialize import parse_yaml
+from mlflow.utils.validation import _validate_model_name
+
+from pipeline.stage import params
+from srcnn.perceptual.loss import LAYERS
+from tests.support.params import params_with, tree_with
+from tests.support.paths import ROOT
+
+VGG19 = {"loss.perceptual_weight": 0.01}
+
+
+def refused(changes):
+    """What is said of params.yaml with other values, by dotted names."""
+    with pytest.raises(params.ParamsError) as caught:
+        params.validated(tree_with(changes))
+    return str(caught.value)
+
+
+def test_every_parameter_has_a_comment():
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    for name in params_with().flat():
+        key = name.split(".")[-1]
+        described = [line for line in lines if line.strip().startswith(f"{key}:")]
+        assert described, name
+        # the three shares of data.split share one comment
+        if not name.startswith(("data.split.", "loss.perceptual_layers.")):
+            assert any("#" in line for line in described), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train.stepps": 5}, "train.stepps: unknown parameter"),
+        ({"extra": 5}, "extra: unknown parameter"),
+        ({"data.group_by": "^([a-z"}, "data.group_by: '^([a-z' is no regular expression (unterm"),
+        ({"data.group_by": ""}, "data.group_by is ''; String should have at least 1 character"),
+        ({"data.limit": ""}, "data.limit is ''; it should be a valid integer"),
+        ({"data.source": "imagenet"}, "data.source is 'imagenet'; it should be 'samples'"),
+        ({"data.source": "folder"}, "data.path must name a folder"),
+        ({"data.split": {"train": 0.9, "val": 0.2, "test": 0.2}}, "train + val + test = 1.3"),
+        ({"data.split": {"train": 0.8, "val": 0.2, "test": 0.0}}, "greater than 0"),
+        ({"degrade.scale": 5}, "degrade.scale is 5; it should be 2, 3, 4 or 8"),
+        ({"model.name": "vdsr"}, "model.name: 'vdsr' is no network; there are srcnn, fsrcnn, e"),
+        ({"model.srcnn.kernels": [9, 4, 5]}, "model.srcnn.kernels has 4; kernel sizes must be odd"),
+        ({"model.srcnn.kernels": [9, 5]}, "model.srcnn.kernels is [9, 5]"),
+        ({"model.srcnn.channels": [0, 32]}, "model.srcnn.channels.0 is 0"),
+        ({"train.steps": "many"}, "train.steps is 'many'; it should be a valid integer"),
+        ({"train.steps": -1}, "train.steps is -1; it should be greater than or equal to 0"),
+        ({"train.lr": float("nan")}, "train.lr is nan; it should be"),
+        ({"train.patch_size": 46}, "train.patch_size is 46; it must be a multiple of"),
+        ({"train.patch_size": 16}, "train.patch_size is 16; at least 17 pixels are needed"),
+        (
+            {"finetune.patch_size": 46, "finetune.control": True},
+            "finetune.patch_size is 46; it must be a multiple of",
+        ),
+        (
+            VGG19 | {"finetune.patch_size": 28},
+            "finetune.patch_size is 28; at least 32 pixels are needed: 16 as context of model.name "
+            "srcnn, 16 for the loss",
+        ),
+        ({"finetune.perceptual_patches": 7}, "at most finetune.batch_size (6) is allowed"),
+        (VGG19 | {"finetune.control": True}, "loss.perceptual_weight is 0.01 and must be 0 with"),
+        ({"loss.perceptual_layers": {"relu9_1": 1.0}}, "is 'relu9_1'; String should match pattern"),
+        ({"loss.perceptual_layers": {"conv2_3": 1.0}}, "is 'conv2_3'; String should match pattern"),
+        ({"loss.perceptual_layers": {}}, "loss.perceptual_layers is {}; Dictionary should have at"),
+        ({"evaluate.lpips": "yes"}, "evaluate.lpips is 'yes'; it should be 'auto', True or False"),
+        ({"evaluate.test_sets": {"a/b": "x"}}, "evaluate.test_sets"),
+        ({"tracking.model_name": "a/b"}, "tracking.model_name is 'a/b'; String should match"),
+        ({"tracking.model_name": " "}, "tracking.model_name is ' '; String should match"),
+        ({"tracking.model_name": ".."}, "tracking.model_name is '..'; String should match"),
+        ({"tracking.model_name": "x" * 257}, "String should have at most 256 characters"),
+        ({"tracking.experiment": ""}, "tracking.experiment is ''; String should match"),
+        ({"tracking.experiment": "x" * 501}, "String should have at most 256 characters"),
+        ({"tracking.experiment": "a\0"}, "tracking.experiment is 'a\\x00'; String should match"),
+    ],
+)
+def test_impossible_values_are_named_with_what_is_allowed(changes, message):
+    assert message in refused(changes)
+
+
+@pytest.mark.parametrize("name", ["srcnn", "a b", "_x.y-z", "Ü", "x" * 256])
+def test_mlflow_takes_every_name_of_a_model_that_passes(name):
+    _validate_model_name(params_with({"tracking.model_name": name}).tracking.model_name)
+
+
+def test_every_layer_of_vgg19_and_no_other_may_be_named():
+    weighted = dict.fromkeys(LAYERS, 1.0)
+    assert params_with({"loss.perceptual_layers": weighted}).loss.perceptual_layers == weighted
+
+
+def test_a_shallow_layer_is_content_with_a_small_patch():
+    changes = VGG19 | {"loss.perceptual_layers": {"relu2_2": 1.0}, "finetune.patch_size": 20}
+    assert params_with(changes).finetune.patch_size == 20
+
+
+def test_all_problems_are_in_one_message():
+    said = refused({"train.steps": -1, "loss.pixel": "x", "seed": "a"})
+    assert all(key in said for key in ("train.steps", "loss.pixel", "seed"))
+
+
+def test_a_failure_without_a_message_is_named(monkeypatch):
+    monkeypatch.setattr(params.YAML, "load", Mock(side_effect=MemoryError))
+    with pytest.raises(params.ParamsError, match="is not valid YAML: MemoryError"):
+        params.load(ROOT / "params.yaml")
+
+
+def test_leaves_make_the_tree_that_they_came_from():
+    tree = tree_with()
+    assert params.nested(params.flatten(tree)) == tree
+
+
+# -S train.lr=1e-5 makes DVC write the first; of the next three YAML 1.1 makes 8, True and 90.
+VALUES = ["1e-05", "010", "yes", "1:30", "0o10", "0x10", "1_000", "~", "", "''", "Off", ".5", "="]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_is_what_dvc_takes_it_for(value):
+    def read(parse):
+        try:
+            return repr(parse(f"key: {value}", "params.yaml"))
+        except Exception:
+            return "refused"
+
+    assert read(params.parse) == read(parse_yaml)
+
+
+def test_a_key_that_comes_twice_is_refused_as_dvc_does(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8") + "seed: 1\n")
+    with pytest.raises(params.ParamsError, match=r'is not valid YAML: line \d+: .* key "seed"'):
+        params.load(path)

@@ -1,0 +1,115 @@
+"""The loss that params.yaml asks for, and the weights of its VGG19."""
+
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline import finetune
+from pipeline.stage import StageError
+from pipeline.stage.inputs import Inputs
+from pipeline.training.loss import build_loss
+from srcnn.perceptual import embedded
+from srcnn.perceptual.loss import PerceptualLoss
+from tests.pipeline.experiment import ENVIRONMENT
+from tests.support.params import declare_stages, params_with
+from tests.support.paths import ROOT
+
+SR, HR = (torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(i)) for i in (0, 1))
+RELU = {"perceptual_layers": {"relu2_2": 1.0}}
+
+
+def load(seed=0, **loss):
+    return params_with({"seed": seed} | {f"loss.{name}": value for name, value in loss.items()})
+
+
+def terms(params):
+    return build_loss(params, "full", torch.device("cpu"), "float32", 1)(SR, HR)
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path, monkeypatch):
+    """An empty project without network and without weights in torch's cache."""
+
+    def refuse(*_, **__):
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.chdir(tmp_path)
+    declare_stages(tmp_path)
+    Path(".dvc").mkdir()
+
+
+def test_without_a_perceptual_weight_vgg19_is_never_imported():
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from pipeline import check, finetune, train; from pipeline.stage import params\n"
+        "from pipeline.training.loss import build_loss\n"
+        "import torch\n"
+        "given = params.load(Path('params.yaml'))\n"
+        "loss = build_loss(given, 'full', torch.device('cpu'), 'float32', 1)\n"
+        "assert set(loss(torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8))) == {'pixel', 'loss'}\n"
+        "print([m for m in ('torchvision', 'torchmetrics', 'srcnn.perceptual') "
+        "if m in sys.modules])"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_loss_is_the_one_of_the_parameters():
+    settings = {"perceptual_distance": "l1", "vgg19_weights": "random"}
+    layers = {"relu1_2": 2.0, "conv2_1": 0.5}
+    asked = {"perceptual_layers": layers, "perceptual_feature_scale": 0.5}
+    both = terms(load(**settings, **asked, perceptual_weight=0.3))
+    single = [
+        terms(load(**settings, perceptual_layers={layer: 1.0}, perceptual_weight=1.0))["perceptual"]
+        for layer in layers
+    ]
+    torch.testing.assert_close(both["perceptual"], 0.5 * (2.0 * single[0] + 0.5 * single[1]))
+    torch.testing.assert_close(both["loss"], both["pixel"] + 0.3 * both["perceptual"])
+
+
+def test_by_default_the_loss_is_of_the_vgg19_inside_and_needs_no_network():
+    perceptual = PerceptualLoss(RELU["perceptual_layers"], "embedded")(SR, HR)
+    assert terms(load(perceptual_weight=0.01, **RELU))["perceptual"] == perceptual > 0
+
+
+def test_random_is_the_same_network_whatever_the_seed():
+    random = {"perceptual_weight": 1.0, "vgg19_weights": "random"} | RELU
+    first, second = (float(terms(load(seed, **random))["perceptual"]) for seed in (0, 1))
+    assert first == second > 0
+
+
+def test_a_blocked_download_stops_finetune_before_it_looks_at_the_data():
+    with pytest.raises(StageError) as caught:
+        finetune.main(load(perceptual_weight=0.01, vgg19_weights="imagenet"))
+    message = str(caught.value)
+    assert message.startswith("loss.vgg19_weights is 'imagenet': ")
+    for part in ("refused", "take embedded", "file of VGG19 weights", "connect to the network"):
+        assert part in message
+    assert message.endswith("-S loss.vgg19_weights=embedded")
+    assert not Path("mlflow.db").exists()
+
+
+def test_a_damaged_installation_stops_a_perceptual_training(monkeypatch):
+    Path("vgg19.safetensors").write_bytes(b"damaged")
+    monkeypatch.setattr(embedded, "FILE", Path("vgg19.safetensors"))
+    with pytest.raises(StageError, match=r"is 'embedded': vgg19\.safetensors.*damaged"):
+        terms(load(perceptual_weight=0.01))
+
+
+def test_the_training_key_knows_the_content_of_the_weights_file_where_it_matters():
+    keys = {}
+    for content in ("one", "other"):
+        Path("vgg.pth").write_text(content)
+        for weight in (0.0, 0.01):
+            params = load(perceptual_weight=weight, vgg19_weights="vgg.pth")
+            keys[content, weight] = Inputs.of("finetune", params).key(ENVIRONMENT)
+    assert keys["one", 0.01] != keys["other", 0.01]
+    assert keys["one", 0.0] == keys["other", 0.0]

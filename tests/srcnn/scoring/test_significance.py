@@ -1,0 +1,145 @@
+"""Bootstrap intervals and paired comparisons, against values worked out independently."""
+
+import itertools
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from srcnn.scoring.measures import GMSD, LPIPS, PSNR, SSIM, measures_among
+from srcnn.scoring.significance import FEWEST_SOURCES, bootstrap_interval, compare
+
+
+def names(count):
+    return [f"{i:05d}" for i in range(count)]
+
+
+def test_many_sources_have_the_interval_of_the_central_limit_in_little_memory():
+    count = 30_000
+    values = np.random.default_rng(0).gamma(2.0, size=count)
+    tracemalloc.start()
+    low, high = bootstrap_interval(values, seed=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    error = values.std() / count**0.5
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+    assert peak < 50e6
+
+
+def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(100):
+        low, high = bootstrap_interval(rng.normal(1.0, 0.5, 40), seed=trial)
+        covered += low <= 1.0 <= high
+    assert 88 <= covered <= 99
+
+
+def test_the_interval_depends_on_nothing_but_values_and_seed():
+    values = np.random.default_rng(1).normal(size=20)
+    first = bootstrap_interval(values, seed=5)
+    assert first == bootstrap_interval(values, seed=5) != bootstrap_interval(values, seed=6)
+
+
+def pairs(count, shift, noise=0.3, seed=0):
+    rng = np.random.default_rng(seed)
+    a = rng.normal(28, 3, count)
+    return a, a + rng.normal(shift, noise, count), a - 1
+
+
+def test_means_are_of_the_pictures_but_difference_and_wins_of_the_sources():
+    a, bicubic = np.array([30.0, 20.0, 25.0, 25.0]), np.zeros(4)
+    b = a + np.array([1.0, 3.0, -0.5, 0.1])
+    psnr = compare(PSNR, a, b, bicubic, ["x", "x", "y", "z"])
+    assert (psnr.a, psnr.bicubic, psnr.pictures, psnr.sources) == (25.0, 0.0, 4, 3)
+    assert psnr.b == pytest.approx(25.9)
+    assert psnr.mean == pytest.approx((2 - 0.5 + 0.1) / 3)
+    assert psnr.wins == (1, 2)
+    assert compare(LPIPS, a, b, bicubic, ["x", "x", "y", "z"]).wins == (2, 1)
+
+
+@pytest.mark.parametrize("count", [3, 6, 9])
+def test_p_value_is_that_of_all_sign_patterns(count):
+    a, b, bicubic = pairs(count, 0.2, seed=3)
+    differences = b - a
+    ranks = stats.rankdata(abs(differences))
+    observed = abs((ranks * np.sign(differences)).sum())
+    patterns = [abs((ranks * signs).sum()) for signs in itertools.product((-1, 1), repeat=count)]
+    expected = np.mean(np.array(patterns) >= observed - 1e-9)
+    assert compare(PSNR, a, b, bicubic, names(count)).p_value == pytest.approx(expected)
+
+
+def test_p_value_of_many_pictures_is_scipys():
+    a, b, bicubic = pairs(70, 0.05)
+    expected = stats.wilcoxon(a, b).pvalue
+    assert compare(PSNR, a, b, bicubic, names(70)).p_value == pytest.approx(expected)
+
+
+def differ(differences, pictures=None, measure=PSNR):
+    """Two networks that differ so much on each of some sources, with so many pictures."""
+    pictures = pictures or [1] * len(differences)
+    b = np.repeat(np.asarray(differences, float), pictures)
+    return compare(measure, 0 * b, b, 0 * b, np.repeat(names(len(differences)), pictures))
+
+
+def spread(count, value):
+    """So many differences about a value, no two alike."""
+    return [value * (1 + k / 1000) for k in range(count)]
+
+
+def test_a_source_counts_once_however_many_pictures_it_has():
+    differences = np.arange(-3, 9) / 8
+    many, one = differ(differences, [1] * 6 + [20] * 6), differ(differences)
+    assert (many.pictures, many.b) != (one.pictures, one.b)
+    assert replace(many, b=one.b, pictures=one.pictures) == one
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        spread(30, 0.1) + spread(2, -1),  # the test is sure, the interval not
+        [1, 1.1, 1.2, 1.3, 1.4, -0.01],  # the interval is, the test not
+        spread(52, -0.1) + spread(8, 10),  # both are, of opposite directions
+    ],
+)
+@pytest.mark.parametrize("measure", [PSNR, GMSD])
+def test_a_verdict_needs_interval_and_test_to_agree(differences, measure):
+    found = differ(differences, measure=measure)
+    assert found.is_contradictory
+    assert found.better is None
+
+
+def test_few_sources_are_never_significant_but_six_that_agree_are():
+    for count in (1, 3, FEWEST_SOURCES - 1):
+        a, b, bicubic = pairs(count, 5)
+        found = compare(PSNR, a, b, bicubic, names(count))
+        assert (found.better, found.interval, found.is_decidable) == (None, None, False)
+    a, b, bicubic = pairs(FEWEST_SOURCES, 5)
+    assert compare(PSNR, a, b, bicubic, names(FEWEST_SOURCES)).better == "b"
+
+
+@pytest.mark.parametrize(("measure", "better"), [(SSIM, "b"), (GMSD, "a"), (LPIPS, "a")])
+def test_direction_of_the_measure_decides_who_is_better(measure, better):
+    a, b, bicubic = pairs(30, 1)
+    assert compare(measure, a, b, bicubic, names(30)).better == better
+    assert compare(measure, b, a, bicubic, names(30)).better == {"a": "b", "b": "a"}[better]
+
+
+def test_identical_networks_do_not_differ():
+    a, _, bicubic = pairs(20, 0)
+    same = compare(PSNR, a, a.copy(), bicubic, names(20))
+    assert (same.mean, same.interval, same.p_value, same.better) == (0, (0, 0), 1, None)
+    assert same.wins == (0, 0)
+
+
+def test_under_no_difference_few_comparisons_are_significant():
+    found = [compare(PSNR, *pairs(8, 0, seed=seed), names(8), seed).better for seed in range(40)]
+    assert sum(better is not None for better in found) <= 6  # 2 expected
+
+
+def test_measures_are_the_columns_with_a_bicubic_twin():
+    columns = ["set", "id", "lpips", "psnr", "ssim", "psnr_bicubic", "lpips_bicubic", "note"]
+    assert measures_among(columns) == [PSNR, LPIPS]
