@@ -16,10 +16,10 @@ from mlflow.exceptions import MlflowException
 from pipeline.base import paths
 from pipeline.base.stage import StageError
 from pipeline.tracking import database, identity
-from pipeline.tracking.store import RESULTS, STATE, TROUBLE, Store, name_tag
+from pipeline.tracking.store import RESULTS, TROUBLE, Store, name_tag
 from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked
-from srcnn.registry import names_in
+from srcnn.registry import names_in, published_runs
 from srcnn.scoring.scores import Score, read_scores
 
 KINDS = ("lr", "bicubic", "sr", "hr")
@@ -137,21 +137,11 @@ def published(store: Store) -> list[Experiment]:
         StageError: MLflow does not answer.
     """
     renamed = identity.names_in_dvc()
-    found: list[Experiment] = []
-    token: str | None = None
-    while token != "":
-        try:
-            page = store.client.search_runs(
-                [store.experiment_id],
-                f"tags.`{STATE}` = 'published'",
-                order_by=["start_time DESC"],
-                page_token=token,
-            )
-        except TROUBLE as error:
-            raise StageError(f"{store.name} cannot be read: {brief(error)}") from None
-        found += [_experiment(run, store.client, renamed) for run in page]
-        token = page.token or ""
-    return found
+    try:
+        runs = published_runs(store.client, [store.experiment_id])
+    except TROUBLE as error:
+        raise StageError(f"{store.name} cannot be read: {brief(error)}") from None
+    return [_experiment(run, store.client, renamed) for run in runs]
 
 
 def open_store(experiment: str) -> Store:

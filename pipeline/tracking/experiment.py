@@ -36,9 +36,14 @@ class Experiment:
 
     @property
     def content(self) -> str:
-        """Key of what is published: parameters and results."""
-        results = (paths.WEIGHTS, paths.TRAINING_CURVE, paths.PER_IMAGE, paths.EVALUATION)
+        """Key of what is published: parameters, weights and scores."""
+        results = (paths.WEIGHTS, paths.PER_IMAGE, paths.EVALUATION)
         return hash_of([self.params, {str(path): digest(path) for path in results}])
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The curve's rows, each with its "time"."""
+        return self.curve.assign(time=self.trained.times).to_dict("records")
 
     @property
     def gain(self) -> float:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pipeline.base import artifacts
 from pipeline.base.project import project_root
+from pipeline.tracking import place
 
 ABANDONED = 30 * 24 * 3600  # seconds after which nobody comes back to a training
 
@@ -69,14 +70,13 @@ class Checkpoints:
 @contextmanager
 def of(key: str) -> Iterator[Checkpoints]:
     """The checkpoints under a key, locked: a twin of this experiment waits until it is done."""
-    root = project_root() / ".checkpoints"
-    root.mkdir(exist_ok=True)
-    lock = FileLock(root / f"{key}.lock")
+    lock = place.lock(key)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         print("The same training is under way in another experiment; waiting for it.", flush=True)
         lock.acquire()
+    root = project_root() / ".checkpoints"
     try:
         _remove_abandoned(root)
         yield Checkpoints(root / key)
@@ -88,7 +88,7 @@ def _remove_abandoned(root: Path) -> None:
     for folder in [path for path in root.iterdir() if path.is_dir()]:
         try:
             if time.time() - folder.stat().st_mtime > ABANDONED:
-                with FileLock(root / f"{folder.name}.lock", timeout=0):
+                with place.lock(folder.name).acquire(timeout=0):
                     shutil.rmtree(folder, ignore_errors=True)
         except (OSError, Timeout):  # somebody else removes it, or it is in use after all
             continue

@@ -48,7 +48,7 @@ def made(tmp_path_factory):
 class silent:  # noqa: N801  # in place of a function
     """Reports to nobody."""
 
-    def __init__(self, *_):
+    def __init__(self, *_, **__):
         pass
 
     def __enter__(self):
