@@ -8,8 +8,8 @@ import pytest
 import yaml
 from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 
-from pipeline.tracking.imports import closure
 from srcnn import packaged
+from tests.support.imports import closure
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]

@@ -1,7 +1,6 @@
 """What made a result, written beside it: params.yaml and code may have been edited since."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -65,7 +64,6 @@ class Trained(_Record):
         weights: sha256 of the model file.
         curve: sha256 of the training curve.
         kept: the row of the training curve that the model file's weights are from.
-        times: when each row of the curve was measured, in seconds since 1970.
         initial: sha256 of the weights that train.init names, if it does.
     """
 
@@ -76,17 +74,11 @@ class Trained(_Record):
     weights: str
     curve: str
     kept: dict[str, float]
-    times: list[float]
     initial: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.environment, dict):  # as JSON holds it
             object.__setattr__(self, "environment", Environment(**self.environment))
-
-    @property
-    def training_id(self) -> str:
-        """See `training_id`."""
-        return training_id(self.times)
 
     def check_weights(self, path: Path) -> None:
         """Raise a StageError unless a model file is the one that this tells of, bit for bit."""
@@ -110,11 +102,6 @@ class Evaluated(_Record):
     params: dict[str, Any]
     pairs: str
     weights: str
-
-
-def training_id(times: Sequence[float]) -> str:
-    """Tells a training from others of the same inputs, by when its curve was measured."""
-    return hash_of(list(times))
 
 
 def _check(path: Path, sha256: str) -> None:

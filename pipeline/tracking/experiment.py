@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.base import artifacts, paths, stage
 from pipeline.base.inputs import digest, hash_of
 from pipeline.base.record import Degraded, Evaluated, Trained
+from pipeline.tracking.times import Times
 from srcnn.pairs import Pairs
 from srcnn.scoring.measures import measures_among
 
@@ -42,8 +43,9 @@ class Experiment:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The curve's rows, each with its "time"."""
-        return self.curve.assign(time=self.trained.times).to_dict("records")
+        """The curve's rows, each with the "time" when it was measured."""
+        times = Times(self.trained.key)
+        return self.curve.assign(time=self.curve["step"].map(times.of)).to_dict("records")
 
     @property
     def gain(self) -> float:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pipeline.base.record import training_id
-from pipeline.tracking.store import TRAINING, TRAINING_KEY, RunState, Store
+from pipeline.tracking.store import TRAINING_KEY, RunState, Store, agrees
+from pipeline.tracking.times import Times
 from srcnn.masking import brief
 
 Row = Mapping[str, Any]
@@ -31,11 +31,12 @@ def reporting(
     begun: Sequence[Row] = (),
     earlier: str | None = None,
 ) -> Iterator[Report]:
-    """A function that logs a row of the training curve, with its "time", to a run of this training.
+    """A function that logs a row of the training curve to the run of this training.
 
-    The run is SCHEDULED when the block ends, FAILED or KILLED if it ends with an error. It takes
-    the place of what earlier tries left unfinished, and of the run of the training that this one
-    continues. A training whose result is in MLflow reports nowhere.
+    The run is SCHEDULED when the block ends, FAILED or KILLED if it ends with an error. A training
+    that was interrupted goes on in its old run. One that continues another has a run of its own,
+    with the rows of both, in place of the other's, if that was not published. One whose result is
+    in MLflow reports nowhere.
 
     The caller holds the lock of the key.
 
@@ -72,7 +73,8 @@ class _Reporter(threading.Thread):
         self._key = key
         self._earlier = earlier
         self._news = threading.Condition()
-        self._rows = list(begun)
+        self._times = Times(key, earlier)
+        self._rows = list(map(self._timed, begun))
         self._logged = 0  # of the rows
         self._end: RunState | None = None
         self._given_up = threading.Event()
@@ -83,8 +85,11 @@ class _Reporter(threading.Thread):
     def add(self, row: Row) -> None:
         """Log a row of the curve, soon."""
         with self._news:
-            self._rows.append(row)
+            self._rows.append(self._timed(row))
             self._news.notify()
+
+    def _timed(self, row: Row) -> Row:
+        return {**row, "time": self._times.of(int(row["step"]))}
 
     def finish(self, end: RunState) -> None:
         """Log what is left, as far as that is quick, and give the run its state."""
@@ -119,27 +124,29 @@ class _Reporter(threading.Thread):
             rows, end = list(self._rows), self._end
         self._store.log_curve(self._run_id, rows[self._logged :])
         self._logged = len(rows)
-        if end == RunState.SCHEDULED:
-            self._store.tag(self._run_id, {TRAINING: training_id([row["time"] for row in rows])})
         if end:
             self._store.move(self._run_id, end)
         return end is not None
 
     def _begin(self, store: Store) -> str | None:
-        """A new run for this training; none if its result is in MLflow, or waits for `register`."""
+        """The run of this training; none if its result is in MLflow, or waits for `register`."""
         with store.lock:
             store.mark_crashed()
-            same = store.runs(TRAINING_KEY, self._key)
-            waiting = [run for run in same if run.info.status == RunState.SCHEDULED]
-            if any(run.info.status == RunState.FINISHED for run in same) or any(
-                store.is_here(run) for run in waiting
+            runs = store.runs(TRAINING_KEY, self._key)
+            here = [run for run in runs if store.is_here(run)]
+            if any(run.info.status == RunState.FINISHED for run in runs) or any(
+                run.info.status == RunState.SCHEDULED for run in here
             ):
                 return None
-            run = store.create(self._params, {TRAINING_KEY: self._key})
-            before = store.runs(TRAINING_KEY, self._earlier) if self._earlier else []
-            for old in (*same, *before):
-                if old.info.status != RunState.FINISHED and store.is_here(old):
-                    store.delete(old)
+            old = [run for run in here if agrees(run, self._params)]
+            if old:
+                run = old[-1]
+                store.take_up(run, RunState.RUNNING, self._params, {})
+            else:
+                run = store.create(self._params, {TRAINING_KEY: self._key})
+            for other in store.runs(TRAINING_KEY, self._earlier) if self._earlier else ():
+                if store.is_here(other) and other.info.status == RunState.SCHEDULED:
+                    store.delete(other)
         return str(run.info.run_id)
 
     def _warn(self, error: Exception) -> None:

@@ -5,17 +5,23 @@ else has to say whether somebody lives. A copy of the folder is another place, w
 """
 
 from contextlib import suppress
+from pathlib import Path
 
 from filelock import FileLock
 
 from pipeline.base.project import project_root
 
 
+def folder() -> Path:
+    """The folder, which is made where it is missing."""
+    made = project_root() / ".checkpoints"
+    made.mkdir(exist_ok=True)
+    return made
+
+
 def identity() -> str:
     """Of this place: the same after the project was moved, another in a copy of it."""
-    folder = project_root() / ".checkpoints"
-    folder.mkdir(exist_ok=True)
-    mark = folder / "place"
+    mark = folder() / "place"
     with suppress(FileExistsError):
         mark.touch(exist_ok=False)
     status = mark.stat()
@@ -24,6 +30,4 @@ def identity() -> str:
 
 def lock(key: str) -> FileLock:
     """The lock that whoever trains under this key at this place holds meanwhile."""
-    folder = project_root() / ".checkpoints"
-    folder.mkdir(exist_ok=True)
-    return FileLock(folder / f"{key}.lock")
+    return FileLock(folder() / f"{key}.lock")

@@ -17,7 +17,6 @@ from pipeline.tracking import identity, images, registry
 from pipeline.tracking.experiment import Experiment
 from pipeline.tracking.store import (
     RESULTS,
-    TRAINING,
     TRAINING_KEY,
     TRAINING_RUN,
     RunState,
@@ -28,7 +27,6 @@ from srcnn.registry import CONTENT_TAG
 
 _VERSION = "model.version"
 _FOLDERS = (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent)
-_UNFINISHED = (RunState.SCHEDULED, RunState.FAILED, RunState.KILLED)
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def publish(store: Store, experiment: Experiment, model_name: str) -> Published:
     with store.lock:
         store.mark_crashed()
         whole = _finished(store, experiment.content)
-        run = whole[0] if whole else _unfinished(store, experiment) or _create(store, experiment)
+        run = whole[0] if whole else _open(store, experiment)
         if not whole:
             _log_results(store, run, experiment)
         _log_files(store, run)  # those of a whole run may have been deleted
@@ -71,36 +69,33 @@ def _finished(store: Store, content: str) -> list[Run]:
     return [run for run in same if run.info.status == RunState.FINISHED]
 
 
-def _unfinished(store: Store, experiment: Experiment) -> Run | None:
-    """The run that the training reported to, or that was not published to its end."""
-    for run in store.runs(TRAINING, experiment.trained.training_id):
-        if (
-            store.is_here(run)
-            and run.info.status != RunState.FINISHED
-            and run.data.tags.get(CONTENT_TAG) in (None, experiment.content)
-            and agrees(run, experiment.params)
-        ):
-            store.tag(run.info.run_id, {CONTENT_TAG: experiment.content})
+def _left(store: Store, experiment: Experiment) -> list[Run]:
+    """Runs of this training at this place that wait for `register`, or were not published whole."""
+    return [
+        run
+        for run in store.runs(TRAINING_KEY, experiment.trained.key)
+        if store.is_here(run)
+        and run.info.status not in (RunState.RUNNING, RunState.FINISHED)
+        and run.data.tags.get(CONTENT_TAG) in (None, experiment.content)
+    ]
+
+
+def _open(store: Store, experiment: Experiment) -> Run:
+    """The run to publish in: that of the training, or a new one."""
+    tags = {CONTENT_TAG: experiment.content}
+    for run in _left(store, experiment):
+        if agrees(run, experiment.params):
+            store.take_up(run, RunState.SCHEDULED, experiment.params, tags)
             return run
-    return None
-
-
-def _create(store: Store, experiment: Experiment) -> Run:
-    trained = experiment.trained
-    tags = {
-        CONTENT_TAG: experiment.content,
-        TRAINING_KEY: trained.key,
-        TRAINING: trained.training_id,
-    }
-    for first in store.runs(TRAINING, trained.training_id)[:1]:
+    key = experiment.trained.key
+    for first in store.runs(TRAINING_KEY, key)[:1]:
         tags[TRAINING_RUN] = first.info.run_id
-    run = store.create(experiment.params, tags)
+    run = store.create(experiment.params, tags | {TRAINING_KEY: key})
     store.move(run.info.run_id, RunState.SCHEDULED)
     return run
 
 
 def _log_results(store: Store, run: Run, experiment: Experiment) -> None:
-    store.log_params(run.info.run_id, experiment.params)
     store.log_curve(run.info.run_id, experiment.rows)
     store.log_metrics(run, experiment.metrics())
     store.client.log_inputs(run.info.run_id, [_dataset(experiment)])
@@ -162,13 +157,6 @@ def _settle(store: Store, experiment: Experiment) -> Run:
     """
     first, *others = _finished(store, experiment.content)
     store.add_names(first, others)
-    left = [
-        run
-        for run in store.runs(TRAINING_KEY, experiment.trained.key)
-        if store.is_here(run)
-        and run.info.status in _UNFINISHED
-        and run.data.tags.get(CONTENT_TAG) in (None, experiment.content)
-    ]
-    for run in (*others, *left):
+    for run in (*others, *_left(store, experiment)):
         store.delete(run)
     return first

@@ -24,10 +24,9 @@ from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked
 from srcnn.registry import EXPERIMENTS_TAG, names_in
 
-# Tags of a run: the place where it was made; of its training the key, and the id, which tells two
-# under one key apart; the run, if there is another, that has that training, too; and, for the names
-# that DVC gives to it, which results it holds.
-PLACE, TRAINING_KEY, TRAINING = "pipeline.place", "pipeline.training_key", "pipeline.training"
+# Tags of a run: the place where it was made; the key of its training; the run, if there is another,
+# that has this training, too; and, for the names that DVC gives to it, which results it holds.
+PLACE, TRAINING_KEY = "pipeline.place", "pipeline.training_key"
 TRAINING_RUN, RESULTS = "pipeline.training_run", "pipeline.results"
 
 # MLflow's pages then show runs and curves first, not chats with language models.
@@ -40,15 +39,17 @@ METRICS_AT_ONCE, PARAMS_AT_ONCE, TAGS_AT_ONCE = 1000, 100, 100
 class RunState(StrEnum):
     """A run's life, as MLflow's status says it.
 
-    | from      | to               | when                                                          |
-    | --------- | ---------------- | ------------------------------------------------------------- |
-    |           | RUNNING          | a training begins, or goes on: it holds the lock of its key   |
-    | RUNNING   | SCHEDULED        | it has ended; the run waits for `register`                    |
-    | RUNNING   | FAILED, KILLED   | it failed, was interrupted, or its process died (lock free)   |
-    |           | SCHEDULED        | `register` finds no run of the training that it publishes     |
-    | SCHEDULED | FINISHED         | `register` has logged all of it                               |
-    | any but FINISHED | (deleted) | another run of the same place has taken its place             |
-    | FINISHED  | (deleted)        | two hosts published the same; the first run stays             |
+    | from           | to             | when                                                     |
+    | -------------- | -------------- | -------------------------------------------------------- |
+    | (none)         | RUNNING        | a training begins; it holds the lock of its key          |
+    | RUNNING        | SCHEDULED      | it has ended; the run waits for `register`               |
+    | RUNNING        | FAILED, KILLED | it failed or was interrupted; its process died           |
+    | FAILED, KILLED | RUNNING        | the same training goes on                                |
+    | (none)         | SCHEDULED      | `register` finds no run of the training                  |
+    | all but RUNNING| FINISHED       | `register` has logged all of it                          |
+    | SCHEDULED      | (deleted)      | another training continues this one, or the same results |
+    |                |                | are published already                                    |
+    | FINISHED       | (deleted)      | two hosts published the same; the first run stays        |
     """
 
     RUNNING = "RUNNING"
@@ -148,6 +149,15 @@ class Store:
         run = self.client.create_run(self.experiment_id, tags=own, run_name=name)
         self.log_params(run.info.run_id, params)
         return run
+
+    def take_up(
+        self, run: Run, state: RunState, params: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> None:
+        """Go on with an unfinished run of this place, as this experiment's own."""
+        name = identity.experiment_name()
+        self.client.update_run(run.info.run_id, state, name)
+        self.tag(run.info.run_id, {**name_tag(name), **identity.provenance(), **tags})
+        self.log_params(run.info.run_id, params)
 
     def move(self, run_id: str, state: RunState) -> None:
         """Give a run its next state."""

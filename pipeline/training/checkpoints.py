@@ -18,7 +18,6 @@ import torch
 from filelock import Timeout
 
 from pipeline.base import artifacts
-from pipeline.base.project import project_root
 from pipeline.tracking import place
 
 ABANDONED = 30 * 24 * 3600  # seconds after which nobody comes back to a training
@@ -30,7 +29,6 @@ class Checkpoints:
     """The checkpoint of one training."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self._path = folder / "state.pt"
 
     def save(self, state: dict[str, Any]) -> None:
@@ -64,7 +62,7 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Forget the training: its result is written."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -76,10 +74,9 @@ def of(key: str) -> Iterator[Checkpoints]:
     except Timeout:
         print("The same training is under way in another experiment; waiting for it.", flush=True)
         lock.acquire()
-    root = project_root() / ".checkpoints"
     try:
-        _remove_abandoned(root)
-        yield Checkpoints(root / key)
+        _remove_abandoned(place.folder())
+        yield Checkpoints(place.folder() / key)
     finally:
         lock.release()
 

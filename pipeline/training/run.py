@@ -1,6 +1,5 @@
 """One training of a stage: prepared, continued where it was interrupted, reported, written."""
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -19,7 +18,7 @@ from pipeline.training import checkpoints, processes
 from srcnn.hardware import choose_device, choose_precision, keep_freed_memory, make_deterministic
 from srcnn.pairs import Pairs
 from srcnn.team import Team
-from srcnn.training import DivergedError, Row, Training
+from srcnn.training import DivergedError, Training
 
 Prepare = Callable[[Pairs, torch.device, str, Team], Training]
 
@@ -71,8 +70,8 @@ def run(
             "initial": before.initial if before else given.files.get(INITIAL),
         }
         with checkpoints.of(made_from["key"]) as checkpoint:
-            times = _lead(params, given, training, made_from, before, checkpoint)
-            _write(training, made_from, times, files)
+            _lead(params, given, training, made_from, before, checkpoint)
+            _write(training, made_from, files)
             checkpoint.remove()
 
 
@@ -83,55 +82,36 @@ def _lead(
     made_from: Mapping[str, Any],
     before: Trained | None,
     checkpoint: checkpoints.Checkpoints,
-) -> list[float]:
-    """Train and report, as the only process or as the first of several.
-
-    Returns:
-        When each row of the curve was measured. MLflow is told it, too: a row that it is told again
-        with its time is there once.
-    """
+) -> None:
+    """Train and report, as the only process or as the first of several."""
     key = made_from["key"]
     print(f"Stage {given.stage}: {training.steps} steps on {made_from['environment']}", flush=True)
     if changes := identity.changed_parameters(params):
         print(f"Not as committed in params.yaml: {changes}", flush=True)
     shown = Degraded.read(paths.DEGRADED).params | made_from["params"]
-    state = checkpoint.load()
-    training.resume(state)
+    training.resume(checkpoint.load())
     if training.step:
         print(f"Continuing at step {training.step} of {training.steps}.", flush=True)
-    begun = training.curve
-    times = state["times"] if state else list(before.times) if before else []
-    if before and not state:  # the last row is also the first of what follows, which adds to it
-        begun, times = begun[:-1], times[:-1]
-    rows = [{**row, "time": at} for row, at in zip(begun, times, strict=True)]
+    # A row that is the last of one training and the first of the next is whole with the next.
+    begun = training.curve if training.step else training.curve[:-1]
     earlier = before.key if before else None
-    with live.reporting(params.tracking.experiment, shown, key, rows, earlier) as report:
-
-        def report_last(_: Row) -> None:
-            times.append(round(time.time(), 3))
-            report({**training.curve[-1], "time": times[-1]})
-
-        def save(state: dict[str, Any]) -> None:
-            checkpoint.save(state | {"times": times})
-
+    with live.reporting(params.tracking.experiment, shown, key, begun, earlier) as report:
         try:
-            training.fit(report_last, save, params.train.checkpoint_every)
+            training.fit(
+                lambda _: report(training.curve[-1]),
+                checkpoint.save,
+                params.train.checkpoint_every,
+            )
         except DivergedError as error:
             raise stage.StageError(f"{error} ({given.stage}.lr, {given.stage}.muon_lr)") from None
         try:
             given.check_unchanged()
         except stage.StageError:
-            save(training.state_dict())
+            checkpoint.save(training.state_dict())
             raise
-    return times
 
 
-def _write(
-    training: Training,
-    made_from: Mapping[str, Any],
-    times: list[float],
-    files: paths.TrainingFiles,
-) -> None:
+def _write(training: Training, made_from: Mapping[str, Any], files: paths.TrainingFiles) -> None:
     artifacts.write_bytes(files.weights, training.best().to_bytes())
     artifacts.write_bytes(files.snapshots, save(training.snapshots()))
     artifacts.write_csv(files.curve, pd.DataFrame(training.curve, columns=training.columns))
@@ -140,5 +120,4 @@ def _write(
         weights=digest(files.weights),
         curve=digest(files.curve),
         kept=training.kept,
-        times=times,
     ).write(files.record)

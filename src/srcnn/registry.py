@@ -33,8 +33,8 @@ EXPERIMENT_TAG, LOSS_TAG, UNTRAINED_TAG = "experiment", "loss", "untrained_featu
 # And how many dB more it gains on its validation pictures than the package's network of its scale.
 OVER_PACKAGED_TAG = "val_psnr_over_packaged"
 
-# Tags of a run: key of all that is published of it, and the names of the experiments that gave it, a
-# tag each that begins so: a tag has an end, and two hosts cannot add to one at the same time.
+# Tags of a run: key of all that is published of it, and the names of the experiments that gave it.
+# Each has a tag that begins so: a tag has an end, and two hosts cannot add to one at the same time.
 CONTENT_TAG, EXPERIMENTS_TAG = "pipeline.content_key", "pipeline.experiments"
 
 _LISTED = 5  # names in a message

@@ -23,7 +23,6 @@ SCALE = 2
 DATA_STAGES = ("fetch", "grayscale-and-degrade")
 RECORDS = {"train": paths.PIXEL.record, "finetune": paths.TUNED.record, "mix": paths.TRAINED}
 KERNELS, CHANNELS = [3, 1, 3], [4, 3]
-TIMES = [1.5e9, 1.5e9 + 1, 1.5e9 + 2.5]
 ENVIRONMENT = Environment("cpu", "AVX2", "float32", torch.__version__, 1, 1, "abc")
 
 
@@ -67,14 +66,15 @@ def write_experiment(test_pictures: int = 5, params: Params | None = None) -> No
     model = SRCNN(SCALE, KERNELS, CHANNELS, residual=True, generator=generator).eval()
     paths.WEIGHTS.parent.mkdir()
     paths.WEIGHTS.write_bytes(SuperResolver(model, "full").to_bytes())
-    snapshots = torch.from_numpy(np.stack([picture(i, 32, 32) for i in range(4)]))[:, None]
+    pixels = np.stack([picture(i, 32, 32) for i in range(8)]).reshape(4, 2, 32, 32)
+    snapshots = torch.from_numpy(pixels)
     save_file(
         {
             "steps": torch.tensor([0, 10]),
             "sr": snapshots[:2].contiguous(),
             "bicubic": snapshots[2].contiguous(),
             "hr": snapshots[3].contiguous(),
-            "in_training": torch.tensor([True]),
+            "in_training": torch.tensor([True, False]),
         },
         paths.SNAPSHOTS,
     )
@@ -104,5 +104,4 @@ def _write_records(params: Params) -> None:
             weights=digest(paths.WEIGHTS),
             curve=digest(paths.TRAINING_CURVE),
             kept={"step": 10, "val_loss": 0.0016, "val_psnr": 30.1, "val_psnr_bicubic": 29.5},
-            times=TIMES,
         ).write(path)
