@@ -16,7 +16,7 @@ from pathlib import Path
 
 import requests
 
-SLOW, ERROR, SILENT, LOSES = "5 s slow", "answers 500", "never answers", "loses answers"
+ERROR, LOSES = "answers 500", "loses answers"
 
 _PATIENCE = 240.0  # seconds
 
@@ -97,16 +97,14 @@ class Proxy:
 
     Attributes:
         uri: for MLFLOW_TRACKING_URI.
-        trouble: SLOW, ERROR, SILENT; LOSES: each kind of request is done, but its first answer is
-            lost; None: it hands on what it gets.
-        requests: how many it got.
+        trouble: ERROR; LOSES: each kind of request is done, but its first answer is lost; None: it
+            hands on what it gets.
     """
 
     def __init__(self, server: Server) -> None:
         self.upstream, self.port = server.port, free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.trouble: str | None = None
-        self.requests = 0
         self.kinds: set[tuple[str, ...]] = set()
         self._listening: ThreadingHTTPServer | None = None
 
@@ -130,18 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
     proxy: Proxy
 
     def _hand_on(self) -> None:
-        self.proxy.requests += 1
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         trouble = self.proxy.trouble
-        if trouble == SILENT:
-            while self.proxy.trouble == SILENT:
-                time.sleep(0.2)
-            return
         if trouble == ERROR:
             self.send_error(500)
             return
-        if trouble == SLOW:
-            time.sleep(5)
         try:
             connection = http.client.HTTPConnection("127.0.0.1", self.proxy.upstream, timeout=60)
             connection.request(self.command, self.path, body, dict(self.headers))

@@ -1,7 +1,7 @@
 """When the rows of a training curve were measured, kept beside the training's checkpoint.
 
-A row that is logged to MLflow again, by a training that goes on or by `register`, has the time that it
-had, and so is there once.
+A row that is logged to MLflow again, by a training that goes on or by `register`, has the time that
+it had, and so is there once.
 """
 
 import time
