@@ -4,6 +4,7 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
+from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pipeline import register
@@ -12,6 +13,8 @@ from tests.browser import chromium
 from tests.mlflow_server import Server
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs
+
+PICTURES = "img[src*='get-artifact']"
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def text(browser) -> str:
     return browser.execute_script("return document.body.textContent")
 
 
-def test_the_linked_view_shows_the_columns_that_matter(experiment, server, tmp_path):
+def test_the_linked_view_has_columns_that_matter_and_pictures(experiment, server, tmp_path):
     fragment = urlsplit(view.link(experiment)).fragment
     with chromium(tmp_path / "profile") as browser:
         browser.set_window_size(2400, 1000)
@@ -40,6 +43,12 @@ def test_the_linked_view_shows_the_columns_that_matter(experiment, server, tmp_p
         assert all(column in shown for column in ("test/ssim_gain", "test/vgg19", "test/gmsd"))
         assert "mse" in shown
         assert "val/psnr" not in shown
+
+        browser.get(f"{server.uri}/#{fragment}&compareRunsMode=CHART")
+        browser.refresh()
+        wait.until(lambda browser: len(browser.find_elements(By.CSS_SELECTOR, PICTURES)) == 3)
+        shown = text(browser)
+        assert all(f"validation 1 {kind}" in shown for kind in ("HR", "bicubic", "SR"))
 
 
 def test_its_charts_are_of_what_runs_have(experiment):
