@@ -8,11 +8,13 @@ import tempfile
 from pathlib import Path
 
 from mlflow.entities import Run
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.numpy import load_file
 
 from pipeline.base import artifacts, paths
 from pipeline.tracking.store import Store
+
+_SHOWN = 256  # pixels of a picture in the grid, where MLflow does not enlarge it
 
 
 def names() -> list[str]:
@@ -30,7 +32,8 @@ def log(store: Store, run: Run) -> None:
         for (name, step), picture in _pictures().items():
             file = f"{name}+step+{step}+timestamp+{run.info.start_time}+srcnn"
             picture.save(Path(folder, f"{file}.png"))
-            picture.save(Path(folder, f"{file}+compressed.webp"), lossless=True)
+            shown = ImageOps.scale(picture, _SHOWN // picture.width or 1, Image.Resampling.NEAREST)
+            shown.save(Path(folder, f"{file}+compressed.webp"), lossless=True)
         store.client.log_artifacts(run.info.run_id, folder, "images")
     store.tag(run.info.run_id, {"mlflow.loggedImages": "True"})
 
@@ -42,8 +45,8 @@ def _pictures() -> dict[tuple[str, int], Image.Image]:
     validation = [i for i, learned in enumerate(snapshots["in_training"]) if not learned]
     pictures = {}
     for number, i in enumerate(validation, 1):
-        pictures[f"validation {number} HR", 0] = snapshots["hr"][i]
-        pictures[f"validation {number} bicubic", 0] = snapshots["bicubic"][i]
         for step, sr in zip(snapshots["steps"].tolist(), snapshots["sr"], strict=True):
             pictures[f"validation {number} SR", step] = sr[i]
+        pictures[f"validation {number} bicubic", 0] = snapshots["bicubic"][i]
+        pictures[f"validation {number} HR", 0] = snapshots["hr"][i]
     return {key: Image.fromarray(pixels) for key, pixels in pictures.items()}

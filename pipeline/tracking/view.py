@@ -51,8 +51,12 @@ def _state(measures: Sequence[Measure], images: Sequence[str]) -> dict[str, Any]
         "orderByKey": "attributes.start_time",
         "orderByAsc": False,
         "compareRunSections": [
-            {"uuid": name, "name": name, "display": True, "isReordered": False}
-            for name in (_IMAGES, _GAINS, _LINES)
+            {"uuid": name, "name": name, "display": True, "isReordered": False, **size}
+            for name, size in (
+                (_IMAGES, {"columns": 1, "cardHeight": 720}),
+                (_GAINS, {}),
+                (_LINES, {}),
+            )
         ],
         "compareRunCharts": charts,
         "isAccordionReordered": True,
