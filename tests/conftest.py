@@ -21,8 +21,7 @@ THREADS = torch.get_num_threads()
 FIRST = (
     "test_experiments.py",
     "test_processes.py",
-    "test_queue.py",
-    "test_records.py",
+    "test_clones.py",
     "test_interruptions.py",
     "test_demo_page.py",
 )

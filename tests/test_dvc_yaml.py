@@ -8,9 +8,8 @@ import pytest
 import yaml
 from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 
-from pipeline.tracking.imports import closure
 from srcnn import packaged
-from tests.support.paths import ROOT
+from tests.support.imports import closure
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 

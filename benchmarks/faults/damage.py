@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.faults import project as faults
+from benchmarks.faults import published
 from benchmarks.faults.project import Project
 
 STEPS = 400  # enough to be killed between two checkpoints
@@ -116,9 +117,7 @@ def _checkpoint(
     project: Project, damage: Damage, reference: dict[str, str], table: faults.Table
 ) -> None:
     process = project.start(*RETRAIN)
-    while not (states := [path / "state.pt" for path in faults.checkpoints(project)]) or not (
-        states[0].exists()
-    ):
+    while not (states := faults.checkpoints(project)):
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -176,7 +175,7 @@ def _not_whole(
     return (
         wrong
         + faults.differences(reference, faults.digests(project))
-        + (faults.wrong_in_mlflow(project) + faults.leftovers(project))
+        + (published.wrong(project, project.client) + faults.leftovers(project))
     )
 
 

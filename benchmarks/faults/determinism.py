@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.faults import project as faults
+from benchmarks.faults import published
 
 _CLOCK = ("faketime", "-m", "-f", "+400d")
 _USER = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
@@ -81,7 +82,7 @@ def main() -> None:
             try:
                 project.run("dvc", "repro")
                 wrong = faults.differences(reference, faults.digests(project))
-                wrong += faults.wrong_in_mlflow(project)
+                wrong += published.wrong(project, project.client)
             except AssertionError as error:
                 wrong = [str(error)[-1500:].replace("\n", " ")]
             table.add(other.name, len(reference), wrong=wrong)

@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-import pandas as pd
 import psutil
 import yaml
 from mlflow import MlflowClient
 
-from pipeline.tracking.store import curve_name
 from tests.e2e import conftest as e2e
 
 # Stages by their names in dvc.yaml, with their modules.
@@ -160,39 +158,6 @@ def differences(reference: Mapping[str, str], found: Mapping[str, str]) -> list[
     return [f"{name} differs" for name in names if reference.get(name) != found.get(name)]
 
 
-def wrong_in_mlflow(project: Project) -> list[str]:
-    """What is wrong unless MLflow holds the experiment in the workspace whole and once."""
-    client, runs = project.client, project.runs()
-    states = [(run.info.status, run.data.tags.get("pipeline.state")) for run in runs]
-    if states != [("FINISHED", "published")]:
-        return [f"MLflow holds {states}"]
-    run_id, wrong = runs[0].info.run_id, []
-    curve = pd.read_csv(project.folder / "metrics/training.csv")
-    for column in curve.columns.drop("step"):
-        rows = curve[["step", column]].dropna().itertuples(index=False)
-        history = client.get_metric_history(run_id, curve_name(column))
-        if sorted((point.step, point.value) for point in history) != [tuple(row) for row in rows]:
-            wrong.append(f"{curve_name(column)} has {len(history)} points")
-    versions = client.search_model_versions("name='srcnn'")
-    if [version.run_id for version in versions] != [run_id]:
-        wrong.append(f"{len(versions)} model versions")
-    models = client.search_logged_models([runs[0].info.experiment_id])
-    if len(models) != 1:
-        return [*wrong, f"{len(models)} logged models"]
-    published = [
-        (file, Path(runs[0].info.artifact_uri, "figures", file.name))
-        for file in (project.folder / "figures").glob("*.png")
-    ]
-    weights = project.folder / "models/srcnn.safetensors"
-    published.append((weights, Path(models[0].artifact_location, "artifacts", weights.name)))
-    differing = [
-        there
-        for file, there in published
-        if not there.exists() or file.read_bytes() != there.read_bytes()
-    ]
-    return wrong + [f"{there.name} in MLflow differs" for there in differing]
-
-
 def leftovers(project: Project) -> list[str]:
     """What a killed process left and nobody removed; DVC's own is not looked at."""
     found = [path.relative_to(project.folder) for path in checkpoints(project)]
@@ -206,8 +171,8 @@ def unfinished(project: Project) -> list[str]:
 
 
 def checkpoints(project: Project) -> list[Path]:
-    """The folders of trainings that are not done."""
-    return [path for path in (project.folder / ".checkpoints").glob("*") if path.is_dir()]
+    """Of trainings that are not done."""
+    return list((project.folder / ".checkpoints").glob("*/state.pt"))
 
 
 def damaged_cache(project: Project) -> list[Path]:

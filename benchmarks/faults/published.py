@@ -14,27 +14,34 @@ FOLDERS = ("figures", "metrics", "reconstructions")
 RECORDS = ("data/pairs.json", "models/training.json", "metrics/provenance.json")
 
 
-def wrong(project: Project, client: MlflowClient, name: str, artifacts: Path) -> list[str]:
+def wrong(
+    project: Project,
+    client: MlflowClient,
+    experiment_name: str = "portrait-srcnn",
+    model_name: str = "srcnn",
+    artifacts: Path = Path("/"),
+) -> list[str]:
     """What is wrong with the published experiment in a workspace, in words.
 
     Args:
         project: the workspace.
         client: of the store.
-        name: of the MLflow experiment and of the registered model; it is their only one.
-        artifacts: the folder in which the store keeps artifacts.
+        experiment_name: of the MLflow experiment, which has no other run.
+        model_name: of the registered model, which has no other version.
+        artifacts: the folder in which a server keeps artifacts; of a store on disk "/".
     """
-    experiment = client.get_experiment_by_name(name)
+    experiment = client.get_experiment_by_name(experiment_name)
     if experiment is None:
         return ["MLflow holds no experiment"]
     runs = list(client.search_runs([experiment.experiment_id]))
-    states = [(run.info.status, run.data.tags.get("pipeline.state")) for run in runs]
-    if states != [("FINISHED", "published")]:
+    states = [run.info.status for run in runs]
+    if states != ["FINISHED"]:
         return [f"MLflow holds {states}"]
     (run,) = runs
     return [
         *_wrong_values(project, client, run),
         *_wrong_files(project, folder_of(run.info.artifact_uri, artifacts)),
-        *_wrong_model(project, client, run, name, artifacts),
+        *_wrong_model(project, client, run, model_name, artifacts),
     ]
 
 

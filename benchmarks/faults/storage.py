@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.faults import project as faults
+from benchmarks.faults import published
 from benchmarks.faults.project import Project
 
 PAGE = 4096
@@ -76,7 +77,7 @@ def main() -> None:
             _results(project, whole, table)
             _published(project, folder / "store", table)
             wrong = faults.differences(reference, faults.digests(project))
-            wrong += faults.leftovers(project) + faults.wrong_in_mlflow(project)
+            wrong += faults.leftovers(project) + published.wrong(project, project.client)
             table.add("all of these", "all of these", "", "as undisturbed", wrong=wrong)
         table.exit()
 

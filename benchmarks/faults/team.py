@@ -4,7 +4,7 @@
     python -m benchmarks.faults.team
 
 S3 is moto's server, set to check keys, signatures and policies. A machine is a pid namespace with
-its own clone, as in `hosts`. All servers listen on 127.0.0.1 only.
+its own clone and so its own locks. All servers listen on 127.0.0.1 only.
 """
 
 import importlib.util
@@ -19,9 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
+from mlflow import MlflowClient
 
-from benchmarks.faults import hosts, published, s3, servers
 from benchmarks.faults import project as faults
+from benchmarks.faults import published, s3, servers
 from benchmarks.faults.project import Project
 from tests.mlflow_server import Server
 
@@ -29,6 +30,8 @@ CACHE, ARTIFACTS = "team-dvc", "team-mlflow"  # buckets
 MEMBERS = ("ann", "bob")
 PACKAGES = ("boto3", "dvc_s3", "flask_wtf", "moto", "psycopg2")
 PUBLISHINGS = 3
+MACHINE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts", "--")
+PATIENCE = 900.0  # seconds
 
 
 @dataclass
@@ -38,14 +41,14 @@ class Team:
     Attributes:
         folder: of the clones.
         s3: the S3 server.
-        store: MLflow's server.
+        uri: of MLflow's server.
         passwords: of MLflow's users.
         outputs: all that the members' commands printed.
     """
 
     folder: Path
     s3: s3.S3
-    store: hosts.Store
+    uri: str
     passwords: dict[str, str]
     outputs: list[str] = field(default_factory=list)
 
@@ -54,15 +57,20 @@ class Team:
         folder = self.folder / name
         subprocess.run(["git", "clone", "-q", self.origin, folder], check=True)
         environment = {
-            "MLFLOW_TRACKING_URI": self.store.uri,
+            "MLFLOW_TRACKING_URI": self.uri,
             "MLFLOW_TRACKING_USERNAME": member,
             "MLFLOW_TRACKING_PASSWORD": self.passwords[member],
             **self.s3.keys[CACHE],
         }
-        project = Project(folder, extra=environment, prefix=hosts.NAMESPACES)
+        project = Project(folder, extra=environment, prefix=MACHINE)
         project.run("git", "config", "user.name", member)
         project.run("git", "config", "user.email", f"{member}@example.org")
         return project
+
+    @property
+    def client(self) -> MlflowClient:
+        """Of MLflow's server."""
+        return MlflowClient(self.uri, registry_uri=self.uri)
 
     @property
     def origin(self) -> Path:
@@ -78,7 +86,7 @@ class Team:
         """`dvc repro` in several clones at once; the output of each."""
         processes = [project.start("dvc", "repro") for project in projects]
         try:
-            outputs = [process.communicate(timeout=hosts.PATIENCE)[0] for process in processes]
+            outputs = [process.communicate(timeout=PATIENCE)[0] for process in processes]
         finally:
             for process in processes:
                 process.kill()  # and with it all in its namespace
@@ -90,7 +98,7 @@ class Team:
     def wrong_in_stores(self, project: Project, name: str) -> list[str]:
         """What is wrong unless MLflow and S3 hold the experiment in a clone whole and once."""
         artifacts = self.s3.download(ARTIFACTS, self.folder / "s3")
-        return published.wrong(project, self.store.client, name, artifacts)
+        return published.wrong(project, self.client, name, name, artifacts)
 
 
 def push(team: Team) -> list[str]:
@@ -129,7 +137,7 @@ def by_name(team: Team) -> list[str]:
     team.run(ann, "dvc", "exp", "apply", "fast")
     wrong = only_registered(ann, *team.repro(ann))
     wrong += faults.differences(digests(team, "run"), digests(team, "taken"))
-    return wrong + hosts.two_published(team.store, "first")
+    return wrong + two_published(team.client, "first")
 
 
 def wrong_key(team: Team) -> list[str]:
@@ -182,7 +190,7 @@ def different(team: Team) -> list[str]:
     one, two = two_machines(team, "different", {"momentum": 0.7})
     faults.change(two, train={"momentum": 0.6})
     team.repro(one, two)
-    return hosts.two_published(team.store, "different")
+    return two_published(team.client, "different")
 
 
 def no_secrets(team: Team) -> list[str]:
@@ -225,6 +233,19 @@ def only_registered(project: Project, *outputs: str) -> list[str]:
 def digests(team: Team, clone: str) -> dict[str, str]:
     """Of every result in a clone."""
     return faults.digests(Project(team.folder / clone))
+
+
+def two_published(client: MlflowClient, name: str) -> list[str]:
+    """What is wrong unless a store holds two whole runs, of which the better one is champion."""
+    experiment = client.get_experiment_by_name(name)
+    states = [run.info.status for run in client.search_runs([experiment.experiment_id])]
+    wrong = [] if states == ["FINISHED"] * 2 else [f"runs: {states}"]
+    versions = client.search_model_versions(f"name='{name}'")
+    best = max(versions, key=lambda v: (float(v.tags["val_psnr_gain"]), -int(v.version)))
+    champion = client.get_model_version_by_alias(name, "champion")
+    if (len(versions), str(champion.version)) != (2, str(best.version)):
+        wrong.append(f"{len(versions)} versions, champion {champion.version}")
+    return wrong
 
 
 def two_machines(team: Team, name: str, train: Mapping[str, object]) -> list[Project]:
@@ -291,7 +312,7 @@ def stores(folder: Path) -> Iterator[Team]:
             url = f"{server.uri}/api/2.0/mlflow/users/create"
             requests.post(url, json=new, auth=admin, timeout=60).raise_for_status()
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = admin
-        yield Team(folder, buckets, hosts.Store(server.uri, folder), passwords)
+        yield Team(folder, buckets, server.uri, passwords)
 
 
 if __name__ == "__main__":

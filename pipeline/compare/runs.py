@@ -15,10 +15,10 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.stage import StageError, paths
 from pipeline.tracking import database, identity
-from pipeline.tracking.store import RESULTS, STATE, TROUBLE, Store, name_tag
+from pipeline.tracking.store import RESULTS, TROUBLE, Store, name_tag
 from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked
-from srcnn.registry import names_in
+from srcnn.registry import names_in, published_runs
 from srcnn.scoring.scores import Score, read_scores
 
 KINDS = ("lr", "bicubic", "sr", "hr")
@@ -147,25 +147,15 @@ def published(experiment: str) -> list[PublishedRun]:
         raise StageError(f"there is no MLflow store {masked(uri)} yet; `dvc repro` makes one")
     store = Store(experiment, create=False)
     renamed = identity.names_in_dvc()
-    found: list[PublishedRun] = []
-    token: str | None = None
-    while token != "":
-        try:
-            page = store.client.search_runs(
-                [store.experiment_id],
-                f"tags.`{STATE}` = 'published'",
-                order_by=["start_time DESC"],
-                page_token=token,
-            )
-        except TROUBLE as error:
-            raise StageError(f"{store.name} cannot be read: {brief(error)}") from None
-        found += [_run(run, store.client, renamed) for run in page]
-        token = page.token or ""
-    if not found:
+    try:
+        published = published_runs(store.client, [store.experiment_id])
+    except TROUBLE as error:
+        raise StageError(f"{store.name} cannot be read: {brief(error)}") from None
+    if not published:
         raise StageError(
             f"MLflow experiment {experiment!r} holds no finished run; `dvc repro` makes one"
         )
-    return found
+    return [_run(run, store.client, renamed) for run in published]
 
 
 def _run(run: Run, client: MlflowClient, renamed: Mapping[str, Sequence[str]]) -> PublishedRun:

@@ -11,6 +11,7 @@ from pipeline import stage
 from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import digest, hash_of
 from pipeline.stage.record import Degraded, Evaluated, Trained
+from pipeline.tracking.times import Times
 from srcnn.pairs import Pairs
 from srcnn.scoring.measures import measures_among
 
@@ -37,9 +38,15 @@ class Experiment:
 
     @property
     def content(self) -> str:
-        """Key of what is published: parameters and results."""
-        results = (paths.WEIGHTS, paths.TRAINING_CURVE, paths.PER_IMAGE, paths.EVALUATION)
+        """Key of what is published: parameters, weights and scores."""
+        results = (paths.WEIGHTS, paths.PER_IMAGE, paths.EVALUATION)
         return hash_of([self.params, {str(path): digest(path) for path in results}])
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The curve's rows, each with the "time" when it was measured."""
+        times = Times(self.trained.key)
+        return self.curve.assign(time=self.curve["step"].map(times.of)).to_dict("records")
 
     @property
     def gain(self) -> float:

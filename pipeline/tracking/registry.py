@@ -1,5 +1,6 @@
-"""The model of an experiment in MLflow's registry, and which of them is the champion."""
+"""The model of an experiment in MLflow's registry, and which of them have an alias."""
 
+import json
 import shutil
 import tempfile
 import warnings
@@ -11,74 +12,69 @@ from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
+import srcnn
 from pipeline.stage import paths
 from pipeline.stage.inputs import digest, hash_of
 from pipeline.tracking import served_model
-from pipeline.tracking.imports import closure
+from pipeline.tracking.experiment import Experiment
 from pipeline.tracking.store import Store
-from srcnn.registry import CHAMPION, SCALE_TAG, UNTRAINED_TAG
+from srcnn.registry import (
+    CHAMPION,
+    EXPERIMENT_TAG,
+    LOSS_TAG,
+    OVER_PACKAGED_TAG,
+    PERCEPTUAL,
+    PERCEPTUAL_WEIGHT_TAG,
+    SCALE_TAG,
+    UNTRAINED_TAG,
+)
 
-GAIN, DATA, PICTURES, CODE = "val_psnr_gain", "data", "val_pictures", "code"
+# Tags of a version: its validation gain in PSNR; its VGG19 distance there, and by whose weights;
+# what both were measured on; the code that it is served by.
+GAIN, VGG19, VGG19_WEIGHTS = "val_psnr_gain", "val_vgg19", "vgg19_weights"
+DATA, PICTURES, CODE = "data", "val_pictures", "code"
 
-_LOOKS = 5  # at what another host, with which this one shares no lock, made of the alias
+# dB of validation PSNR that the network with the alias `perceptual` may lose against the champion.
+PERCEPTUAL_LOSS = 0.5
+
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "scipy", "torch", "tqdm")
 
-_ROOT = Path(__file__).resolve().parents[2]
-_LIBRARY = Path("src/srcnn")
+_LIBRARY = Path(srcnn.__file__).parent
 _SERVED = Path(served_model.__file__).resolve()
+# VGG19 and packaged networks; an empty file, at whose upload some proxies wait for ever.
+_LEFT_OUT = shutil.ignore_patterns("*.safetensors", "py.typed", "__pycache__")
 
 
-def register(
-    store: Store, run_id: str, name: str, description: str, tags: dict[str, str]
-) -> ModelVersion:
+def register(store: Store, run: Run, name: str, experiment: Experiment) -> ModelVersion:
     """Log the model to a run and register it, unless it is there with the code it is served by.
 
     A version whose files were deleted is replaced.
 
     Args:
         store: where the run is.
-        run_id: the run that made the model.
+        run: the run that made the model.
         name: the registered model's name.
-        description: of the version, for people.
-        tags: of the version; GAIN, DATA, SCALE_TAG and PICTURES among them.
+        experiment: what the run is of.
     """
-    tags = tags | {CODE: _served_code()}
-    for made in store.client.search_model_versions(f"run_id = '{run_id}'"):
+    tags = _version_tags(experiment, run.info.run_name) | {CODE: _served_code()}
+    for made in store.client.search_model_versions(f"run_id = '{run.info.run_id}'"):
         if made.name == name and made.tags.get(CODE) == tags[CODE]:
             if _is_there(store.client, made):
                 return made
             store.client.delete_model_version(name, made.version)
-    return _log_and_register(store, run_id, name, description, tags)
+    return _log_and_register(store, run.info.run_id, name, experiment.summary(), tags)
 
 
-def keep_first(store: Store, run_id: str, made: ModelVersion) -> ModelVersion:
-    """Of versions that several hosts made of one run at once, keep the first.
-
-    Like `claims.settle` for runs: all hosts come to the same choice, whoever is the last.
-
-    Returns:
-        The version that stays.
-    """
-    versions = store.client.search_model_versions(f"run_id = '{run_id}'")
-    same = [v for v in versions if (v.name, v.tags.get(CODE)) == (made.name, made.tags.get(CODE))]
-    if len(same) < 2:
-        return same[0] if same else made
-    first, *others = sorted(same, key=lambda v: int(v.version))
-    for other in others:
-        store.client.delete_model_version(other.name, other.version)
-    store.delete_unregistered_models(run_id)
-    return first
-
-
-def choose_champion(
+def choose_aliases(
     client: MlflowClient, name: str, made: ModelVersion, promote: bool
 ) -> ModelVersion:
-    """Point the alias `champion` to the best model.
+    """Point the aliases `champion` and `perceptual` to the best models; the champion.
 
     The champion is the version with the highest validation gain in PSNR among those that were
     validated as the present champion was: on the same pictures of the same data, at the same scale.
@@ -86,28 +82,48 @@ def choose_champion(
     trained with features of an untrained VGG19 is the champion only where there is no other. One
     whose run or files were deleted is it no more.
 
+    A network with a perceptual loss loses PSNR by design and is hardly ever champion. Of those that
+    were validated as the champion was, the one with the lowest VGG19 distance is `perceptual`, if
+    its gain is at most PERCEPTUAL_LOSS below the champion's: further below, the distance is bought
+    too dearly. Without such a one there is no such alias.
+
     Args:
         client: of the registry.
         name: the registered model.
         made: the version of this experiment.
         promote: compete among those that were validated as this version was instead.
-
-    Returns:
-        The champion.
     """
-    for _ in range(_LOOKS):
-        versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]
-        aliased = client.get_registered_model(name).aliases.get(CHAMPION)
-        champion = next((v for v in versions if str(v.version) == str(aliased)), None)
-        if promote or champion is None or not _is_there(client, champion):
-            champion = made
-        rivals = [v for v in versions if validated_on(v) == validated_on(champion)]
-        rivals.sort(key=lambda v: _rank(v, versions), reverse=True)
-        best = next((v for v in rivals if _is_there(client, v)), made)
-        if str(best.version) == str(aliased):
-            break
-        client.set_registered_model_alias(name, CHAMPION, best.version)
-    return best
+    aliases = client.get_registered_model(name).aliases
+    versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]
+    standard = next((v for v in versions if str(v.version) == str(aliases.get(CHAMPION))), None)
+    if promote or standard is None or not _is_there(client, standard):
+        standard = made
+    rivals = [v for v in versions if validated_on(v) == validated_on(standard)]
+    rivals.sort(key=lambda v: _rank(v, versions), reverse=True)
+    champion = next((v for v in rivals if _is_there(client, v)), made)
+    perceptual = [v for v in rivals if _is_perceptual(v, champion)]
+    perceptual.sort(key=lambda v: float(v.tags[VGG19]))  # stable: of equals the higher gain
+    chosen = {
+        CHAMPION: champion,
+        PERCEPTUAL: next((v for v in perceptual if _is_there(client, v)), None),
+    }
+    for alias, best in chosen.items():
+        if best and str(best.version) != str(aliases.get(alias)):
+            client.set_registered_model_alias(name, alias, best.version)
+        elif not best and alias in aliases:
+            client.delete_registered_model_alias(name, alias)
+    return champion
+
+
+def _is_perceptual(model: ModelVersion, champion: ModelVersion) -> bool:
+    """Whether a version may have the alias `perceptual` beside this champion."""
+    return (
+        float(model.tags.get(PERCEPTUAL_WEIGHT_TAG, 0)) > 0
+        and model.tags.get(UNTRAINED_TAG) != "true"
+        and VGG19 in model.tags
+        and model.tags.get(VGG19_WEIGHTS) == champion.tags.get(VGG19_WEIGHTS)
+        and float(model.tags[GAIN]) >= float(champion.tags[GAIN]) - PERCEPTUAL_LOSS
+    )
 
 
 def validated_on(model: ModelVersion) -> tuple[str | None, ...]:
@@ -140,16 +156,11 @@ def _rank(model: ModelVersion, versions: list[ModelVersion]) -> tuple[bool, floa
 def model_arguments(weights: Path) -> Iterator[dict[str, Any]]:
     """The model with these weights, as MLflow logs or saves it while the block runs.
 
-    With it goes the part of the library that it is served by: not VGG19, which is 15 MB.
+    With it goes the library that it is served by, without the networks in it: VGG19 has 15 MB.
     """
     pictures = Schema([ColSpec("string", served_model.COLUMN)])
     with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder) / "srcnn"
-        for file in _served_files():
-            if file.is_relative_to(_LIBRARY):
-                copy = library / file.relative_to(_LIBRARY)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(_ROOT / file, copy)
+        library = shutil.copytree(_LIBRARY, Path(folder, "srcnn"), ignore=_LEFT_OUT)
         yield {
             "python_model": str(_SERVED),
             "artifacts": {"weights": weights.resolve().as_uri()},
@@ -189,11 +200,31 @@ def _log_and_register(
     )
 
 
+def _version_tags(experiment: Experiment, run_name: str) -> dict[str, str]:
+    params = experiment.params
+    evaluation = experiment.evaluation
+    validation = evaluation["validation"]
+    known = {
+        OVER_PACKAGED_TAG: validation["psnr_over_packaged"],
+        VGG19: validation.get("vgg19"),
+        VGG19_WEIGHTS: evaluation.get("vgg19_weights"),
+    }
+    return {
+        GAIN: f"{experiment.gain:.6f}",
+        DATA: experiment.pairs.digest,
+        SCALE_TAG: str(experiment.pairs.scale),
+        PICTURES: str(params["train.val_pictures"]),
+        "luma": experiment.pairs.luma,
+        PERCEPTUAL_WEIGHT_TAG: f"{params['loss.perceptual_weight']:g}",
+        EXPERIMENT_TAG: run_name,
+        LOSS_TAG: evaluation["loss"],
+        UNTRAINED_TAG: json.dumps(experiment.has_untrained_features),
+        **{name: str(value) for name, value in known.items() if value is not None},
+        **{f"test_{name}": f"{evaluation[name]:.6g}" for name in ("psnr", "ssim", "psnr_gain")},
+    }
+
+
 def _served_code() -> str:
     """Hash of the code that a registered model is served by: a fix there is a new version."""
-    return hash_of({str(file): digest(_ROOT / file) for file in _served_files()})
-
-
-def _served_files() -> set[Path]:
-    """The code that a registered model is served by, relative to the checkout."""
-    return closure(_SERVED, _ROOT)
+    files = [_SERVED, *sorted(_LIBRARY.rglob("*.py"))]
+    return hash_of([digest(file) for file in files])

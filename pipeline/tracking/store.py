@@ -1,35 +1,33 @@
 """MLflow's store: the experiment that this project's runs are in, and what is logged to them.
 
-A run's life is in its tag `pipeline.state`: `training` while `train` reports to it, `trained`
-until `register` takes it up, `publishing` while that logs results, then `published`.
+All that is logged may be logged again: MLflow takes an equal parameter, tag, file or point (metric,
+step, timestamp and value) as the one that is there. So nobody asks what a run holds already.
 """
 
 import hashlib
 import json
 import math
 import sqlite3
-import time
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.stage import StageError, project_root
-from pipeline.tracking import database, identity, owner
+from pipeline.tracking import database, identity, place
 from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked
-from srcnn.registry import EXPERIMENTS_TAG, STATE_TAG, names_in
+from srcnn.registry import EXPERIMENTS_TAG, names_in
 
-STATE, OWNER, HEARTBEAT = STATE_TAG, "pipeline.owner", "pipeline.heartbeat"
-TRAINING_KEY, CONTENT_KEY = "pipeline.training_key", "pipeline.content_key"
+# Tags of a run: the place where it was made; the key of its training; the run, if there is another,
+# that has this training, too; and, for the names that DVC gives to it, which results it holds.
+PLACE, TRAINING_KEY = "pipeline.place", "pipeline.training_key"
 TRAINING_RUN, RESULTS = "pipeline.training_run", "pipeline.results"
-
-BEAT = 15.0  # seconds between two heartbeats
-LEASE = 60.0  # seconds without one after which a process that cannot be looked at counts as dead
 
 # MLflow's pages then show runs and curves first, not chats with language models.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -37,7 +35,28 @@ _KIND = {"mlflow.experimentKind": "custom_model_development"}
 # log_batch takes no more at once
 METRICS_AT_ONCE, PARAMS_AT_ONCE, TAGS_AT_ONCE = 1000, 100, 100
 
-Life = Literal["mine", "alive", "dead", "unknown"]
+
+class RunState(StrEnum):
+    """A run's life, as MLflow's status says it.
+
+    | from           | to             | when                                                     |
+    | -------------- | -------------- | -------------------------------------------------------- |
+    | (none)         | RUNNING        | a training begins; it holds the lock of its key          |
+    | RUNNING        | SCHEDULED      | it has ended; the run waits for `register`               |
+    | RUNNING        | FAILED, KILLED | it failed or was interrupted; its process died           |
+    | FAILED, KILLED | RUNNING        | the same training goes on                                |
+    | (none)         | SCHEDULED      | `register` finds no run of the training                  |
+    | all but RUNNING| FINISHED       | `register` has logged all of it                          |
+    | SCHEDULED      | (deleted)      | another training continues this one, or the same results |
+    |                |                | are published already                                    |
+    | FINISHED       | (deleted)      | two hosts published the same; the first run stays        |
+    """
+
+    RUNNING = "RUNNING"
+    SCHEDULED = "SCHEDULED"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
 
 
 class Store:
@@ -45,9 +64,9 @@ class Store:
 
     Attributes:
         uri: of the store.
-        lock: held while somebody decides which run an experiment is published in. It lies beside
-            a SQLite database, so that all who use the database share it; for a server it is the
-            project's own.
+        lock: held while somebody decides which run an experiment is in, and publishes it. It lies
+            beside a SQLite database, so that all who use the database share it; for a server it is
+            the project's own.
 
     Args:
         experiment: its name.
@@ -62,7 +81,7 @@ class Store:
         self._file = mlflow_sqlite.database_file(self.uri)
         self.lock = FileLock(database.lock_file(self._file))
         try:
-            if self._file and create:
+            if self._file and create and not self._file.exists():
                 with self.lock:
                     database.create(self._file)
             if self._file and self._file.parent == project_root():  # else it may be of another one
@@ -105,73 +124,55 @@ class Store:
         return self.client.get_experiment(created)
 
     def runs(self, tag: str, value: str) -> list[Run]:
-        """The runs, oldest first, that have this value in a tag."""
-        wanted = f"tags.`{tag}` = '{value}'"
-        return list(
-            self.client.search_runs([self.experiment_id], wanted, order_by=["start_time ASC"])
-        )
+        """The runs that have this value in a tag, the first by start (of equals by id) first."""
+        found = self.client.search_runs([self.experiment_id], f"tags.`{tag}` = '{value}'")
+        return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
-    def life(self, run: Run) -> Life:
-        """Whether the process that works on a run is this one, or another, dead or alive.
+    def is_here(self, run: Run) -> bool:
+        """Whether a run was made at this place, whose locks say what becomes of it."""
+        return run.data.tags.get(PLACE) == place.identity()
 
-        "unknown": of another host or pid namespace, which only its heartbeat can tell.
-        """
-        working = run.data.tags.get(OWNER, "")
-        if working == owner.current():
-            return "mine"
-        if run.info.status != "RUNNING":
-            return "dead"
-        dead = owner.is_dead(working)
-        return "unknown" if dead is None else "dead" if dead else "alive"
-
-    def bury_the_dead(self) -> None:
-        """Mark as FAILED what a process of this host was running when it died."""
-        for run in self._running():
-            if OWNER in run.data.tags and self.life(run) == "dead":
-                self.client.set_terminated(run.info.run_id, "FAILED")
-
-    def suspects(self) -> dict[str, str]:
-        """Runs under way whose process cannot be looked at from here, with their heartbeats."""
-        return {
-            run.info.run_id: run.data.tags.get(HEARTBEAT, "")
-            for run in self._running()
-            # Between train and register nothing beats.
-            if run.data.tags.get(STATE) in ("training", "publishing")
-            and self.life(run) == "unknown"
-        }
-
-    def bury(self, suspects: Mapping[str, str]) -> None:
-        """Mark as FAILED those of the suspects whose heartbeats have not changed since."""
-        now = self.suspects()
-        for run_id, heartbeat in suspects.items():
-            if now.get(run_id) == heartbeat:
-                self.client.set_terminated(run_id, "FAILED")
-
-    def _running(self) -> list[Run]:
-        return list(self.client.search_runs([self.experiment_id], "status = 'RUNNING'"))
-
-    def beat(self, run_id: str) -> None:
-        """Show that the process that works on a run is alive."""
-        self.tag(run_id, {HEARTBEAT: time.strftime("%Y-%m-%dT%H:%M:%S") + f"+{time.monotonic()}"})
+    def mark_crashed(self) -> None:
+        """Mark as FAILED what was RUNNING at this place when its process died."""
+        for run in self.runs(PLACE, place.identity()):
+            if run.info.status == RunState.RUNNING:
+                try:
+                    with place.lock(run.data.tags[TRAINING_KEY]).acquire(timeout=0):
+                        self.move(run.info.run_id, RunState.FAILED)
+                except Timeout:
+                    continue  # it lives
 
     def create(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
         """A new run, named after the experiment, with its parameters and where it comes from."""
         name = identity.experiment_name()
-        own = {OWNER: owner.current(), **name_tag(name), **identity.provenance(), **tags}
+        own = {PLACE: place.identity(), **name_tag(name), **identity.provenance(), **tags}
         run = self.client.create_run(self.experiment_id, tags=own, run_name=name)
         self.log_params(run.info.run_id, params)
         return run
 
-    def take_over(self, run: Run, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        """Make a run that was left unfinished this experiment's own; it is under way again."""
-        own: dict[str, str] = {}
+    def take_up(
+        self, run: Run, state: RunState, params: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> None:
+        """Go on with an unfinished run of this place, as this experiment's own."""
         name = identity.experiment_name()
-        if self.life(run) != "mine":
-            own = {OWNER: owner.current(), **name_tag(name), **identity.provenance()}
-        if own or run.info.status != "RUNNING":
-            self.client.update_run(run.info.run_id, "RUNNING", name)
+        self.client.update_run(run.info.run_id, state, name)
+        self.tag(run.info.run_id, {**name_tag(name), **identity.provenance(), **tags})
         self.log_params(run.info.run_id, params)
-        self.tag(run.info.run_id, own | dict(tags))
+
+    def move(self, run_id: str, state: RunState) -> None:
+        """Give a run its next state."""
+        if state in (RunState.RUNNING, RunState.SCHEDULED):
+            self.client.update_run(run_id, state)
+        else:
+            self.client.set_terminated(run_id, state)
+
+    def delete(self, run: Run) -> None:
+        """Delete a run with its models and their versions."""
+        run_id = run.info.run_id
+        for version in self.client.search_model_versions(f"run_id = '{run_id}'"):
+            self.client.delete_model_version(version.name, version.version)
+        self.delete_unregistered_models(run_id)
+        self.client.delete_run(run_id)
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Log parameters under their names in params.yaml."""
@@ -179,52 +180,27 @@ class Store:
         for i in range(0, len(entities), PARAMS_AT_ONCE):
             self.client.log_batch(run_id, params=entities[i : i + PARAMS_AT_ONCE])
 
-    def points(self, run: Run) -> set[tuple[str, int]]:
-        """Which points of its metrics a run holds, as (metric, step)."""
-        return {
-            (metric, point.step)
-            for metric in run.data.metrics
-            for point in self.client.get_metric_history(run.info.run_id, metric)
-        }
-
-    def log_curve(
-        self,
-        run_id: str,
-        rows: Iterable[Mapping[str, Any]],
-        there: Collection[tuple[str, int]] = (),
-    ) -> None:
-        """Log rows of the training curve, without the points that are there.
+    def log_curve(self, run_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Log rows of the training curve.
 
         Args:
             run_id: the run.
-            rows: of training.csv; "time", in seconds, is when a row was measured, if known. A row
-                that is logged twice with its time is there once.
-            there: see `points`.
+            rows: of training.csv, each with "time": when it was measured, in seconds.
         """
-        now = time.time()
         points = [
-            Metric(
-                curve_name(column), float(value), int(row.get("time", now) * 1000), int(row["step"])
-            )
+            Metric(curve_name(column), float(value), round(row["time"] * 1000), int(row["step"]))
             for row in rows
             for column, value in row.items()
-            if column not in ("step", "time")
-            and not math.isnan(value)
-            and (curve_name(column), row["step"]) not in there
+            if column not in ("step", "time") and not math.isnan(value)
         ]
         for i in range(0, len(points), METRICS_AT_ONCE):
             self.client.log_batch(run_id, points[i : i + METRICS_AT_ONCE])
 
-    def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log final metrics; those that are there already stay as they are."""
-        there = self.client.get_run(run_id).data.metrics
-        now = int(time.time() * 1000)
-        points = [
-            Metric(name, float(value), now, step)
-            for name, value in metrics.items()
-            if there.get(name) != value
-        ]
-        self.client.log_batch(run_id, points)
+    def log_metrics(self, run: Run, metrics: Mapping[str, float]) -> None:
+        """Log final metrics, all of the time when the run began."""
+        at = run.info.start_time
+        points = [Metric(name, float(value), at, 0) for name, value in metrics.items()]
+        self.client.log_batch(run.info.run_id, points)
 
     def delete_unregistered_models(self, run_id: str) -> None:
         """Delete the models that were logged to a run, but are no version of a registered model."""
@@ -235,13 +211,6 @@ class Store:
             if model.model_uri not in registered:
                 self.client.delete_logged_model(model.model_id)
 
-    def files(self, run_id: str, folder: str | None = None) -> set[str]:
-        """The paths of a run's artifacts."""
-        found = set()
-        for file in self.client.list_artifacts(run_id, folder):
-            found |= self.files(run_id, file.path) if file.is_dir else {file.path}
-        return found
-
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags."""
         entities = [RunTag(name, value) for name, value in tags.items()]
@@ -250,8 +219,8 @@ class Store:
 
     def add_names(self, run: Run, others: Iterable[Run] = ()) -> None:
         """Note on a run that this experiment gave the same, and those of other runs."""
-        name = identity.experiment_name()
-        names = {name, *(name for other in others for name in names_in(other.data.tags))}
+        names = {identity.experiment_name()}
+        names |= {name for other in others for name in names_in(other.data.tags)}
         missing = sorted(names - set(names_in(run.data.tags)))
         self.tag(run.info.run_id, {t: v for name in missing for t, v in name_tag(name).items()})
 

@@ -14,7 +14,7 @@ _NAME = "results"
 _TAG = f"mlflow.sharedViewState.{_NAME}"
 
 # Bars begin at 0, where a gain of 0.1 dB shows and 27.1 dB beside 27.0 does not.
-_GAINS = "Gain over bicubic on test pictures"
+_IMAGES, _GAINS, _LINES = "Reconstructions", "Gain over bicubic on test pictures", "Curves"
 _CURVES = {
     "val/psnr": "Validation PSNR, dB",
     "val/ssim": "Validation SSIM",
@@ -23,9 +23,9 @@ _CURVES = {
 }
 
 
-def share(store: Store, measures: Sequence[Measure]) -> None:
-    """Put the view into the experiment, with these measures, unless it is there."""
-    state = json.dumps(_state(measures), sort_keys=True)
+def share(store: Store, measures: Sequence[Measure], images: Sequence[str]) -> None:
+    """Put the view into the experiment, with these measures and images, unless it is there."""
+    state = json.dumps(_state(measures, images), sort_keys=True)
     if store.client.get_experiment(store.experiment_id).tags.get(_TAG) != state:
         store.client.set_experiment_tag(store.experiment_id, _TAG, state)
 
@@ -37,30 +37,40 @@ def link(store: Store) -> str:
     return f"{server.rstrip('/')}/{page}?viewStateShareKey={_NAME}"
 
 
-def _state(measures: Sequence[Measure]) -> dict[str, Any]:
+def _state(measures: Sequence[Measure], images: Sequence[str]) -> dict[str, Any]:
     gains = {f"test/{measure.name}_gain": measure.heading for measure in measures}
-    charts = {_GAINS: ("BAR", gains), "Curves": ("LINE", _CURVES)}
     columns = ["tags.`loss`", *(f"metrics.`{name}`" for name in gains), "tags.`model.version`"]
+    grid = {"imageKeys": list(images), "step": 0, "showRunParams": False}
+    charts = [
+        _chart(_IMAGES, "IMAGE", "Validation pictures", grid),
+        *(_chart(_GAINS, "BAR", title, {"metricKey": name}) for name, title in gains.items()),
+        *(_chart(_LINES, "LINE", title, {"metricKey": name}) for name, title in _CURVES.items()),
+    ]
     return {
         "selectedColumns": columns,
         "orderByKey": "attributes.start_time",
         "orderByAsc": False,
         "compareRunSections": [
-            {"uuid": name, "name": name, "display": True, "isReordered": False} for name in charts
+            {"uuid": name, "name": name, "display": True, "isReordered": False, **size}
+            for name, size in (
+                (_IMAGES, {"columns": 1, "cardHeight": 720}),
+                (_GAINS, {}),
+                (_LINES, {}),
+            )
         ],
-        "compareRunCharts": [
-            {
-                "uuid": metric,
-                "type": kind,
-                "metricKey": metric,
-                "displayName": title,
-                "metricSectionId": section,
-                "runsCountToCompare": 10,
-                "deleted": False,
-                "isGenerated": False,
-            }
-            for section, (kind, metrics) in charts.items()
-            for metric, title in metrics.items()
-        ],
+        "compareRunCharts": charts,
         "isAccordionReordered": True,
+    }
+
+
+def _chart(section: str, kind: str, title: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "uuid": f"{kind} {title}",
+        "type": kind,
+        "displayName": title,
+        "metricSectionId": section,
+        "runsCountToCompare": 10,
+        "deleted": False,
+        "isGenerated": False,
+        **content,
     }

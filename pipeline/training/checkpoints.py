@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from pipeline.stage import artifacts, project_root
+from pipeline.stage import artifacts
+from pipeline.tracking import place
 
 ABANDONED = 30 * 24 * 3600  # seconds after which nobody comes back to a training
 
@@ -28,7 +29,6 @@ class Checkpoints:
     """The checkpoint of one training."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self._path = folder / "state.pt"
 
     def save(self, state: dict[str, Any]) -> None:
@@ -62,23 +62,21 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Forget the training: its result is written."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._path.unlink(missing_ok=True)
 
 
 @contextmanager
 def of(key: str) -> Iterator[Checkpoints]:
     """The checkpoints under a key, locked: a twin of this experiment waits until it is done."""
-    root = project_root() / ".checkpoints"
-    root.mkdir(exist_ok=True)
-    lock = FileLock(root / f"{key}.lock")
+    lock = place.lock(key)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         print("The same training is under way in another experiment; waiting for it.", flush=True)
         lock.acquire()
     try:
-        _remove_abandoned(root)
-        yield Checkpoints(root / key)
+        _remove_abandoned(place.folder())
+        yield Checkpoints(place.folder() / key)
     finally:
         lock.release()
 
@@ -87,7 +85,7 @@ def _remove_abandoned(root: Path) -> None:
     for folder in [path for path in root.iterdir() if path.is_dir()]:
         try:
             if time.time() - folder.stat().st_mtime > ABANDONED:
-                with FileLock(root / f"{folder.name}.lock", timeout=0):
+                with place.lock(folder.name).acquire(timeout=0):
                     shutil.rmtree(folder, ignore_errors=True)
         except (OSError, Timeout):  # somebody else removes it, or it is in use after all
             continue

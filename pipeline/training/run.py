@@ -93,10 +93,16 @@ def _lead(
     training.resume(checkpoint.load())
     if training.step:
         print(f"Continuing at step {training.step} of {training.steps}.", flush=True)
+    # A row that is the last of one training and the first of the next is whole with the next.
+    begun = training.curve if training.step else training.curve[:-1]
     earlier = before.key if before else None
-    with live.reporting(params.tracking.experiment, shown, key, earlier) as report:
+    with live.reporting(params.tracking.experiment, shown, key, begun, earlier) as report:
         try:
-            training.fit(report, checkpoint.save, params.train.checkpoint_every)
+            training.fit(
+                lambda _: report(training.curve[-1]),
+                checkpoint.save,
+                params.train.checkpoint_every,
+            )
         except DivergedError as error:
             raise stage.StageError(f"{error} ({given.stage}.lr, {given.stage}.muon_lr)") from None
         try:

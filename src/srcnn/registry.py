@@ -6,7 +6,7 @@ The pipeline registers models; the names that it gives to what the library reads
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,8 @@ from srcnn import mlflow_sqlite
 from srcnn.masking import brief, masked
 
 MODEL_NAME = "srcnn"
-CHAMPION = "champion"  # the alias of the best version
+# Aliases: of the best version, and of the best of those with a perceptual loss.
+CHAMPION, PERCEPTUAL = "champion", "perceptual"
 HOW_TO_TRAIN = (
     "`dvc repro` (or `make repro`) in the project trains and registers one; packaged:x4 needs "
     "neither training nor MLflow"
@@ -32,9 +33,9 @@ EXPERIMENT_TAG, LOSS_TAG, UNTRAINED_TAG = "experiment", "loss", "untrained_featu
 # And how many dB more it gains on its validation pictures than the package's network of its scale.
 OVER_PACKAGED_TAG = "val_psnr_over_packaged"
 
-# Tags of a run: whether all of it is there, and the names of the experiments that gave it: a tag
-# each, which begins so, as a tag has an end and two hosts cannot add to one at the same time.
-STATE_TAG, EXPERIMENTS_TAG = "pipeline.state", "pipeline.experiments"
+# Tags of a run: key of all that is published of it, and the names of the experiments that gave it.
+# Each has a tag that begins so: a tag has an end, and two hosts cannot add to one at the same time.
+CONTENT_TAG, EXPERIMENTS_TAG = "pipeline.content_key", "pipeline.experiments"
 
 _LISTED = 5  # names in a message
 
@@ -136,7 +137,8 @@ def run_of_experiment(name: str) -> str:
     """
     client = mlflow_client()
     with reading(f"the experiments in {tracking_uri()}"):
-        runs = _published_runs(client)
+        places = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = published_runs(client, places)
     known: dict[str, str] = {}
     for run in runs:
         for called in filter(None, (run.info.run_name, *names_in(run.data.tags))):
@@ -149,11 +151,23 @@ def run_of_experiment(name: str) -> str:
     raise NoModel(f"there is no experiment {name!r} in MLflow, where there are: {there}{more}")
 
 
+def published_runs(client: Any, experiment_ids: Sequence[str]) -> list[Any]:
+    """The runs of MLflow experiments that are there whole, newest first."""
+    wanted = f"attributes.status = 'FINISHED' AND tags.`{CONTENT_TAG}` != ''"
+    found: list[Any] = []
+    token: str | None = None
+    while token != "":
+        page = client.search_runs(
+            experiment_ids, wanted, order_by=["start_time DESC"], page_token=token
+        )
+        found += page
+        token = page.token or ""
+    return found
+
+
 def names_in(tags: Mapping[str, str]) -> list[str]:
     """The names of the experiments that gave a run, from its tags."""
-    listed = [value for tag, value in tags.items() if tag.startswith(EXPERIMENTS_TAG)]
-    # Older runs have a single tag, of several names.
-    return sorted({name for names in listed for name in names.split(", ") if name})
+    return sorted({v for tag, v in tags.items() if tag.startswith(EXPERIMENTS_TAG) and v})
 
 
 def pinned(uri: str) -> str:
@@ -275,19 +289,6 @@ def _nearest_database() -> Path | None:
     here = Path.cwd().resolve()
     files = (folder / "mlflow.db" for folder in (here, *here.parents))
     return next((file for file in files if file.is_file()), None)
-
-
-def _published_runs(client: Any) -> list[Any]:
-    """Newest first."""
-    places = [experiment.experiment_id for experiment in client.search_experiments()]
-    wanted = f"tags.`{STATE_TAG}` = 'published'"
-    found: list[Any] = []
-    token: str | None = None
-    while token != "":
-        page = client.search_runs(places, wanted, order_by=["start_time DESC"], page_token=token)
-        found += page
-        token = page.token or ""
-    return found
 
 
 def _model_version(client: Any, uri: str) -> Any:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 from io import BytesIO
 
 import mlflow
@@ -14,7 +15,7 @@ from skimage import data, io
 
 from srcnn import model_files
 from srcnn.hardware import choose_device, choose_precision
-from srcnn.registry import UNTRAINED_TAG, NoModel
+from srcnn.registry import UNTRAINED_TAG, NoModel, names_in
 from tests.e2e.conftest import copy_of, curves
 
 RESULTS = ("metrics/training.csv", "metrics/evaluation.json", "models/srcnn.safetensors")
@@ -26,8 +27,9 @@ PERCEPTUAL = (
     *("-S", "~loss.perceptual_layers"),
     *("-S", "+loss.perceptual_layers={relu1_2: 1.0}"),
 )
-TUNED = ["check", "finetune", "mix", "evaluate", "plot", "register"]
-STAGES = ["check", "fetch", "grayscale-and-degrade", "train", *TUNED[1:]]
+TWINS = ("twin-a", "twin-b")
+TUNED = ["finetune", "mix", "evaluate", "plot", "register"]
+STAGES = ["check", "fetch", "grayscale-and-degrade", "train", *TUNED]
 
 
 def test_repro_runs_every_stage_and_writes_every_result(finished):
@@ -44,24 +46,13 @@ def test_repro_runs_every_stage_and_writes_every_result(finished):
         assert finished.read(f"figures/{figure}.png").startswith(b"\x89PNG")
 
 
-def test_second_repro_computes_nothing_and_adds_nothing(project):
-    output = project.run("dvc", "repro")
-    assert project.ran(output) == ["check", "register"]
-    assert len(project.runs()) == 1
-    assert len(project.client.search_model_versions("name = 'srcnn'")) == 1
-
-
 def test_run_holds_parameters_curves_results_figures_data_and_model(finished):
     (run,) = finished.runs()
     assert run.info.status == "FINISHED"
     assert run.data.params["train.steps"] == "40"
     assert run.data.params["model.srcnn.kernels"] == "[5, 1, 3]"
     assert run.data.params["evaluate.test_sets"] == "{}"
-    history = finished.client.get_metric_history(run.info.run_id, "train/loss")
-    curve = pd.read_csv(finished.folder / "metrics/training.csv").dropna(subset="train_loss")
-    assert [(p.step, p.value) for p in history] == list(
-        zip(curve["step"], curve["train_loss"], strict=True)
-    )
+    check_curve(finished, run)
     evaluation = json.loads(finished.read("metrics/evaluation.json"))
     assert run.data.metrics["test/psnr"] == evaluation["psnr"]
     assert run.data.metrics["test/ssim_bicubic"] == evaluation["ssim_bicubic"]
@@ -106,25 +97,39 @@ def test_library_finds_the_model_by_alias_version_and_run(finished, monkeypatch)
             model_files.load(reference)
 
 
+def check_curve(project, run):
+    """The run holds each point of the curve once."""
+    curve = pd.read_csv(project.folder / "metrics/training.csv").set_index("step")
+    for column in curve:
+        group, _, name = column.partition("_")
+        (points,) = curves(project.client, run, f"{group}/{name}" if name else f"train/{group}")
+        assert points == list(curve[column].dropna().items())
+
+
 @pytest.fixture(scope="module")
 def compared(finished, tmp_path_factory):
-    """A clone with two experiments: the first one, and one with a perceptual loss."""
+    """A clone with a second experiment, with a perceptual loss: two equal ones ran at once."""
     folder = tmp_path_factory.mktemp("compared")
     project = copy_of(finished, folder / "project")
     project.settings["TORCH_HOME"] = str(folder / "home")  # without LPIPS's network
-    project.first_output = project.run("dvc", "exp", "run", "-n", "perceptual", *PERCEPTUAL)
+    for name in TWINS:
+        project.run("dvc", "exp", "run", "--queue", "-n", name, *PERCEPTUAL)
+    project.run("dvc", "queue", "start", "--jobs", "2")
+    project.wait_for_queue()
+    project.run("dvc", "exp", "apply", "twin-a")
     return project
 
 
-def test_loss_parameters_rerun_finetune_onward_in_a_run_of_its_own(compared):
-    assert compared.ran(compared.first_output) == TUNED
-    first, second = compared.runs()[:2]
-    assert second.info.run_name == "perceptual"
+def test_twins_in_the_queue_share_a_run_that_has_both_names(compared):
+    first, second = compared.runs()
+    assert names_in(second.data.tags) == list(TWINS)
     assert second.info.status == "FINISHED"
-    assert second.data.tags["dvc.experiment"] == "perceptual"
+    assert second.data.tags["dvc.experiment"] in TWINS
     assert second.data.params["loss.perceptual_weight"] == "0.02"
     assert second.data.metrics["test/psnr"] != first.data.metrics["test/psnr"]
-    assert "perceptual" in compared.run("dvc", "exp", "show", "--csv")
+    check_curve(compared, second)
+    assert len(compared.client.search_model_versions("name = 'srcnn'")) == 2
+    assert "twin-b" in compared.run("dvc", "exp", "show", "--csv")
 
 
 def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(compared):
@@ -151,20 +156,19 @@ def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(compar
     assert UNTRAINED in run.data.tags["mlflow.note.content"]
     assert run.data.tags["vgg19_weights"] == evaluation["vgg19_weights"]
     assert run.data.tags["lpips_note"] == evaluation["lpips_note"]
-    whole = pd.read_csv(compared.folder / "metrics/training.csv")
-    for term in ("perceptual", "perceptual_weighted", "pixel", "loss"):
-        points = compared.client.get_metric_history(run.info.run_id, f"train/{term}")
-        points.sort(key=lambda point: point.step)  # the past is logged at the end
-        assert [p.value for p in points] == list(whole[f"train_{term}"].dropna())
 
 
-def test_parameters_that_were_run_before_bring_their_results_back(compared, tmp_path):
+def test_parameters_that_were_run_before_bring_their_results_back_to_an_empty_store(
+    compared, empty_store, tmp_path
+):
     project = copy_of(compared, tmp_path / "project")
+    shutil.copy(empty_store, project.folder)
     before = {path: project.read(path) for path in RESULTS}
     project.run("git", "restore", "params.yaml")
     assert project.ran(project.run("dvc", "repro")) == ["check", "register"]
-    first = {path: project.read(path) for path in RESULTS}
-    assert first["metrics/training.csv"] != before["metrics/training.csv"]
+    assert project.read(RESULTS[0]) != before[RESULTS[0]]
+    (run,) = project.runs()
+    check_curve(project, run)
     output = project.run("dvc", "exp", "run", *PERCEPTUAL)
     assert project.ran(output) == ["check", "register"]
     assert {path: project.read(path) for path in RESULTS} == before
@@ -173,9 +177,9 @@ def test_parameters_that_were_run_before_bring_their_results_back(compared, tmp_
 
 def test_experiments_are_compared_from_mlflow_alone(compared):
     first, second = compared.runs()[:2]
-    output = compared.run("python", "-m", "pipeline.compare", first.info.run_name, "perceptual")
+    output = compared.run("python", "-m", "pipeline.compare", first.info.run_name, "twin-b")
     assert f"A  {first.info.run_name} (run {first.info.run_id[:8]}): mse" in output
-    assert f"B  perceptual (run {second.info.run_id[:8]}): {UNTRAINED}" in output
+    assert f"B  {second.info.run_name} (run {second.info.run_id[:8]}): {UNTRAINED}" in output
     assert "loss.perceptual_weight  0.0  0.02" in re.sub(" {3,}", "  ", output)
     difference = second.data.metrics["test/psnr"] - first.data.metrics["test/psnr"]
     assert f"{difference:+.2f}".replace("-", "−") in output
@@ -183,32 +187,21 @@ def test_experiments_are_compared_from_mlflow_alone(compared):
     assert compared.read("comparison.html").count(b"data:image/png;base64,") == 60
 
 
-def test_a_mixture_of_both_networks_trains_nothing(compared, tmp_path):
-    project = copy_of(compared, tmp_path / "project")
-    tuned = project.read("models/srcnn.safetensors")
-    output = project.run("dvc", "exp", "run", *PERCEPTUAL, "-S", "finetune.mix=0.5")
-    assert project.ran(output) == ["check", "mix", "evaluate", "plot", "register"]
-    assert project.read("models/srcnn.safetensors") != tuned
-    mixed = project.runs()[-1]
-    assert mixed.data.params["finetune.mix"] == "0.5"
-    assert len(project.runs()) == 3
-
-
-def test_evaluation_parameter_does_not_retrain(compared):
-    perceptual = compared.runs()[1]
+def test_a_mixture_and_another_evaluation_train_nothing(compared):
+    tuned = compared.read("models/srcnn.safetensors")
     pictures = compared.folder / "data" / "camera"
     pictures.mkdir()
     io.imsave(pictures / "camera.png", data.camera()[:128, :128])
     # relative to the project's root
-    setting = "+evaluate.test_sets.Camera=data/camera"
-    output = compared.run("dvc", "exp", "run", *PERCEPTUAL, "-S", setting)
-    assert compared.ran(output) == ["check", "evaluate", "plot", "register"]
-    scored = compared.runs()[-1]
-    assert scored.data.tags["pipeline.training_run"] == perceptual.info.run_id
-    assert scored.data.metrics["test-Camera/psnr"] > 15
-    assert curves(compared.client, scored, "val/psnr") == curves(
-        compared.client, perceptual, "val/psnr"
-    )
+    settings = ("-S", "finetune.mix=0.5", "-S", "+evaluate.test_sets.Camera=data/camera")
+    output = compared.run("dvc", "exp", "run", *PERCEPTUAL, *settings)
+    assert compared.ran(output) == ["check", "mix", "evaluate", "plot", "register"]
+    assert compared.read("models/srcnn.safetensors") != tuned
+    _, perceptual, mixed = compared.runs()
+    assert mixed.data.params["finetune.mix"] == "0.5"
+    assert mixed.data.metrics["test-Camera/psnr"] > 15
+    assert mixed.data.tags["pipeline.training_run"] == perceptual.info.run_id
+    check_curve(compared, mixed)
 
 
 def test_champion_is_of_a_network_that_was_taught_by_a_trained_one(compared):

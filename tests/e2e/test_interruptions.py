@@ -6,12 +6,14 @@ import signal
 import time
 from pathlib import Path
 
+from tests.e2e.conftest import curves
+
 RESULTS = (
     "models/pixel.safetensors",
     "models/pixel-snapshots.safetensors",
     "models/pixel-curve.csv",
 )
-LONGER = ("-S", "train.steps=1000", "-S", "train.validate_every=500")
+TRAIN = ("dvc", "repro", "train")
 
 
 def digests(project):
@@ -34,21 +36,22 @@ def checkpoints(project) -> list[Path]:
 
 
 def test_killed_training_continues_to_the_same_bits_in_the_same_run(project):
-    process = project.start("dvc", "exp", "run", "-n", "killed", *LONGER)
+    params = project.folder / "params.yaml"
+    longer = params.read_text().replace("steps: 40", "steps: 1000")
+    params.write_text(longer.replace("validate_every: 20", "validate_every: 500"))
+    process = project.start(*TRAIN)
     kill_when(project, process, lambda: checkpoints(project) and len(project.runs()) == 2)
     assert not (project.folder / "models/pixel.safetensors").exists()
 
     dead = project.runs()[1]
     (project.folder / ".dvc/tmp/rwlock").unlink(missing_ok=True)
-    output = project.run("dvc", "exp", "run", "-n", "continued", *LONGER)
-    assert "Continuing at step" in output
+    assert "Continuing at step" in project.run(*TRAIN)
     continued = digests(project)
-    runs = project.runs()
-    assert len(runs) == 2
-    assert runs[1].info.run_id == dead.info.run_id
-    assert (runs[1].info.status, runs[1].info.run_name) == ("FINISHED", "continued")
-    steps = [p.step for p in project.client.get_metric_history(runs[1].info.run_id, "train/loss")]
-    assert sorted(steps) == list(range(5, 1001, 5))
+    _, run = project.runs()
+    assert run.info.run_id == dead.info.run_id
+    assert run.info.status == "SCHEDULED"
+    (points,) = curves(project.client, run, "train/loss")
+    assert [step for step, _ in points] == list(range(5, 1001, 5))
     assert not checkpoints(project)
 
     project.run("dvc", "repro", "--force", "--single-item", "train")

@@ -1,17 +1,11 @@
 """Damaged results of a stage: found, named, and put back by what docs/data.md says."""
 
 import hashlib
-import itertools
 import os
 import re
 from pathlib import Path
 
-import pytest
-
-from tests.e2e.conftest import clone
-
 ROOT = Path(__file__).resolve().parents[2]
-BLURS = itertools.count()
 SHARD = "data/raw/pictures-00000.parquet"
 REPRO = ("dvc", "repro", "grayscale-and-degrade")
 
@@ -41,44 +35,10 @@ def assert_refused(project) -> None:
     assert "Traceback" not in output
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A clone with its pictures and pairs; nothing is trained."""
-    project = clone(tmp_path_factory.mktemp("clone"))
-    project.run(*REPRO)
-    return project
-
-
-@pytest.fixture
-def whole(project):
-    """The shard as it should be; params.yaml asks for pairs that DVC has not seen yet."""
+def test_damaged_cache_is_cleaned_and_the_shard_made_anew(project):
     whole = project.read(SHARD)
-    params = project.folder / "params.yaml"
-    before = params.read_text()
-    params.write_text(re.sub("blur_sigma: .*", f"blur_sigma: {next(BLURS)}.5", before))
-    yield whole
-    params.write_text(before)
-
-
-def test_linked_results_cannot_be_changed_in_the_cache_by_accident(project):
-    pixels = project.folder / "data/pairs/hr.npy"
-    linked = pixels.is_symlink() or pixels.stat().st_nlink > 1
-    assert (pixels.stat().st_mode & 0o222 == 0) == linked
-
-
-def test_damaged_shard_comes_back_from_the_cache(project, whole):
-    project.run("dvc", "config", "--local", "cache.type", "copy")
-    project.run("dvc", "checkout", "--relink", "data/raw", "data/pairs")
-    damage(project.folder / SHARD)
-    assert_refused(project)
-    project.run("rm", "-r", "data/raw")
-    output = project.run(*REPRO)
-    assert "fetch" not in project.ran(output)
-    assert project.read(SHARD) == whole
-
-
-def test_damaged_cache_is_cleaned_and_the_shard_made_anew(project, whole):
-    (project.folder / ".dvc/config.local").unlink(missing_ok=True)
+    params = project.folder / "params.yaml"  # asks for pairs that DVC has not seen yet
+    params.write_text(re.sub("blur_sigma: .*", "blur_sigma: 0.5", params.read_text()))
     file = cached(project, SHARD)
     damage(file)
     project.run("rm", "-r", "data/raw")
@@ -92,3 +52,9 @@ def test_damaged_cache_is_cleaned_and_the_shard_made_anew(project, whole):
     output = project.run(*REPRO)
     assert "fetch" in project.ran(output)
     assert project.read(SHARD) == whole
+
+
+def test_linked_results_cannot_be_changed_in_the_cache_by_accident(finished):
+    pixels = finished.folder / "data/pairs/hr.npy"
+    linked = pixels.is_symlink() or pixels.stat().st_nlink > 1
+    assert (pixels.stat().st_mode & 0o222 == 0) == linked

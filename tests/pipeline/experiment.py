@@ -68,14 +68,15 @@ def write_experiment(test_pictures: int = 5, params: Params | None = None) -> No
     model = SRCNN(SCALE, KERNELS, CHANNELS, residual=True, generator=generator).eval()
     paths.WEIGHTS.parent.mkdir()
     paths.WEIGHTS.write_bytes(SuperResolver(model, "full").to_bytes())
-    snapshots = torch.from_numpy(np.stack([picture(i, 32, 32) for i in range(4)]))[:, None]
+    pixels = np.stack([picture(i, 32, 32) for i in range(8)]).reshape(4, 2, 32, 32)
+    snapshots = torch.from_numpy(pixels)
     save_file(
         {
             "steps": torch.tensor([0, 10]),
             "sr": snapshots[:2].contiguous(),
             "bicubic": snapshots[2].contiguous(),
             "hr": snapshots[3].contiguous(),
-            "in_training": torch.tensor([True]),
+            "in_training": torch.tensor([True, False]),
         },
         paths.SNAPSHOTS,
     )

@@ -6,7 +6,7 @@ from typing import Any
 from mlflow.entities import Run
 
 from pipeline.stage import paths
-from pipeline.tracking.store import STATE, Store
+from pipeline.tracking.store import Store
 
 
 def all_runs(store: Store) -> list[Run]:
@@ -19,13 +19,17 @@ def versions(store: Store) -> list[Any]:
     return list(store.client.search_model_versions("name = 'srcnn'"))
 
 
+def points(store: Store, run: Run, metric: str) -> list[tuple[int, float]]:
+    """Steps and values of a metric's points."""
+    history = store.client.get_metric_history(run.info.run_id, metric)
+    return sorted((point.step, point.value) for point in history)
+
+
 def check_whole(store: Store, run: Run) -> None:
     """The run and its model have everything, once."""
-    assert (run.info.status, run.data.tags[STATE]) == ("FINISHED", "published")
-    history = store.client.get_metric_history(run.info.run_id, "val/psnr")
-    assert sorted((p.step, p.value) for p in history) == [(0, 28.5), (10, 30.1)]
-    history = store.client.get_metric_history(run.info.run_id, "train/loss")
-    assert sorted((p.step, p.value) for p in history) == [(5, 0.0018), (10, 0.0015)]
+    assert run.info.status == "FINISHED"
+    assert points(store, run, "val/psnr") == [(0, 28.5), (10, 30.1)]
+    assert points(store, run, "train/loss") == [(5, 0.0018), (10, 0.0015)]
     evaluation = json.loads(paths.EVALUATION.read_text())
     for measure in ("psnr", "ssim_bicubic"):
         (point,) = store.client.get_metric_history(run.info.run_id, f"test/{measure}")
@@ -33,7 +37,7 @@ def check_whole(store: Store, run: Run) -> None:
     for name, value in {"train.patch_size": "24", "evaluate.lpips": "auto"}.items():
         assert run.data.params[name] == value
     there = [file.path for file in store.client.list_artifacts(run.info.run_id)]
-    assert {"figures", "metrics", "reconstructions", "training.json"} <= set(there)
+    assert {"figures", "images", "metrics", "reconstructions", "training.json"} <= set(there)
     (version,) = versions(store)
     assert version.run_id == run.info.run_id
     assert run.data.tags["model.version"] == str(version.version)

@@ -8,16 +8,32 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline import evaluate, plot, register, stage
+from pipeline import evaluate, plot, register
+from pipeline import stage
 from pipeline.stage import paths
 from pipeline.stage.inputs import digest
 from pipeline.stage.record import Evaluated, Trained
-from pipeline.tracking import live, owner, registry
+from pipeline.tracking import publication, registry
 from pipeline.tracking.store import TRAINING_RUN
 from srcnn import model_files
-from srcnn.registry import names_in
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs, check_whole, versions
+
+# Every step that publishing takes, in their order, in a place where it can be cut short.
+STEPS = [
+    (MlflowClient, "create_run"),
+    (MlflowClient, "update_run"),
+    (MlflowClient, "log_batch"),
+    (MlflowClient, "log_inputs"),
+    (MlflowClient, "log_artifacts"),
+    (registry.Model, "log"),
+    (MlflowClient, "create_registered_model"),
+    (MlflowClient, "create_model_version"),
+    (publication, "_describe"),
+    (MlflowClient, "set_terminated"),
+    (publication, "_settle"),
+    (MlflowClient, "set_registered_model_alias"),
+]
 
 
 class Killed(BaseException):
@@ -58,27 +74,7 @@ def test_a_version_says_what_it_is(experiment):
     assert version.description.startswith("SRCNN 3-1-3, x2, mse, samples: **")
     assert version.tags["loss"] == "mse"
     assert version.tags["untrained_features"] == "false"
-
-
-def test_an_equal_experiment_adds_its_name(experiment, monkeypatch):
-    register.main(load_params())
-    monkeypatch.setenv("DVC_EXP_NAME", "equal")
-    register.main(load_params())
-    (run,) = all_runs(experiment)
-    assert names_in(run.data.tags) == ["equal", "no-commit"]
-    check_whole(experiment, run)
-
-
-def test_the_run_of_the_training_is_completed(experiment):
-    trained = Trained.read(paths.TRAINED)
-    shown = {"seed": 0, "train.patch_size": 24}
-    with live.reporting("portrait-srcnn", shown, trained.key) as report:
-        report({"step": 5, "train_loss": 0.0018})  # the rest was not reported
-    (reported,) = all_runs(experiment)
-    register.main(load_params())
-    (run,) = all_runs(experiment)
-    assert run.info.run_id == reported.info.run_id
-    check_whole(experiment, run)
+    assert version.tags["experiment"] == all_runs(experiment)[0].info.run_name
 
 
 def test_params_yaml_edited_since_does_not_change_what_is_published(experiment):
@@ -133,59 +129,42 @@ def test_results_that_do_not_belong_together_are_refused(experiment, mix, messag
     assert all_runs(experiment) == []
 
 
-# Every step that publishing takes, in a place where it can be cut short.
-STEPS = [
-    (MlflowClient, "create_run"),
-    (MlflowClient, "log_batch"),
-    (MlflowClient, "log_inputs"),
-    (MlflowClient, "log_artifacts"),
-    (MlflowClient, "create_registered_model"),
-    (MlflowClient, "create_model_version"),
-    (MlflowClient, "set_terminated"),
-    (MlflowClient, "set_registered_model_alias"),
-    (registry.Model, "log"),
-    (register, "_describe"),
-    (register, "settle"),
-]
+def test_publishing_killed_after_each_step_in_turn_is_completed(experiment, monkeypatch):
+    for place, step in STEPS:
+        done = getattr(place, step)
 
+        def kill(*args, done=done, **kwargs):
+            done(*args, **kwargs)
+            raise Killed
 
-@pytest.mark.parametrize(("place", "step"), STEPS, ids=[step for _, step in STEPS])
-def test_publishing_killed_after_any_step_is_completed_by_the_next(
-    experiment, monkeypatch, place, step
-):
-    done = getattr(place, step)
-
-    def kill(*args, **kwargs):
-        done(*args, **kwargs)
-        raise Killed
-
-    mine = owner.current()
-    with monkeypatch.context() as patch:
-        patch.setattr(place, step, kill)
-        patch.setattr(owner, "current", lambda: mine.rpartition("/")[0] + "/1")  # dead by then
-        with pytest.raises(Killed):
-            register.main(load_params())
+        with monkeypatch.context() as patch:
+            patch.setattr(place, step, kill)
+            with pytest.raises(Killed):
+                register.main(load_params())
     register.main(load_params())
     (run,) = all_runs(experiment)
     check_whole(experiment, run)
 
 
-@pytest.mark.parametrize(("place", "step"), STEPS, ids=[step for _, step in STEPS])
-def test_a_request_whose_answer_is_lost_is_repeated_without_doubling(
-    experiment, monkeypatch, place, step
-):
-    done, calls = getattr(place, step), []
+def unsteady(done):
+    """The same, but the answer to the first call is lost."""
+    calls = []
 
-    def unsteady(*args, **kwargs):
-        calls.append(step)
+    def call(*args, **kwargs):
+        calls.append(done)
         result = done(*args, **kwargs)
         if len(calls) == 1:
             raise MlflowException("the connection broke")
         return result
 
-    with monkeypatch.context() as patch:
-        patch.setattr(place, step, unsteady)
-        register.main(load_params())
+    return call
+
+
+def test_requests_whose_answers_are_lost_are_repeated_without_doubling(experiment, monkeypatch):
+    for place, step in STEPS:
+        monkeypatch.setattr(place, step, unsteady(getattr(place, step)))
+    monkeypatch.setattr(register, "_PAUSES", (0.01,) * len(STEPS))
+    register.main(load_params())
     (run,) = all_runs(experiment)
     check_whole(experiment, run)
 
@@ -263,22 +242,16 @@ def test_an_emptied_registry_is_filled_again(experiment):
     assert len(all_runs(experiment)) == len(versions(experiment)) == 1
 
 
-def test_what_was_deleted_beside_the_database_is_published_again(experiment, capsys):
+@pytest.mark.parametrize("lost", ["", "models", "{run}/artifacts/figures"])
+def test_files_that_were_deleted_beside_the_database_are_put_back(experiment, lost):
     register.main(load_params())
     (run,) = all_runs(experiment)
-    weights = paths.WEIGHTS.read_bytes()
-    for lost in ("", "models", f"{run.info.run_id}/artifacts/figures"):
-        shutil.rmtree(Path("mlartifacts", lost))
-        capsys.readouterr()
-        register.main(load_params())
-        assert "it was there already" not in (said := capsys.readouterr().out)
-        assert ("figures/" in said) == (lost != "models")
-        assert ("model version" in said) == (lost in ("", "models"))
-        (run,) = all_runs(experiment)
-        check_whole(experiment, run)
-        assert model_files.load("models:/srcnn@champion").resolver.to_bytes() == weights
+    shutil.rmtree(Path("mlartifacts", lost.format(run=run.info.run_id)))
     register.main(load_params())
-    assert "it was there already" in capsys.readouterr().out
+    (run,) = all_runs(experiment)
+    check_whole(experiment, run)
+    champion = model_files.load("models:/srcnn@champion")
+    assert champion.resolver.to_bytes() == paths.WEIGHTS.read_bytes()
 
 
 def test_the_champion_is_not_that_of_a_deleted_run(experiment, capsys):
@@ -296,10 +269,3 @@ def test_a_version_says_how_it_compares_with_the_package_s_network(experiment):
     assert gain < 0
     assert version.tags["val_psnr_over_packaged"] == str(gain)
     assert model_files.load().title.startswith("packaged:x2 (the champion, version 1, is ")
-
-
-def test_a_version_carries_the_name_of_its_run_and_its_loss(experiment):
-    register.main(load_params())
-    (run,), (version,) = all_runs(experiment), versions(experiment)
-    assert version.tags["experiment"] == run.info.run_name
-    assert version.tags["loss"] == "mse"

@@ -77,3 +77,25 @@ def test_parameters_that_are_not_committed_are_named(project, capsys):
     params.write_text(params.read_text().replace("seed: 0", "seed: 5"))
     stage.run(train.main)
     assert "Not as committed in params.yaml: seed 0 → 5" in capsys.readouterr().out
+
+
+def test_what_is_edited_meanwhile_stops_the_stage_and_the_training_is_kept(project, monkeypatch):
+    """Until the old state is put back."""
+    params = Path("params.yaml")
+    as_it_was = params.read_text()
+    record = Training._record
+
+    def edit(training, *args):
+        params.write_text(as_it_was.replace("lr: 0.001", "lr: 0.002"))
+        record(training, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_record", edit)
+        with pytest.raises(SystemExit):
+            stage.run(train.main)
+    assert not paths.PIXEL.weights.exists()
+    (state,) = Path(".checkpoints").glob("*/state.pt")
+    params.write_text(as_it_was)
+    stage.run(train.main)
+    assert paths.PIXEL.weights.exists()
+    assert not state.exists()

@@ -8,7 +8,8 @@ from pipeline.compare import __main__ as compare
 from pipeline.compare import choice, runs
 from pipeline.stage import StageError, paths
 from pipeline.tracking import identity
-from pipeline.tracking.store import RESULTS, STATE, Store
+from pipeline.tracking.store import RESULTS, RunState, Store
+from srcnn.registry import CONTENT_TAG
 from srcnn.scoring.scores import write_scores
 from tests.pipeline.compare.compared import parts
 from tests.pipeline.experiment import load_params
@@ -30,9 +31,10 @@ def publish(store, folder, made, results):
     (folder / "reconstructions/index.json").write_text(json.dumps(index))
     run = store.client.create_run(store.experiment_id, run_name=made.name)
     store.log_params(run.info.run_id, made.params)
-    store.log_metrics(run.info.run_id, made.metrics)
+    store.log_metrics(run, made.metrics)
     store.client.log_artifacts(run.info.run_id, str(folder))
-    store.tag(run.info.run_id, made.tags | {STATE: "published"})
+    store.tag(run.info.run_id, made.tags | {CONTENT_TAG: "content"})
+    store.move(run.info.run_id, RunState.FINISHED)
     return run.info.run_id
 
 
@@ -92,7 +94,9 @@ def test_an_experiment_that_was_renamed_in_dvc_is_found_by_either_name(project):
         ref = f"refs/exps/ab/cdef/{weights}-new-name"
         subprocess.run(["git", "update-ref", ref, "HEAD"], check=True)
         run = store.client.create_run(store.experiment_id, run_name=weights)
-        store.tag(run.info.run_id, {RESULTS: identity.results_id(), STATE: "published"})
+        tags = {RESULTS: identity.results_id(), CONTENT_TAG: "content"}
+        store.tag(run.info.run_id, tags)
+        store.move(run.info.run_id, RunState.FINISHED)
     found = runs.published("portrait-srcnn")
     for weights, wanted in zip(("one", "two"), reversed(found), strict=True):
         for name in (weights, f"{weights}-new-name"):

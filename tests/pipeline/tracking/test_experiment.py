@@ -10,7 +10,7 @@ from pipeline.stage.record import Trained
 from pipeline.tracking.experiment import Experiment
 from tests.pipeline.experiment import write_experiment
 
-RESULTS = (paths.WEIGHTS, paths.TRAINING_CURVE, paths.PER_IMAGE, paths.EVALUATION)
+RESULTS = (paths.WEIGHTS, paths.PER_IMAGE, paths.EVALUATION)
 
 
 @pytest.fixture

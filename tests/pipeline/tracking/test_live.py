@@ -1,5 +1,7 @@
 """Reporting to MLflow: concurrent creation of the store, and trouble that training survives."""
 
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,8 +14,10 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.stage import StageError
-from pipeline.tracking import database, live, owner
-from pipeline.tracking.store import HEARTBEAT, OWNER, STATE, TRAINING_KEY, Store
+from pipeline.compare import runs
+from pipeline.tracking import database, live, place
+from pipeline.tracking.store import TRAINING_KEY, RunState, Store
+from tests.pipeline.published import points
 
 ROOT = Path(__file__).resolve().parents[3]
 PARAMS = {"seed": 0, "train.optimizer": "muon"}
@@ -23,24 +27,20 @@ def rows(*steps):
     return [{"step": step, "train_loss": 1 / (1 + step)} for step in steps]
 
 
-def train(reported, error=None, key="key", earlier=None):
+def train(reported, error=None, key="key", begun=(), earlier=None):
     """A training that reports these rows and ends, with an error if one is given."""
     more = {"finetune.steps": 5} if earlier else {}
-    with live.reporting("portraits", PARAMS | more, key, earlier) as report:
+    with live.reporting("portraits", PARAMS | more, key, begun, earlier) as report:
         for row in reported:
             report(row)
         if error:
             raise error
 
 
-def reported_steps(store, run):
-    history = store.client.get_metric_history(run.info.run_id, "train/loss")
-    return sorted(point.step for point in history)
-
-
-def foreign():
-    """The owner of a run on a host that cannot be looked at."""
-    return "/".join(["host-b", "boot", "pid", "1", "1"])
+def check(store, run, state, *steps):
+    """The run has this state and exactly these points."""
+    assert run.info.status == state
+    assert points(store, run, "train/loss") == [(step, 1 / (1 + step)) for step in steps]
 
 
 def test_store_created_by_two_clones_at_once_is_whole(project):
@@ -50,7 +50,8 @@ def test_store_created_by_two_clones_at_once_is_whole(project):
         "from pipeline.tracking.store import Store\n"
         "store = Store('portraits')\n"
         "run = store.create({'seed': 0}, {})\n"
-        "store.log_curve(run.info.run_id, [{'step': s, 'train_loss': s / 7} for s in range(3000)])"
+        "rows = [{'step': s, 'train_loss': s / 7, 'time': 1e9} for s in range(3000)]\n"
+        "store.log_curve(run.info.run_id, rows)"
     )
     clones = [project / "a", project / "b"]
     for clone in clones:
@@ -76,40 +77,46 @@ def test_store_created_by_two_clones_at_once_is_whole(project):
         ]
 
 
-def test_failed_training_leaves_a_failed_run_and_goes_on_in_it(store):
-    with pytest.raises(FloatingPointError):
-        train([{"step": 0, "train_psnr": 1.0}, *rows(5)], FloatingPointError)
+@pytest.mark.parametrize(
+    ("error", "state"), [(FloatingPointError, "FAILED"), (KeyboardInterrupt, "KILLED")]
+)
+def test_a_training_that_goes_on_has_one_run_with_each_point_once(store, error, state):
+    with pytest.raises(error):
+        train([{"step": 0, "train_psnr": 1.0}, *rows(5, 10)], error)
     (failed,) = store.runs(TRAINING_KEY, "key")
-    assert failed.info.status == "FAILED"
+    check(store, failed, state, 5, 10)
     assert failed.data.params == {"seed": "0", "train.optimizer": "muon"}
 
-    train(rows(5, 10))
+    train(rows(10, 15), begun=rows(5))  # the last checkpoint was before step 10
     (again,) = store.runs(TRAINING_KEY, "key")
     assert again.info.run_id == failed.info.run_id
-    assert (again.info.status, again.data.tags[STATE]) == ("RUNNING", "trained")
-    assert reported_steps(store, again) == [5, 10]
-
-    train(rows(5))
-    assert len(store.runs(TRAINING_KEY, "key")) == 1
+    check(store, again, "SCHEDULED", 5, 10, 15)
 
 
-def test_the_run_of_a_training_is_taken_over_by_what_continues_it_unless_it_was_published(store):
+@pytest.mark.parametrize("state", ["SCHEDULED", "FINISHED"])
+def test_a_training_whose_result_is_there_reports_nowhere(store, state):
     train(rows(5, 10))
-    (first,) = store.runs(TRAINING_KEY, "key")
-    train(rows(15), key="further", earlier="key")
+    (run,) = store.runs(TRAINING_KEY, "key")
+    store.move(run.info.run_id, RunState(state))
+    train(rows(5))
+    (again,) = store.runs(TRAINING_KEY, "key")
+    assert again.info.run_id == run.info.run_id
+    check(store, again, state, 5, 10)
+
+
+def test_what_continues_a_training_has_all_its_rows_and_replaces_its_run(store):
+    train(rows(5, 10))
+    train(rows(10, 15), key="further", begun=rows(5), earlier="key")
+    assert store.runs(TRAINING_KEY, "key") == []
     (run,) = store.runs(TRAINING_KEY, "further")
-    assert run.info.run_id == first.info.run_id
+    check(store, run, "SCHEDULED", 5, 10, 15)
     assert run.data.params == {"seed": "0", "train.optimizer": "muon", "finetune.steps": "5"}
-    assert run.data.tags[STATE] == "trained"
-    assert reported_steps(store, run) == [5, 10, 15]
 
     train(rows(5), key="another")
     (published,) = store.runs(TRAINING_KEY, "another")
-    store.tag(published.info.run_id, {STATE: "published"})
-    train(rows(15), key="from another", earlier="another")
-    (run,) = store.runs(TRAINING_KEY, "from another")
-    assert run.info.run_id != published.info.run_id
-    assert reported_steps(store, run) == [15]
+    store.move(published.info.run_id, RunState.FINISHED)
+    train(rows(15), key="from another", begun=rows(5), earlier="another")
+    assert len(store.runs(TRAINING_KEY, "another")) == 1
 
 
 @pytest.mark.parametrize("failing", ["create_run", "log_batch", "search_runs"])
@@ -133,20 +140,9 @@ def test_reports_that_fail_are_repeated_and_nothing_is_lost_or_double(
         patch.setattr(live, "GRACE", 30.0)
         train(rows(5, 10, 15))
     (run,) = store.runs(TRAINING_KEY, "key")
-    assert run.data.tags[STATE] == "trained"
+    check(store, run, "SCHEDULED", 5, 10, 15)
     assert run.data.params == {"seed": "0", "train.optimizer": "muon"}
-    assert reported_steps(store, run) == [5, 10, 15]
     assert capsys.readouterr().err.count("WARNING: MLflow cannot be reached") == 1
-
-
-def test_a_run_whose_creation_was_cut_short_is_completed(store):
-    store.client.create_run(
-        store.experiment_id, tags={TRAINING_KEY: "key", STATE: "training", OWNER: owner.current()}
-    )
-    train(rows(5))
-    (run,) = store.runs(TRAINING_KEY, "key")
-    assert run.data.params == {"seed": "0", "train.optimizer": "muon"}
-    assert run.data.tags[STATE] == "trained"
 
 
 @pytest.fixture
@@ -166,44 +162,56 @@ def test_no_server_holds_training_up(project, monkeypatch, capsys, silent_server
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         begin = time.monotonic()
         with live.reporting("portraits", PARAMS, "key") as report:
-            report({"step": 0, "train_loss": 1.0})
+            report(rows(0)[0])
             assert time.monotonic() - begin < 1
         assert time.monotonic() - begin < live.GRACE + 1
     assert "WARNING: MLflow cannot be reached, training goes on" in capsys.readouterr().err
 
 
-def test_only_runs_of_dead_processes_are_buried(store):
-    mine = owner.current()
-    dead = mine.rpartition("/")[0] + "/1"
-    owners = {"alive": mine, "dead": dead, "elsewhere": foreign()}
-    runs = {
-        name: store.client.create_run(store.experiment_id, tags={OWNER: process})
-        for name, process in owners.items()
-    }
-    runs["somebody's own"] = store.client.create_run(store.experiment_id)
-    store.bury_the_dead()
-    status = {name: store.client.get_run(r.info.run_id).info.status for name, r in runs.items()}
-    assert status == dict.fromkeys(runs, "RUNNING") | {"dead": "FAILED"}
+DIES = """
+import os, signal, sys
+from pipeline.tracking import live, place
+with place.lock("key"), live.reporting("portraits", {}, "key") as report:
+    report({"step": 5, "train_loss": 0.5})
+    sys.stdin.read()
+"""
 
 
-@pytest.mark.parametrize("beats", [True, False])
-def test_a_run_of_another_host_lives_as_long_as_its_heart_beats(store, monkeypatch, beats):
-    monkeypatch.setattr(live, "LEASE", 1.5)
-    monkeypatch.setattr(live, "BEAT", 0.2)
-    tags = {OWNER: foreign(), STATE: "training", TRAINING_KEY: "key", HEARTBEAT: "first"}
-    other = store.client.create_run(store.experiment_id, tags=tags).info.run_id
-    with live.reporting("portraits", PARAMS, "key") as report:
-        report(rows(5)[0])
-        until = time.monotonic() + 4
-        while time.monotonic() < until:
-            time.sleep(0.2)
-            if beats:
-                store.tag(other, {HEARTBEAT: f"{time.monotonic()}"})
-    runs = store.runs(TRAINING_KEY, "key")
-    assert len(runs) == 1
-    # The dead one's run is taken over, as that of a training which was interrupted here would be.
-    assert runs[0].data.tags[OWNER] == (foreign() if beats else owner.current())
-    assert runs[0].data.tags[STATE] == ("training" if beats else "trained")
+def test_a_run_is_failed_when_its_process_has_died_and_not_before(store):
+    somebodys = store.client.create_run(store.experiment_id)
+    process = subprocess.Popen(
+        [sys.executable, "-c", DIES],
+        stdin=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
+    )
+    deadline = time.monotonic() + 60
+    while not store.runs(TRAINING_KEY, "key") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    store.mark_crashed()
+    assert store.runs(TRAINING_KEY, "key")[0].info.status == "RUNNING"
+    process.kill()
+    process.communicate()
+    store.mark_crashed()
+    assert store.runs(TRAINING_KEY, "key")[0].info.status == "FAILED"
+    assert store.client.get_run(somebodys.info.run_id).info.status == "RUNNING"
+
+
+def test_a_moved_project_is_the_same_place_and_a_copied_one_another(project, monkeypatch):
+    place.lock("key").acquire()
+    here = place.identity()
+    shutil.copytree(project, project.with_name("copy"), copy_function=shutil.copy2)
+    moved = project.with_name("moved")
+    project.rename(moved)
+    monkeypatch.chdir(moved)
+    assert place.identity() == here
+    monkeypatch.chdir(project.with_name("copy"))
+    assert place.identity() != here
+
+
+def test_a_misspelt_experiment_that_is_read_is_not_made(store, monkeypatch):
+    with pytest.raises(StageError, match=r"'portrits', which .* does not hold"):
+        experiments.open_store("portrits")
+    assert store.client.get_experiment_by_name("portrits") is None
 
 
 def test_deleted_experiment_is_one_clear_error(store):

@@ -5,7 +5,7 @@ import pytest
 from pipeline import register
 from pipeline.stage import paths
 from srcnn import model_files
-from srcnn.registry import EXPERIMENTS_TAG, OVER_PACKAGED_TAG, NoModel
+from srcnn.registry import CONTENT_TAG, EXPERIMENTS_TAG, OVER_PACKAGED_TAG, NoModel
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs
 
@@ -36,12 +36,12 @@ def test_of_two_runs_with_a_name_the_newest_is_taken(published, experiment):
         published.info.experiment_id,
         start_time=published.info.start_time + 1,
         run_name="vgg-0.01",
-        tags={"pipeline.state": "published"},
+        tags={CONTENT_TAG: "content"},
     )
+    assert model_files.load("vgg-0.01").run_id == published.info.run_id  # it is not finished
+    client.set_terminated(newer.info.run_id)
     with pytest.raises(NoModel, match=newer.info.run_id):  # it has no model
         model_files.load("vgg-0.01")
-    client.set_tag(newer.info.run_id, "pipeline.state", "training")
-    assert model_files.load("vgg-0.01").run_id == published.info.run_id
 
 
 def test_a_run_without_names_is_not_what_an_empty_name_means(published, experiment):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.tracking import registry
-from pipeline.tracking.registry import CODE, DATA, GAIN, PICTURES
-from srcnn.registry import CHAMPION, SCALE_TAG, UNTRAINED_TAG
+from pipeline.tracking.registry import CODE, DATA, GAIN, PICTURES, VGG19, VGG19_WEIGHTS
+from srcnn.registry import CHAMPION, PERCEPTUAL, PERCEPTUAL_WEIGHT_TAG, SCALE_TAG, UNTRAINED_TAG
 
 NAME = "srcnn"
 
@@ -24,16 +24,27 @@ def client(store):
 
 
 def register(
-    client, gain, data="portraits", scale=4, pictures=8, promote=False, untrained=False, source=None
+    client,
+    gain,
+    data="portraits",
+    scale=4,
+    pictures=8,
+    promote=False,
+    untrained=False,
+    source=None,
+    weight=0,
+    distance=None,
+    judge="embedded",
 ):
     """Register a version as an experiment does and choose; the champion's version."""
     tags = {GAIN: f"{gain}", DATA: data, SCALE_TAG: f"{scale}", PICTURES: f"{pictures}", CODE: "c"}
-    tags[UNTRAINED_TAG] = "true" if untrained else "false"
+    tags |= {UNTRAINED_TAG: "true" if untrained else "false", PERCEPTUAL_WEIGHT_TAG: f"{weight}"}
+    tags |= {VGG19_WEIGHTS: judge} | ({VGG19: f"{distance}"} if distance else {})
     experiment = client.get_experiment_by_name("portraits")
     run = client.create_run(experiment.experiment_id)
     place = source or MODEL.absolute().as_uri()
     made = client.create_model_version(NAME, place, run.info.run_id, tags=tags)
-    return str(registry.choose_champion(client, NAME, made, promote).version)
+    return str(registry.choose_aliases(client, NAME, made, promote).version)
 
 
 def test_the_best_gain_wins(client):
@@ -84,20 +95,6 @@ def test_a_champion_whose_run_or_files_were_deleted_is_replaced(client, tmp_path
     assert register(client, 0.5) == "2"
 
 
-def test_an_alias_that_others_keep_moving_is_not_looked_at_for_ever(client, monkeypatch):
-    register(client, 1.0)
-    set_alias = type(client).set_registered_model_alias
-    calls = []
-
-    def stubborn(self, name, alias, version):
-        calls.append(version)
-        set_alias(self, name, alias, "1")
-
-    monkeypatch.setattr(type(client), "set_registered_model_alias", stubborn)
-    assert register(client, 2.0) == "2"
-    assert len(calls) < 10
-
-
 def test_versions_count_as_numbers(client):
     for _ in range(10):
         register(client, 0.1)
@@ -105,17 +102,25 @@ def test_versions_count_as_numbers(client):
     assert register(client, 0.2) == "12"
 
 
-def test_a_choice_overtaken_by_another_host_is_corrected(client, monkeypatch):
-    register(client, 1.0)
-    tags = {GAIN: "2.0", DATA: "portraits", SCALE_TAG: "4", PICTURES: "8"}
-    set_alias = type(client).set_registered_model_alias
+def test_the_perceptual_one_has_the_lowest_distance_near_the_champion_s_gain(client):
+    def perceptual():
+        version = client.get_registered_model(NAME).aliases.get(PERCEPTUAL)
+        return version and str(version)
 
-    def slowly(self, name, alias, version):
-        monkeypatch.setattr(type(client), "set_registered_model_alias", set_alias)
-        self.create_model_version(NAME, MODEL.absolute().as_uri(), None, tags=tags)
-        set_alias(self, name, alias, "3")
-        set_alias(self, name, alias, version)  # the stale choice
-
-    monkeypatch.setattr(type(client), "set_registered_model_alias", slowly)
-    assert register(client, 1.5) == "3"
-    assert str(client.get_model_version_by_alias(NAME, CHAMPION).version) == "3"
+    near, far = 1.0 - registry.PERCEPTUAL_LOSS, 0.99 - registry.PERCEPTUAL_LOSS
+    register(client, 1.0, distance=0.4)
+    assert perceptual() is None  # it has no perceptual loss
+    register(client, 0.9, weight=0.001, distance=0.3)
+    assert perceptual() == "2"
+    register(client, near, weight=0.01, distance=0.2)
+    assert perceptual() == "3"
+    register(client, far, weight=0.1, distance=0.1)
+    register(client, 0.9, weight=0.01, distance=0.1, data="toys")
+    register(client, 0.9, weight=0.01, distance=0.1, untrained=True)
+    register(client, 0.9, weight=0.01, distance=0.1, judge="other weights")
+    register(client, 0.9, weight=0.01)  # not measured
+    assert perceptual() == "3"
+    assert register(client, 1.2, distance=0.4) == "9"
+    assert perceptual() == "2"
+    assert register(client, 2.0) == "10"
+    assert perceptual() is None

@@ -4,6 +4,7 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
+from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pipeline import register
@@ -12,6 +13,8 @@ from tests.browser import chromium
 from tests.mlflow_server import Server
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs
+
+PICTURES = "img[src*='get-artifact']"
 
 
 @pytest.fixture
@@ -29,12 +32,18 @@ def text(browser) -> str:
     return browser.execute_script("return document.body.textContent")
 
 
-def test_the_linked_view_shows_the_columns_that_matter(experiment, server, tmp_path):
+def test_the_linked_view_has_columns_that_matter_and_pictures(experiment, server, tmp_path):
     fragment = urlsplit(view.link(experiment)).fragment
     with chromium(tmp_path / "profile") as browser:
         browser.set_window_size(2400, 1000)
-        browser.get(f"{server.uri}/#{fragment}")
+        browser.get(f"{server.uri}/#{fragment}&compareRunsMode=CHART")
         wait = WebDriverWait(browser, 90)
+        wait.until(lambda browser: len(browser.find_elements(By.CSS_SELECTOR, PICTURES)) == 3)
+        shown = text(browser)
+        assert all(f"validation 1 {kind}" in shown for kind in ("HR", "bicubic", "SR"))
+
+        browser.get("about:blank")
+        browser.get(f"{server.uri}/#{fragment}")
         wait.until(lambda browser: "test/psnr_gain" in text(browser))
         shown = text(browser)
         assert all(column in shown for column in ("test/ssim_gain", "test/vgg19", "test/gmsd"))
@@ -42,7 +51,7 @@ def test_the_linked_view_shows_the_columns_that_matter(experiment, server, tmp_p
         assert "val/psnr" not in shown
 
 
-def test_its_charts_are_of_metrics_that_runs_have(experiment):
+def test_its_charts_are_of_what_runs_have(experiment):
     register.main(load_params())
     (run,) = all_runs(experiment)
     (state,) = [
@@ -51,6 +60,8 @@ def test_its_charts_are_of_metrics_that_runs_have(experiment):
         if name.startswith("mlflow.sharedViewState.")
     ]
     sections = {section["uuid"] for section in state["compareRunSections"]}
-    for chart in state["compareRunCharts"]:
-        assert chart["metricSectionId"] in sections
+    grid, *charts = state["compareRunCharts"]
+    assert grid["imageKeys"] == [f"validation 1 {kind}" for kind in ("SR", "bicubic", "HR")]
+    assert {chart["metricSectionId"] for chart in (grid, *charts)} == sections
+    for chart in charts:
         assert chart["metricKey"] in run.data.metrics

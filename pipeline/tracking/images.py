@@ -1,0 +1,52 @@
+"""Pictures of a run for MLflow's image charts, which set runs side by side under a slider of steps.
+
+What the network makes of some validation pictures at steps of the training; bicubic and HR stand at
+step 0.
+"""
+
+import tempfile
+from pathlib import Path
+
+from mlflow.entities import Run
+from PIL import Image, ImageOps
+from safetensors.numpy import load_file
+
+from pipeline.stage import artifacts, paths
+from pipeline.tracking.store import Store
+
+_SHOWN = 256  # pixels of a picture in the grid, where MLflow does not enlarge it
+
+
+def names() -> list[str]:
+    """Of the pictures, in the order in which they are to be seen: picture by picture."""
+    return list(dict.fromkeys(name for name, _ in _pictures()))
+
+
+def log(store: Store, run: Run) -> None:
+    """Log them all; those that are there are replaced by the same ones.
+
+    MlflowClient.log_image gives each picture a new random name, and so would log it twice. Here are
+    the names that it gives, without chance.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for (name, step), picture in _pictures().items():
+            file = f"{name}+step+{step}+timestamp+{run.info.start_time}+srcnn"
+            picture.save(Path(folder, f"{file}.png"))
+            shown = ImageOps.scale(picture, _SHOWN // picture.width or 1, Image.Resampling.NEAREST)
+            shown.save(Path(folder, f"{file}+compressed.webp"), lossless=True)
+        store.client.log_artifacts(run.info.run_id, folder, "images")
+    store.tag(run.info.run_id, {"mlflow.loggedImages": "True"})
+
+
+def _pictures() -> dict[tuple[str, int], Image.Image]:
+    """By name and step."""
+    with artifacts.reading(paths.SNAPSHOTS):
+        snapshots = load_file(paths.SNAPSHOTS)
+    validation = [i for i, learned in enumerate(snapshots["in_training"]) if not learned]
+    pictures = {}
+    for number, i in enumerate(validation, 1):
+        for step, sr in zip(snapshots["steps"].tolist(), snapshots["sr"], strict=True):
+            pictures[f"validation {number} SR", step] = sr[i]
+        pictures[f"validation {number} bicubic", 0] = snapshots["bicubic"][i]
+        pictures[f"validation {number} HR", 0] = snapshots["hr"][i]
+    return {key: Image.fromarray(pixels) for key, pixels in pictures.items()}

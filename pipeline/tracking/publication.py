@@ -1,0 +1,162 @@
+"""Publishing an experiment: one run of it, whole, also if it was published before, or in part.
+
+On one machine one process at a time publishes, as it holds the store's lock. Hosts that share a
+server have no lock in common; `_settle` makes one run of what they published at the same moment.
+"""
+
+from dataclasses import dataclass
+
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run
+from mlflow.entities.model_registry import ModelVersion
+
+from pipeline.stage import paths
+from pipeline.stage.inputs import digest, hash_of
+from pipeline.tracking import identity, images, registry
+from pipeline.tracking.experiment import Experiment
+from pipeline.tracking.store import (
+    RESULTS,
+    TRAINING_KEY,
+    TRAINING_RUN,
+    RunState,
+    Store,
+    agrees,
+)
+from srcnn.registry import CONTENT_TAG
+
+_VERSION = "model.version"
+_FOLDERS = (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What MLflow holds of an experiment.
+
+    Attributes:
+        run: its run.
+        version: its version of the registered model.
+        is_new: whether it was not there before.
+    """
+
+    run: Run
+    version: ModelVersion
+    is_new: bool
+
+
+def publish(store: Store, experiment: Experiment, model_name: str) -> Published:
+    """Put an experiment into MLflow, or add its name to the run that holds the same already."""
+    with store.lock:
+        store.mark_crashed()
+        whole = _finished(store, experiment.content)
+        run = whole[0] if whole else _open(store, experiment)
+        if not whole:
+            _log_results(store, run, experiment)
+        _log_files(store, run)  # those of a whole run may have been deleted
+        version = registry.register(store, run, model_name, experiment)
+        if run.data.tags.get(_VERSION) != str(version.version):
+            _describe(store, run, experiment, str(version.version))
+        if not whole:
+            store.move(run.info.run_id, RunState.FINISHED)
+        kept = _settle(store, experiment)
+        if kept.info.run_id != run.info.run_id:
+            version = registry.register(store, kept, model_name, experiment)
+        return Published(kept, version, is_new=not whole)
+
+
+def _finished(store: Store, content: str) -> list[Run]:
+    same = store.runs(CONTENT_TAG, content)
+    return [run for run in same if run.info.status == RunState.FINISHED]
+
+
+def _left(store: Store, experiment: Experiment) -> list[Run]:
+    """Runs of this training at this place that wait for `register`, or were not published whole."""
+    return [
+        run
+        for run in store.runs(TRAINING_KEY, experiment.trained.key)
+        if store.is_here(run)
+        and run.info.status not in (RunState.RUNNING, RunState.FINISHED)
+        and run.data.tags.get(CONTENT_TAG) in (None, experiment.content)
+    ]
+
+
+def _open(store: Store, experiment: Experiment) -> Run:
+    """The run to publish in: that of the training, or a new one."""
+    tags = {CONTENT_TAG: experiment.content}
+    for run in _left(store, experiment):
+        if agrees(run, experiment.params):
+            store.take_up(run, RunState.SCHEDULED, experiment.params, tags)
+            return run
+    key = experiment.trained.key
+    for first in store.runs(TRAINING_KEY, key)[:1]:
+        tags[TRAINING_RUN] = first.info.run_id
+    run = store.create(experiment.params, tags | {TRAINING_KEY: key})
+    store.move(run.info.run_id, RunState.SCHEDULED)
+    return run
+
+
+def _log_results(store: Store, run: Run, experiment: Experiment) -> None:
+    store.log_curve(run.info.run_id, experiment.rows)
+    store.log_metrics(run, experiment.metrics())
+    store.client.log_inputs(run.info.run_id, [_dataset(experiment)])
+
+
+def _log_files(store: Store, run: Run) -> None:
+    for folder in _FOLDERS:
+        store.client.log_artifacts(run.info.run_id, str(folder), folder.name)
+    store.client.log_artifact(run.info.run_id, str(paths.TRAINED))
+    images.log(store, run)
+
+
+def _dataset(experiment: Experiment) -> DatasetInput:
+    source = experiment.params["data.source"]
+    pairs = experiment.pairs
+    origin = CodeDatasetSource({"source": source, "path": experiment.params["data.path"] or ""})
+    name = f"{source}-x{pairs.scale}"
+    dataset = MetaDataset(origin, name, pairs.digest[:32])  # type: ignore[abstract]  # no `profile`
+    context = [InputTag("mlflow.data.context", "training, evaluation")]
+    return DatasetInput(Dataset(**dataset.to_dict()), context)
+
+
+def _describe(store: Store, run: Run, experiment: Experiment, version: str) -> None:
+    evaluation = experiment.evaluation
+    trained = experiment.trained
+    tags = {
+        "params.hash": hash_of(experiment.params),
+        "data.raw": digest(paths.RAW_INDEX)[:32],
+        "data.pairs": experiment.pairs.digest[:32],
+        _VERSION: version,
+        RESULTS: identity.results_id(),
+        "loss": evaluation["loss"],
+        "trained_in": trained.environment.precision,
+        "trained_on": str(trained.environment),
+        "trained_from": f"sha256 {trained.initial}" if trained.initial else "random weights",
+        "mlflow.note.content": f"{experiment.summary()}, model version {version}.\n\n"
+        f"Figures: {_links(store, run)}.",
+        **{n: text for n, text in evaluation.items() if n.endswith(("_note", "_weights"))},
+    }
+    store.tag(run.info.run_id, tags)
+
+
+def _links(store: Store, run: Run) -> str:
+    """Links of MLflow's pages to the run's figures."""
+    artifacts = f"#/experiments/{store.experiment_id}/runs/{run.info.run_id}/artifacts"
+    figures = sorted(paths.FIGURES.glob("*.png"))
+    return ", ".join(f"[{file.stem}]({artifacts}/{file.as_posix()})" for file in figures)
+
+
+def _settle(store: Store, experiment: Experiment) -> Run:
+    """Of all runs of an experiment keep the first that was published, with the names of all.
+
+    Two hosts that share a server publish the same at the same moment in two runs. All of them come
+    to the same choice, whoever is the last. Runs of this training at this place that were left
+    unfinished, as those of a twin, have nothing to wait for any more.
+
+    Returns:
+        The run that stays.
+    """
+    first, *others = _finished(store, experiment.content)
+    store.add_names(first, others)
+    for run in (*others, *_left(store, experiment)):
+        store.delete(run)
+    return first

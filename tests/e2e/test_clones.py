@@ -1,0 +1,60 @@
+"""A fresh clone, with nothing but what git holds or with what a DVC remote has, too."""
+
+import shutil
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.e2e.conftest import Project
+
+RECORDED = ("metrics/evaluation.json", "metrics/training.csv", "metrics/per_image.csv")
+
+
+def check_published(folder, uri):
+    """The store holds one finished run, its model and the champion."""
+    client = MlflowClient(uri, registry_uri=uri)
+    experiment = client.get_experiment_by_name("portrait-srcnn")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    history = client.get_metric_history(run.info.run_id, "train/loss")
+    assert [point.step for point in history] == list(range(5, 41, 5))
+    (version,) = client.search_model_versions("name = 'srcnn'")
+    assert version.run_id == run.info.run_id
+    assert client.get_model_version_by_alias("srcnn", "champion").version == version.version
+    assert run.info.artifact_uri.startswith(f"{folder}/mlartifacts")
+
+
+@pytest.fixture
+def clone(finished, tmp_path):
+    """A clone of a finished project: dvc.lock and metrics/, but neither data nor MLflow's store."""
+    finished.run("git", "clone", "-q", ".", str(tmp_path / "clone"))
+    return Project(tmp_path / "clone")
+
+
+def test_first_command_in_a_fresh_clone_publishes_run_and_model_in_the_named_store(finished, clone):
+    clone.settings["MLFLOW_TRACKING_URI"] = "sqlite:///stores/other.db"
+    # Here, where the bits are those of dvc.lock, DVC takes the committed figures as they are. What
+    # mix makes is what finetune made, and so in DVC's cache.
+    assert clone.ran(clone.run("dvc", "repro")) == [
+        "check",
+        "fetch",
+        "grayscale-and-degrade",
+        "train",
+        "finetune",
+        "plot",
+        "register",
+    ]
+    assert all(clone.read(path) == finished.read(path) for path in RECORDED)
+    check_published(clone.folder / "stores", f"sqlite:///{clone.folder / 'stores/other.db'}")
+    assert not clone.run("git", "status", "--porcelain", "metrics", "dvc.lock").strip()
+
+
+def test_a_second_clone_takes_everything_from_a_dvc_remote(project, clone, empty_store, tmp_path):
+    remote = ("dvc", "remote", "add", "--local", "--default", "shared", str(tmp_path / "remote"))
+    project.run(*remote)
+    project.run("dvc", "push", "--run-cache")
+    clone.run(*remote)
+    clone.run("dvc", "pull", "--run-cache")
+    shutil.copy(empty_store, clone.folder)
+    assert clone.ran(clone.run("dvc", "repro")) == ["check", "register"]
+    check_published(clone.folder, f"sqlite:///{clone.folder / 'mlflow.db'}")

@@ -1,0 +1,132 @@
+"""Which run an experiment is in, when its training, other processes and other hosts have theirs."""
+
+import pytest
+
+from pipeline import register
+from pipeline.stage import paths
+from pipeline.stage.record import Trained
+from pipeline.tracking import database, live, place, publication
+from pipeline.tracking.store import TRAINING_KEY, name_tag
+from srcnn import model_files
+from srcnn.registry import names_in
+from tests.pipeline.experiment import load_params
+from tests.pipeline.published import all_runs, check_whole, points, versions
+
+SHOWN = {"seed": 0, "train.patch_size": 24}
+ROWS = [
+    {"step": 0, "val_psnr": 28.5},
+    {"step": 5, "train_loss": 0.0018},
+    {"step": 10, "train_loss": 0.0015},
+]
+
+
+def train():
+    """Report the experiment's training, in part, as the stage `train` does."""
+    key = Trained.read(paths.TRAINED).key
+    with live.reporting(load_params().tracking.experiment, SHOWN, key) as report:
+        for row in ROWS:
+            report(row)
+
+
+def as_host(patch, name):
+    """Work as another host does: another name, other locks."""
+    patch.setenv("DVC_EXP_NAME", name)
+    patch.setattr(place, "identity", lambda: name)
+    patch.setattr(database, "lock_file", lambda _: paths.PARAMS.with_name(f"{name}.lock"))
+
+
+def test_the_run_of_the_training_is_completed(experiment):
+    train()
+    (reported,) = all_runs(experiment)
+    assert reported.info.status == "SCHEDULED"
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    assert run.info.run_id == reported.info.run_id
+    check_whole(experiment, run)
+
+
+def test_a_run_of_another_place_is_left_to_it(experiment, monkeypatch):
+    with monkeypatch.context() as patch:
+        as_host(patch, "host-b")
+        train()
+        (other,) = all_runs(experiment)
+    register.main(load_params())
+    runs = {run.info.run_id: run for run in all_runs(experiment)}
+    assert runs.pop(other.info.run_id).info.status == "SCHEDULED"
+    (run,) = runs.values()
+    check_whole(experiment, run)
+
+
+def test_an_equal_experiment_adds_its_name_and_leaves_no_run_of_its_own(experiment, monkeypatch):
+    register.main(load_params())
+    (first,) = all_runs(experiment)
+    with monkeypatch.context() as patch:
+        as_host(patch, "equal")
+        key = Trained.read(paths.TRAINED).key
+        experiment.create(SHOWN, {TRAINING_KEY: key})  # of a training that began before
+        experiment.move(all_runs(experiment)[0].info.run_id, "SCHEDULED")
+        register.main(load_params())
+    (run,) = all_runs(experiment)
+    assert run.info.run_id == first.info.run_id
+    assert names_in(run.data.tags) == ["equal", "no-commit"]
+    check_whole(experiment, run)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_two_hosts_publish_at_once_is_one_run_with_the_names_of_both(
+    experiment, monkeypatch, dies
+):
+    """One publishes all of it while the other does. `dies`: the other then has to begin again."""
+    logged = publication._log_results
+
+    def meanwhile(*args):
+        logged(*args)
+        monkeypatch.setattr(publication, "_log_results", logged)
+        with monkeypatch.context() as patch:
+            as_host(patch, "host-b")
+            register.main(load_params())
+        if dies:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(publication, "_log_results", meanwhile)
+    as_host(monkeypatch, "host-a")
+    if dies:
+        with pytest.raises(KeyboardInterrupt):
+            register.main(load_params())
+        assert len(all_runs(experiment)) == 2
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    assert names_in(run.data.tags) == ["host-a", "host-b"]
+    assert run.info.run_name == ("host-b" if dies else "host-a")  # the first to begin of the whole
+    assert len(versions(experiment)) == 1
+    check_whole(experiment, run)
+
+
+def test_an_experiment_of_a_thousand_names_keeps_all(experiment, monkeypatch):
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    names = [f"a-branch-of-some-length-{i:04d}" for i in range(1000)]
+    tags = {tag: value for name in names for tag, value in name_tag(name).items()}
+    experiment.tag(run.info.run_id, tags)
+    monkeypatch.setenv("DVC_EXP_NAME", "the-last")
+    register.main(load_params())
+    (run,) = all_runs(experiment)
+    assert names_in(run.data.tags) == [*names, "no-commit", "the-last"]
+    assert model_files.load("the-last").run_id == run.info.run_id
+
+
+def test_pictures_of_the_training_are_logged_by_steps_once(experiment):
+    for _ in range(2):
+        register.main(load_params())
+    (run,) = all_runs(experiment)
+    assert run.data.tags["mlflow.loggedImages"] == "True"
+    files = [file.path for file in experiment.client.list_artifacts(run.info.run_id, "images")]
+    shown = [tuple(file.split("+")[:3]) for file in files if file.endswith(".png")]
+    assert sorted(shown) == [
+        ("images/validation 1 HR", "step", "0"),
+        ("images/validation 1 SR", "step", "0"),
+        ("images/validation 1 SR", "step", "10"),
+        ("images/validation 1 bicubic", "step", "0"),
+    ]
+    assert len(files) == 2 * len(shown)  # each with a small one
+    assert points(experiment, run, "test/psnr")
