@@ -10,6 +10,7 @@ from dvc.utils.hydra import apply_overrides, to_hydra_overrides
 
 from srcnn import packaged
 from tests.support.imports import closure
+from tests.support.paths import ROOT
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 

@@ -8,8 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline import evaluate, plot, register
-from pipeline import stage
+from pipeline import evaluate, plot, register, stage
 from pipeline.stage import paths
 from pipeline.stage.inputs import digest
 from pipeline.stage.record import Evaluated, Trained

@@ -14,7 +14,6 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.stage import StageError
-from pipeline.compare import runs
 from pipeline.tracking import database, live, place
 from pipeline.tracking.store import TRAINING_KEY, RunState, Store
 from tests.pipeline.published import points
