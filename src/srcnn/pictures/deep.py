@@ -1,4 +1,7 @@
-"""Pictures of more than 8 bits a sample, which Pillow alone reads only in part."""
+"""Pictures of more than 8 bits a sample, which Pillow alone reads only in part.
+
+Nothing else that a package index has in pure Python reads 16-bit PNG, or TIFF packed by LZW.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +23,10 @@ from PIL.TiffImagePlugin import (
 # other order gives the low byte: the two readings together are the whole sample.
 _NATIVE, _FOREIGN = ("L", "B") if sys.byteorder == "little" else ("B", "L")
 _OTHER_BYTE_ORDER = {";16B": ";16L", ";16L": ";16B", ";16N": f";16{_FOREIGN}"}
-_LAYOUTS = {"RGB": "RGB", "RGBX": "RGB", "RGBA": "RGBA", "CMYK": "CMYK"}
+_CHANNELS = {"RGB": 3, "RGBX": 3, "RGBA": 4, "CMYK": 4}
+
+# EXIF's orientations: the order of rows and of columns; from 5 on the two are exchanged before.
+_STEPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
 
 # Rows converted at once: what is built in passing stays small beside the picture.
 ROWS = 256
@@ -54,8 +60,10 @@ def is_deep(image: ImageFile) -> bool:
     if image.mode in ("I", "F"):
         kind = "floating-point" if image.mode == "F" else "32-bit or signed integer"
         raise UnreadableImage(f"{kind} samples have no known range; save it with 8 or 16 bits")
-    if isinstance(image, TiffImageFile) and _has_deep_planes(image):
-        raise UnreadableImage("16-bit TIFF in separate planes; save it with interleaved samples")
+    if isinstance(image, TiffImageFile):
+        # Pillow reads 8 bits of each such sample, or other samples altogether.
+        if max(_tiff_bits(image)) > 8 and image.tag_v2.get(PLANAR_CONFIGURATION) == 2:
+            raise UnreadableImage("16-bit TIFF in separate planes; save it with interleaved ones")
     return image.mode.startswith("I;16") or ";16" in layout(image)
 
 
@@ -93,19 +101,18 @@ def _gray(image: ImageFile) -> Samples:
 def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
     """16 bits per sample, read as two pictures of high and low bytes, one after the other."""
     stored = layout(image)
+    name, order = stored[:-4], stored[-4:]
     if stored == "LA;16B":  # its 4 bytes a pixel are just what Pillow calls RGBA
         with reopen() as reading:
             values = np.empty((image.height, image.width, 2), np.uint16)
             for rows, pixels in strips(_with_layout(reading, "RGBA")):
                 values[rows] = pixels[..., 0::2].astype(np.uint16) << 8 | pixels[..., 1::2]
             return Samples(upright(values, reading), 65535)
-    name = stored[:-4]
-    order = stored[-4:]
-    if name not in _LAYOUTS:
+    if name not in _CHANNELS:
         raise UnreadableImage(f"16-bit samples stored as {name} are not supported")
     with reopen() as reading:
         reading.load()  # which may turn a TIFF, and its size
-        values = np.empty((reading.height, reading.width, len(_LAYOUTS[name])), np.uint16)
+        values = np.empty((reading.height, reading.width, _CHANNELS[name]), np.uint16)
         for rows, high in strips(reading):
             values[rows] = high.astype(np.uint16) << 8
     with reopen() as reading:
@@ -123,22 +130,12 @@ def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
 
 def upright(samples: np.ndarray, image: Image.Image) -> np.ndarray:
     """The samples (H, W, ...) of a loaded picture, turned as its EXIF orientation says; a view."""
-    match image.getexif().get(ExifTag.Orientation, 1):
-        case 2:
-            return samples[:, ::-1]
-        case 3:
-            return samples[::-1, ::-1]
-        case 4:
-            return samples[::-1]
-        case 5:
-            return samples.swapaxes(0, 1)
-        case 6:
-            return samples.swapaxes(0, 1)[:, ::-1]
-        case 7:
-            return samples[::-1, ::-1].swapaxes(0, 1)
-        case 8:
-            return samples.swapaxes(0, 1)[::-1]
-    return samples
+    orientation = image.getexif().get(ExifTag.Orientation)
+    if orientation not in _STEPS:
+        return samples
+    down, across = _STEPS[orientation]
+    turned = samples.swapaxes(0, 1) if orientation > 4 else samples
+    return turned[::down, ::across]
 
 
 def _with_alpha(
@@ -175,11 +172,6 @@ def _with_layout(image: ImageFile, stored: str) -> ImageFile:
         for tile in image.tile
     ]
     return image
-
-
-def _has_deep_planes(image: TiffImageFile) -> bool:
-    """Pillow reads 8 bits of each such sample, or other samples altogether."""
-    return max(_tiff_bits(image)) > 8 and image.tag_v2.get(PLANAR_CONFIGURATION) == 2
 
 
 def _tiff_bits(image: TiffImageFile) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from srcnn.color import luma
+from srcnn.masking import brief
 from srcnn.pictures.deep import (
     ROWS,
     Samples,
@@ -126,13 +127,13 @@ def opened(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image
     except UnreadableImage:
         raise
     except UnidentifiedImageError:
-        if _head(source) in (b"II*\0", b"MM\0*"):
-            raise UnreadableImage("damaged, or a kind of TIFF that Pillow cannot read") from None
-        raise UnreadableImage("not a PNG, JPEG, BMP, TIFF or WebP picture") from None
+        raise UnreadableImage(
+            "not a PNG, JPEG, BMP, TIFF or WebP picture, or of a kind that Pillow cannot read"
+        ) from None
     except Image.DecompressionBombError:
         raise UnreadableImage(f"more than {max_pixels:,} pixels") from None
     except Exception as error:  # damaged files make Pillow raise nearly anything
-        raise UnreadableImage(f"cannot be decoded: {str(error) or type(error).__name__}") from error
+        raise UnreadableImage(f"cannot be decoded: {brief(error)}") from error
 
 
 def open_again(source: bytes | Path) -> ImageFile:
@@ -168,10 +169,3 @@ def _over_white(colour: NDArray[np.uint32], top: np.uint32) -> NDArray[np.uint32
         colour, alpha = colour[..., :-1], colour[..., -1:]
         colour = (top * top - (top - colour) * alpha + top // 2) // top
     return (colour * np.uint32(255) + top // 2) // top
-
-
-def _head(source: bytes | Path) -> bytes:
-    if isinstance(source, bytes):
-        return source[:4]
-    with source.open("rb") as file:
-        return file.read(4)

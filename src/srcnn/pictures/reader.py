@@ -8,7 +8,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from srcnn.pictures.deep import Samples, UnreadableImage
-from srcnn.pictures.exif import is_marked, read_exif
+from srcnn.pictures.exif import read_exif
 from srcnn.pictures.images import MAX_PIXELS, opened, read_samples
 from srcnn.pictures.png import colour_chunks
 
@@ -23,14 +23,14 @@ class Picture:
         samples: uint8 or uint16 (H, W, C), upright; C is 1 for gray, 2 for gray and alpha, 3 for
             RGB, 4 for RGBA.
         icc: the colour profile, if the file has one that describes these samples.
-        exif: what camera and owner wrote, without orientation, which is applied.
+        exif: what camera and owner wrote, from `srcnn.pictures.exif.read_exif`.
         dpi: dots per inch, across and down, if the file says it other than by EXIF.
         colour: a PNG's chunks on the meaning of its samples, by their names.
     """
 
     samples: np.ndarray
     icc: bytes | None = None
-    exif: Image.Exif | None = None
+    exif: Image.Exif = field(default_factory=Image.Exif)
     dpi: tuple[float, float] | None = None
     colour: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -55,15 +55,6 @@ def read(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         colour = colour_chunks(image.info) if image.format == "PNG" else {}
         samples = _stretched(read_samples(image, source))
         return Picture(samples, None if image.mode == "CMYK" else icc, exif, dpi, colour)
-
-
-def is_product(path: Path) -> bool:
-    """Whether this package wrote the picture; False of what is none."""
-    try:
-        with opened(path) as image:
-            return is_marked(read_exif(image))
-    except UnreadableImage:
-        return False
 
 
 def _resolution(image: ImageFile) -> tuple[float, float] | None:
