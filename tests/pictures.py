@@ -9,8 +9,7 @@ import yaml
 from PIL import Image
 
 from pipeline.base.params import Params
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.support.paths import ROOT
 
 
 def declare_stages(folder: Path) -> None:

@@ -11,7 +11,7 @@ from safetensors.torch import save
 
 from pipeline.base.params import Degrade
 from srcnn.inference import SCALES, SuperResolver, UnusableModel
-from tests.models import model_file, resolver
+from tests.support.models import model_file, resolver
 
 ABOUT = json.loads(
     '{"kernels": [5, 3, 3], "channels": [6, 4], "residual": true, "scale": 2, "luma": "full"}'

@@ -9,8 +9,8 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser import chromium
 from tests.pipeline.experiment import PROJECT
+from tests.support.browser import chromium
 from tools import plots_page
 
 TRAINING, VALIDATION, BICUBIC = "#D55E00", "#0072B2", "#6E6E6E"

@@ -3,13 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from srcnn.openmp import prepare_threads
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT, SOURCE
 
 
 @pytest.mark.parametrize(
@@ -44,7 +42,7 @@ def test_threads_that_the_environment_takes_away_are_had_or_told(name, value, to
         "from srcnn.openmp import check_threads, prepare_threads\n"
         "prepare_threads(); check_threads(2); print('all there')"
     )
-    environment = os.environ | {name: value, "PYTHONPATH": str(ROOT / "src")}
+    environment = os.environ | {name: value, "PYTHONPATH": str(SOURCE)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert told in done.stdout + done.stderr
@@ -65,7 +63,7 @@ def test_stages_and_commands_set_it_before_pytorch_is_loaded(code, tmp_path):
         "import torch\n"
     )
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("GOMP_", "OMP_"))}
-    environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{ROOT / 'src'}"
+    environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{SOURCE}"
     command = [sys.executable, "-c", code]
     done = subprocess.run(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False

@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from srcnn.command.plans import Job
+from srcnn.masking import brief
 from srcnn.pictures import reader, writers
 
 if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of import
@@ -57,7 +58,7 @@ def run(
             try:
                 width, height = enlarge(job, upscaler, compare)
             except (ValueError, OSError, MemoryError) as error:
-                report.failures.append((job.source, str(error) or type(error).__name__))
+                report.failures.append((job.source, brief(error)))
             else:
                 report.done += 1
                 report.pixels += width * height

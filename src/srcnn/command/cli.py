@@ -59,10 +59,10 @@ def _upscale(options: argparse.Namespace) -> int:
         options.overwrite,
     )
     if plan.others:
-        print(f"Left alone: {plan.left_alone}", flush=True)
+        print(f"Left alone: {plans.listed(plan.others)}", flush=True)
     if plan.kept:
-        todo = f"{_count(len(plan.jobs), 'picture')} to make" if plan.jobs else "nothing to do"
-        kept = _count(plan.kept, "picture")
+        todo = f"{_pictures(len(plan.jobs))} to make" if plan.jobs else "nothing to do"
+        kept = _pictures(plan.kept)
         print(f"{kept} already there, which --overwrite would make anew; {todo}", flush=True)
     if not plan.jobs:
         return 0
@@ -89,15 +89,15 @@ def _tell_all(report: "Report", jobs: int, how: str) -> None:
     if report.done:
         megapixels = report.pixels / 1e6
         print(
-            f"{_count(report.done, 'picture')} enlarged {how}: {megapixels:.1f} megapixels in "
+            f"{_pictures(report.done)} enlarged {how}: {megapixels:.1f} megapixels in "
             f"{report.seconds:.1f} s, {megapixels / max(report.seconds, 1e-9):.2f} megapixels/s"
         )
     if report.failures and jobs > 1:
         print(f"{len(report.failures)} of {jobs} failed, listed above", file=sys.stderr)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _pictures(number: int) -> str:
+    return f"{number} picture{'s' if number != 1 else ''}"
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -36,11 +36,6 @@ class Plan:
     kept: int
     others: Counter[str]
 
-    @property
-    def left_alone(self) -> str:
-        """Files that are no pictures, as one reads them: 12 .heic, 1 .txt."""
-        return ", ".join(f"{count} {suffix}" for suffix, count in self.others.most_common())
-
 
 def plan(
     arguments: Sequence[str], output: str | None, ending: Callable[[], str], overwrite: bool
@@ -76,6 +71,11 @@ def plan(
     return Plan(missing, len(jobs) - len(missing), others)
 
 
+def listed(others: Counter[str]) -> str:
+    """Files that are no pictures, as one reads them: 12 .heic, 1 .txt."""
+    return ", ".join(f"{count} {suffix}" for suffix, count in others.most_common())
+
+
 def _pictures(path: Path, excluded: Path | None, others: Counter[str]) -> list[Path]:
     """The picture, or those of the folder, without hidden ones."""
     if path.is_file():
@@ -95,7 +95,7 @@ def _pictures(path: Path, excluded: Path | None, others: Counter[str]) -> list[P
         else:
             left[file.suffix.lower() or "without a suffix"] += 1
     if not pictures:
-        but = f", but {Plan([], 0, left).left_alone}" if left else ""
+        but = f", but {listed(left)}" if left else ""
         raise BadRequest(f"{path} holds no picture ({', '.join(files.SUFFIXES)}){but}")
     others.update(left)
     return pictures

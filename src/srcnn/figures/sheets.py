@@ -188,9 +188,7 @@ class _Cell:
     frame: Window | None = None
 
 
-def _grid(
-    heads: Sequence[str], rows: Sequence[Sequence[_Cell]], side: int, note: str
-) -> Figure:
+def _grid(heads: Sequence[str], rows: Sequence[Sequence[_Cell]], side: int, note: str) -> Figure:
     """A sheet of cells with a head above each column: Pillow pastes pixels, Matplotlib writes."""
     width = len(heads) * (side + _GAP) + _GAP
     broken = lines(note, width - 2 * _GAP, _NOTE)

@@ -60,10 +60,9 @@ def is_deep(image: ImageFile) -> bool:
     if image.mode in ("I", "F"):
         kind = "floating-point" if image.mode == "F" else "32-bit or signed integer"
         raise UnreadableImage(f"{kind} samples have no known range; save it with 8 or 16 bits")
-    if isinstance(image, TiffImageFile):
-        # Pillow reads 8 bits of each such sample, or other samples altogether.
-        if max(_tiff_bits(image)) > 8 and image.tag_v2.get(PLANAR_CONFIGURATION) == 2:
-            raise UnreadableImage("16-bit TIFF in separate planes; save it with interleaved ones")
+    in_planes = isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == 2
+    if in_planes and max(_tiff_bits(image)) > 8:  # of which Pillow reads 8, or other samples
+        raise UnreadableImage("16-bit TIFF in separate planes; save it with interleaved samples")
     return image.mode.startswith("I;16") or ";16" in layout(image)
 
 

@@ -21,8 +21,8 @@ from pipeline.tracking import registry
 from srcnn import upscaling
 from srcnn.inference import SuperResolver
 from srcnn.upscaling import Upscaler
-from tests.models import model_file, resolver
 from tests.small_project import ROOT
+from tests.support.models import model_file, resolver
 
 ASTRONAUT = data.astronaut()[:70, 150:250]
 

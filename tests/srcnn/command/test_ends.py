@@ -14,8 +14,8 @@ from PIL import Image
 
 import srcnn
 from srcnn.command.cli import main
-from tests import optional
-from tests.models import model_file
+from tests.support import optional
+from tests.support.models import model_file
 
 COMMAND = [sys.executable, "-m", "srcnn"]
 

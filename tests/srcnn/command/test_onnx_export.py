@@ -8,8 +8,8 @@ from srcnn.command import onnx_export
 from srcnn.command.cli import main
 from srcnn.model_files import TrainedModel
 from srcnn.networks import NETWORKS
-from tests import optional
-from tests.models import model_file, resolver
+from tests.support import optional
+from tests.support.models import model_file, resolver
 
 
 @pytest.fixture
