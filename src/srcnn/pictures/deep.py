@@ -5,7 +5,6 @@ Nothing else that a package index has in pure Python reads 16-bit PNG, or TIFF p
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,20 +35,6 @@ class UnreadableImage(ValueError):
     """The bytes are not a picture that can be read right; the message says why."""
 
 
-@dataclass(frozen=True)
-class Samples:
-    """A picture's samples, turned upright.
-
-    Attributes:
-        values: uint8 or uint16 (H, W, C), 0..maximum; C is 1 for gray, 2 for gray and alpha, 3 for
-            RGB, 4 for RGBA.
-        maximum: the value that means white, or opaque: 255, 65535, 4095 in a 12-bit TIFF.
-    """
-
-    values: NDArray[np.uint16] | NDArray[np.uint8]
-    maximum: int
-
-
 def is_deep(image: ImageFile) -> bool:
     """Whether a picture, opened but not yet loaded, has more than 8 bits a sample.
 
@@ -66,8 +51,8 @@ def is_deep(image: ImageFile) -> bool:
     return image.mode.startswith("I;16") or ";16" in layout(image)
 
 
-def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
-    """The samples of a picture for which `is_deep` is true.
+def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.integer]:
+    """The samples of a picture for which `is_deep` is true, as `images.read_samples` gives them.
 
     Args:
         image: opened, not yet loaded.
@@ -76,28 +61,24 @@ def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
     Raises:
         UnreadableImage: a sample layout that is not supported.
     """
-    if image.mode.startswith("I;16"):
-        return _gray(image)
-    return _colour(image, reopen)
+    return _gray(image) if image.mode.startswith("I;16") else _colour(image, reopen)
 
 
-def _gray(image: ImageFile) -> Samples:
-    bits = 16
-    white_is_zero = False
-    transparent = image.info.get("transparency")
-    if isinstance(image, TiffImageFile):
-        bits = max(_tiff_bits(image))
-        white_is_zero = image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
-    maximum = 2**bits - 1
+def _gray(image: ImageFile) -> NDArray[np.uint16]:
     values = np.asarray(image).astype(np.uint16)[..., None]
-    if white_is_zero:
-        values = maximum - values
+    transparent = image.info.get("transparency")
     if transparent is not None:
-        values = _with_alpha(values, values[..., 0] == transparent, maximum)
-    return Samples(upright(values, image), maximum)
+        values = _with_alpha(values, values[..., 0] == transparent)
+    elif isinstance(image, TiffImageFile):
+        top = 2 ** max(_tiff_bits(image)) - 1  # 4095 in a 12-bit TIFF
+        if top < 65535:
+            values = ((values.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+        if image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0:  # is white
+            values = 65535 - values
+    return upright(values, image)
 
 
-def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
+def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.integer]:
     """16 bits per sample, read as two pictures of high and low bytes, one after the other."""
     stored = layout(image)
     name, order = stored[:-4], stored[-4:]
@@ -106,7 +87,7 @@ def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
             values = np.empty((image.height, image.width, 2), np.uint16)
             for rows, pixels in strips(_with_layout(reading, "RGBA")):
                 values[rows] = pixels[..., 0::2].astype(np.uint16) << 8 | pixels[..., 1::2]
-            return Samples(upright(values, reading), 65535)
+            return upright(values, reading)
     if name not in _CHANNELS:
         raise UnreadableImage(f"16-bit samples stored as {name} are not supported")
     with reopen() as reading:
@@ -120,11 +101,11 @@ def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
         values = upright(values, reading)
     if name == "CMYK":
         eight_bits = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-        return Samples(np.array(Image.fromarray(eight_bits, "CMYK").convert("RGB")), 255)
+        return np.array(Image.fromarray(eight_bits, "CMYK").convert("RGB"))
     transparent = image.info.get("transparency")
     if transparent is not None:
-        values = _with_alpha(values, (values == np.array(transparent)).all(axis=-1), 65535)
-    return Samples(values, 65535)
+        values = _with_alpha(values, (values == np.array(transparent)).all(axis=-1))
+    return values
 
 
 def upright(samples: np.ndarray, image: Image.Image) -> np.ndarray:
@@ -137,10 +118,8 @@ def upright(samples: np.ndarray, image: Image.Image) -> np.ndarray:
     return turned[::down, ::across]
 
 
-def _with_alpha(
-    values: NDArray[np.uint16], hidden: NDArray[np.bool_], maximum: int
-) -> NDArray[np.uint16]:
-    alpha = np.where(hidden, 0, maximum).astype(np.uint16)
+def _with_alpha(values: NDArray[np.uint16], hidden: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    alpha = np.where(hidden, 0, 65535).astype(np.uint16)
     return np.concatenate([values, alpha[..., None]], axis=2)
 
 

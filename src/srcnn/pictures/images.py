@@ -15,7 +15,6 @@ from srcnn.color import luma
 from srcnn.masking import brief
 from srcnn.pictures.deep import (
     ROWS,
-    Samples,
     UnreadableImage,
     is_deep,
     layout,
@@ -79,13 +78,19 @@ def decode_luma(data: bytes, luma_range: str) -> NDArray[np.uint8]:
     return luma(picture, luma_range)
 
 
-def read_samples(image: ImageFile, source: bytes | Path, full_luma: bool = False) -> Samples:
+def read_samples(
+    image: ImageFile, source: bytes | Path, full_luma: bool = False
+) -> NDArray[np.integer]:
     """What an opened picture, not yet loaded, shows.
 
     Args:
         image: from `opened`.
         source: what it was opened from.
         full_luma: opaque 8-bit RGB may come as its luma of full range.
+
+    Returns:
+        uint8 or uint16 (H, W, C), upright, in their full range; C is 1 for gray, 2 for gray and
+        alpha, 3 for RGB, 4 for RGBA. Of more than 8 bits, such as 12, come 16.
 
     Raises:
         UnreadableImage: a kind of samples that is not supported.
@@ -104,7 +109,7 @@ def read_samples(image: ImageFile, source: bytes | Path, full_luma: bool = False
     values = np.empty((image.height, image.width, _CHANNELS[mode]), np.uint8)
     for rows, part in strips(image, mode):
         values[rows] = part.reshape(part.shape[0], image.width, -1)
-    return Samples(upright(values, image), 255)
+    return upright(values, image)
 
 
 @contextmanager
@@ -150,16 +155,15 @@ def _stretch_colour_key(image: ImageFile) -> None:
         image.info["transparency"] = (key & top) * (255 // top)
 
 
-def _flat(samples: Samples) -> NDArray[np.uint8]:
+def _flat(samples: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Alpha over white, as 8 bits (H, W) or (H, W, 3)."""
-    values, maximum = samples.values, samples.maximum
-    height, width, channels = values.shape
+    height, width, channels = samples.shape
     colours = 1 if channels < 3 else 3
     flat = np.empty((height, width, colours), np.uint8)
     for top in range(0, height, ROWS):
-        part: NDArray[np.integer] = values[top : top + ROWS]
-        if channels != colours or maximum != 255:
-            part = _over_white(part.astype(np.uint32), np.uint32(maximum))
+        part = samples[top : top + ROWS]
+        if channels != colours or part.dtype != np.uint8:
+            part = _over_white(part.astype(np.uint32), np.uint32(np.iinfo(part.dtype).max))
         flat[top : top + ROWS] = part
     return flat[..., 0] if colours == 1 else flat
 
