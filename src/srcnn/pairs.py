@@ -75,14 +75,25 @@ class Pairs:
             meta = json.loads((folder / _META).read_text(encoding="utf-8"))
             with (folder / _INDEX).open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
-            texts = ([row[name] for row in rows] for name in _COLUMNS[:3])
-            numbers = (
-                np.array([int(row[name]) for row in rows], np.int64) for name in _COLUMNS[3:]
+            numbers = {
+                column: np.array([int(row[column]) for row in rows], dtype=np.int64)
+                for column in _COLUMNS[3:]
+            }
+            pairs = cls(
+                scale=int(meta["scale"]),
+                luma=meta["luma"],
+                digest=meta["sha256"],
+                ids=[row["id"] for row in rows],
+                sources=[row["source"] for row in rows],
+                splits=[row["split"] for row in rows],
+                heights=numbers["height"],
+                widths=numbers["width"],
+                hr_offsets=numbers["hr_offset"],
+                lr_offsets=numbers["lr_offset"],
+                # Copy on write: torch.from_numpy warns about read-only arrays.
+                hr_data=np.load(folder / _HR, mmap_mode="c"),
+                lr_data=np.load(folder / _LR, mmap_mode="c"),
             )
-            # Copy on write: torch.from_numpy warns about read-only arrays.
-            data = (np.load(folder / name, mmap_mode="c") for name in (_HR, _LR))
-            known = int(meta["scale"]), meta["luma"], meta["sha256"]
-            pairs = cls(*known, *texts, *numbers, *data)
         except _DAMAGED as error:
             problem = f"{type(error).__name__}: {error}"
             raise ValueError(f"{folder} holds no whole set of LR/HR pairs: {problem}") from error
