@@ -51,9 +51,9 @@ def _serve(models: Sequence[str] | None, port: int, folder: str) -> None:
     from srcnn.command.demo.models import Models
 
     offered = Models.named(models) if models else Models.known()
-    print(f"The page is at http://127.0.0.1:{port}; Ctrl+C ends it", flush=True)
     try:
         served = page.serve(offered, port)
     except OSError:
         raise NoDemo(f"port {port} of 127.0.0.1 cannot be used; choose another: --port") from None
+    print(f"The page is at http://127.0.0.1:{port}; Ctrl+C ends it", flush=True)
     served.block_thread()
