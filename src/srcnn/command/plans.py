@@ -62,7 +62,7 @@ def plan(
     sources = {path: _pictures(path, excluded, others) for path in map(Path, arguments)}
     jobs = list(dict.fromkeys(_jobs(sources, output, ending)))
     if not overwrite:  # *.png finds the last run's results, too
-        results = {job.target for job in jobs}
+        results = {job.target for job in jobs if job.target != job.source}
         jobs = [job for job in jobs if job.source not in results]
     _check(jobs)
     missing = [job for job in jobs if overwrite or not job.target.exists()]
