@@ -3,7 +3,6 @@ from math import floor
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from srcnn.color import affine, full_range, luma
 
@@ -11,10 +10,6 @@ from srcnn.color import affine, full_range, luma
 @pytest.fixture
 def rgb():
     return np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-
-
-def test_full_is_pillows_l(rgb):
-    np.testing.assert_array_equal(luma(rgb, "full"), np.asarray(Image.fromarray(rgb).convert("L")))
 
 
 @pytest.mark.parametrize("luma_range", ["full", "studio"])

@@ -67,26 +67,21 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
 
 def decode_luma(data: bytes, luma_range: str) -> NDArray[np.uint8]:
-    """What `srcnn.color.luma` makes of `decode`, with less work: uint8 (H, W).
+    """The luma, uint8 (H, W), of what `decode` gives.
 
     Raises:
         UnreadableImage: as `decode`.
-        ValueError: another range.
+        ValueError: another range, see `srcnn.color.luma`.
     """
-    with opened(data) as image:
-        picture = _flat(read_samples(image, data, full_luma=luma_range == "full"))
-    return luma(picture, luma_range)
+    return luma(decode(data), luma_range)
 
 
-def read_samples(
-    image: ImageFile, source: bytes | Path, full_luma: bool = False
-) -> NDArray[np.integer]:
+def read_samples(image: ImageFile, source: bytes | Path) -> NDArray[np.integer]:
     """What an opened picture, not yet loaded, shows.
 
     Args:
         image: from `opened`.
         source: what it was opened from.
-        full_luma: opaque 8-bit RGB may come as its luma of full range.
 
     Returns:
         uint8 or uint16 (H, W, C), upright, in their full range; C is 1 for gray, 2 for gray and
@@ -103,8 +98,6 @@ def read_samples(
     _stretch_colour_key(image)
     if image.has_transparency_data:
         mode = "LA" if mode in ("L", "LA") else "RGBA"
-    elif full_luma and image.mode == "RGB":
-        mode = "L"  # is this luma in Pillow, and one channel is faster to copy than three
     image.load()  # which may turn a TIFF, and its size
     values = np.empty((image.height, image.width, _CHANNELS[mode]), np.uint8)
     for rows, part in strips(image, mode):

@@ -9,23 +9,12 @@ import pytest
 from PIL import Image
 
 from srcnn.color import LUMA_RANGES, luma
-from srcnn.pictures import images
-from srcnn.pictures.images import UnreadableImage
+from srcnn.pictures.images import UnreadableImage, decode, decode_luma
 from srcnn.pictures.reader import read
 from tests.srcnn.pictures.encoded import RNG, SIGNATURE, encoded, png, smooth, tiff
 
 GRAY = RNG.integers(0, 256, (20, 30), dtype=np.uint8)
 RGB = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-
-
-def decode(data: bytes) -> np.ndarray:
-    """The picture; its luma decoded at once must be the same, for every kind tested here."""
-    picture = images.decode(data)
-    for luma_range in LUMA_RANGES:
-        at_once = images.decode_luma(data, luma_range)
-        assert at_once.dtype == np.uint8
-        np.testing.assert_array_equal(at_once, luma(picture, luma_range))
-    return picture
 
 
 def over_white(samples: np.ndarray, maximum: int) -> np.ndarray:
@@ -61,6 +50,9 @@ def test_jpeg_is_what_pillow_decodes():
     data = encoded(RGB, "JPEG")
     np.testing.assert_array_equal(decode(data), np.asarray(Image.open(io.BytesIO(data))))
     assert decode(encoded(GRAY, "JPEG")).shape == (20, 30)
+    for luma_range in LUMA_RANGES:
+        expected = luma(decode(data), luma_range)
+        np.testing.assert_array_equal(decode_luma(data, luma_range), expected)
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
@@ -226,7 +218,7 @@ def test_one_limit_of_pixels_holds_wherever_pictures_are_read():
         head = b"IHDR" + struct.pack(">II", 128_000, height) + one[24:29]
         return one[:12] + head + struct.pack(">I", zlib.crc32(head)) + one[33:]
 
-    for reading in (images.decode, read):
+    for reading in (decode, read):
         with pytest.raises(UnreadableImage, match="more than 128,000,000 pixels"):
             reading(claiming(1001))
         with pytest.raises(UnreadableImage, match="truncated"):
