@@ -46,7 +46,7 @@ def is_deep(image: ImageFile) -> bool:
         kind = "floating-point" if image.mode == "F" else "32-bit or signed integer"
         raise UnreadableImage(f"{kind} samples have no known range; save it with 8 or 16 bits")
     in_planes = isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == 2
-    if in_planes and max(_tiff_bits(image)) > 8:  # of which Pillow reads 8, or other samples
+    if in_planes and _bits(image) > 8:  # of which Pillow reads 8, or other samples altogether
         raise UnreadableImage("16-bit TIFF in separate planes; save it with interleaved samples")
     return image.mode.startswith("I;16") or ";16" in layout(image)
 
@@ -70,7 +70,7 @@ def _gray(image: ImageFile) -> NDArray[np.uint16]:
     if transparent is not None:
         values = _with_alpha(values, values[..., 0] == transparent)
     elif isinstance(image, TiffImageFile):
-        top = 2 ** max(_tiff_bits(image)) - 1  # 4095 in a 12-bit TIFF
+        top = 2 ** _bits(image) - 1  # 4095 in a 12-bit TIFF
         if top < 65535:
             values = ((values.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
         if image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0:  # is white
@@ -152,5 +152,6 @@ def _with_layout(image: ImageFile, stored: str) -> ImageFile:
     return image
 
 
-def _tiff_bits(image: TiffImageFile) -> tuple[int, ...]:
-    return tuple(image.tag_v2.get(BITSPERSAMPLE, (1,)))
+def _bits(image: ImageFile) -> int:
+    """Of a sample of a TIFF."""
+    return max(image.tag_v2.get(BITSPERSAMPLE, (1,))) if isinstance(image, TiffImageFile) else 8
