@@ -23,10 +23,10 @@ def choose_device(name: str) -> torch.device:
         "cpu": True,
     }
     if name == "auto":
-        return torch.device(next(device for device, there in available.items() if there))
+        return torch.device(next(device for device, usable in available.items() if usable))
     if not available.get(name):
-        there = ", ".join(device for device, there in available.items() if there)
-        raise ValueError(f"device is {name!r}, which this machine does not have; it has: {there}")
+        usable = ", ".join(device for device, usable in available.items() if usable)
+        raise ValueError(f"device is {name!r}, which this machine does not have; it has: {usable}")
     return torch.device(name)
 
 

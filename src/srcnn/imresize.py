@@ -93,7 +93,16 @@ def downscale(picture: np.ndarray, scale: int) -> np.ndarray:
 def bicubic_upscale(picture: np.ndarray, scale: int) -> np.ndarray:
     """Enlarge a picture to scale times its size, as MATLAB's `imresize(picture, scale)`.
 
-    Shapes, dtypes and rounding are those of `downscale`; any H and W will do.
+    Args:
+        picture: (H, W) or (H, W, C), of any size. uint8 gives uint8 with MATLAB's rounding after
+            each of the two passes; floats give float64, neither rounded nor clipped.
+        scale: a whole number of at least 1.
+
+    Returns:
+        (H · scale, W · scale[, C]).
+
+    Raises:
+        ValueError: the picture is empty, or of another dtype.
     """
     height, width = picture.shape[:2]
     return _resize(picture, height * scale, width * scale)
@@ -117,7 +126,7 @@ def _resize_rows(picture: np.ndarray, new_height: int) -> np.ndarray:
 
 
 def round_to_uint8(values: np.ndarray) -> np.ndarray:
-    """Round half up, as MATLAB does, and clip to 0..255.
+    """Round gray levels, floating point of any shape, half up as MATLAB does; clip to 0..255.
 
     Float errors never decide a tie of the bicubic: with scales 2, 4 and 8 its weights are binary
     fractions, so ties are exact; with 3 they are multiples of 1/81, so there are none.

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from srcnn.color import LUMA_RANGES
 from srcnn.imresize import bicubic_upscale
 from srcnn.masking import brief
 from srcnn.networks import NETWORKS, build
@@ -23,7 +24,7 @@ SCALES = (2, 3, 4, 8)  # for which networks are trained
 _ALLOWED = {
     "network": tuple(NETWORKS),
     "scale": SCALES,
-    "luma": ("full", "studio"),
+    "luma": LUMA_RANGES,
     "precision": ("float32", "bfloat16"),
 }
 _LARGEST = 8192  # of a network's settings

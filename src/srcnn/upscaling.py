@@ -18,11 +18,11 @@ from scipy.ndimage import uniform_filter
 from srcnn.color import affine
 from srcnn.imresize import bicubic_upscale
 from srcnn.inference import SuperResolver, by_tiles
+from srcnn.networks.bicubic import REACH
 
 TILE = 512  # HR pixels a side, cut out, enlarged and finished at once
 
 _BAND_PIXELS = 8_000_000  # HR, held at once several times
-_BICUBIC_REACH = 2  # LR pixels
 _HIDDEN_REACH = 6  # LR pixels from which a visible pixel is still influenced
 
 
@@ -119,7 +119,7 @@ class Upscaler:
     ) -> tuple[np.ndarray, np.ndarray]:
         """One tile, given in LR pixels: bicubic and SR."""
         # What is cut out has so much around it that the picture is only continued where it ends.
-        reach = max(_BICUBIC_REACH, self._model.overlap)
+        reach = max(REACH, self._model.overlap)
         if samples.shape[2] in (2, 4):
             reach += _HIDDEN_REACH
         high, wide = (
@@ -143,7 +143,7 @@ class Upscaler:
     def _bicubic(self, part: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
         """These LR pixels, enlarged: float64, neither rounded nor clipped."""
         high, wide = (
-            _grown(inner, _BICUBIC_REACH, size)
+            _grown(inner, REACH, size)
             for inner, size in zip((rows, columns), part.shape, strict=False)
         )
         enlarged = bicubic_upscale(part[high, wide], self.scale)
@@ -185,20 +185,20 @@ def _tile_size(tile: int, width: int, scale: int) -> tuple[int, int]:
 Turn = Callable[[torch.Tensor], torch.Tensor]
 
 
-def _turn(quarters: int, flip: bool) -> tuple[Turn, Turn]:
+def _symmetry(quarters: int, flip: bool) -> tuple[Turn, Turn]:
     """A rotation, after a flip or not, and its inverse."""
 
-    def there(pictures: torch.Tensor) -> torch.Tensor:
+    def turn(pictures: torch.Tensor) -> torch.Tensor:
         return torch.rot90(pictures.flip(3) if flip else pictures, quarters, (2, 3))
 
     def back(pictures: torch.Tensor) -> torch.Tensor:
         turned = torch.rot90(pictures, -quarters, (2, 3))
         return turned.flip(3) if flip else turned
 
-    return there, back
+    return turn, back
 
 
-_DIHEDRAL = [_turn(quarters, flip) for flip in (False, True) for quarters in range(4)]
+_DIHEDRAL = [_symmetry(quarters, flip) for flip in (False, True) for quarters in range(4)]
 
 
 def check_samples(samples: np.ndarray) -> np.ndarray:

@@ -7,9 +7,9 @@ import pytest
 
 from pipeline import check, evaluate, fetch
 from srcnn.command.cli import main
-from tests import optional
 from tests.bad_input.pictures import BROKEN, WHOLE
-from tests.models import model_file
+from tests.support import optional
+from tests.support.models import model_file
 from tests.support.pictures import png
 
 PNG = WHOLE["png rgb"]

@@ -11,12 +11,12 @@ from safetensors.torch import save
 
 from pipeline.stage.sections import Degrade
 from srcnn.inference import SCALES, SuperResolver, UnusableModel
-from tests.models import model_file, resolver
+from tests.support.models import model_file, resolver
 
 ABOUT = json.loads(
     '{"kernels": [5, 3, 3], "channels": [6, 4], "residual": true, "scale": 2, "luma": "full"}'
 )
-TENSORS = dict(resolver().model.state_dict())
+TENSORS = {name: tensor.contiguous() for name, tensor in resolver().model.state_dict().items()}
 
 
 def crafted(about=None, **tensors):

@@ -1,4 +1,4 @@
-"""Pictures for `srcnn upscale` and the stage fetch: taken whole, or named in one message."""
+"""Pictures that are odd, broken or made up: read whole, or named in one message."""
 
 import resource
 from pathlib import Path
@@ -10,8 +10,12 @@ from PIL import Image
 from pipeline import fetch
 from pipeline.data import raw
 from srcnn.command.cli import main
+from srcnn.pictures import images, reader
+from srcnn.pictures.images import UnreadableImage
 from tests.bad_input.pictures import BROKEN, DAMAGED, PIXELS, WHOLE
-from tests.models import model_file
+from tests.support.models import model_file
+
+FRAMES = {"pages", "animation", "animated png"}  # of which fetch takes the first
 
 
 @pytest.fixture(scope="module")
@@ -19,36 +23,28 @@ def model(tmp_path_factory):
     return str(model_file(tmp_path_factory.mktemp("model")))
 
 
-def upscale(run, model, content, *options):
-    Path("odd.png").write_bytes(content)
-    return run(main, ["upscale", "odd.png", "-o", "large.png", "--model", model, *options])
-
-
-@pytest.mark.parametrize("content", WHOLE.values(), ids=WHOLE)
-def test_whole_pictures_are_enlarged(run, model, content):
-    outcome = upscale(run, model, content)
-    assert (outcome.code, outcome.made) == (0, ["large.png"])
-    assert Image.open("large.png").size == (66, 48)
-
-
-@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
-def test_broken_pictures_are_named_and_give_nothing(run, model, content):
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_pictures_are_refused_in_little_memory(name):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    outcome = upscale(run, model, content)
-    assert outcome.said.count("odd.png") == 1
-    assert outcome.is_one_error("odd.png")
+    for read in (reader.read, *([] if name in FRAMES else [images.decode])):
+        with pytest.raises(UnreadableImage) as caught:
+            read(BROKEN[name])
+        assert 0 < len(str(caught.value)) < 500
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "kB"
 
 
-@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-def test_damaged_pictures_are_enlarged_whole_or_named(run, model, content):
-    outcome = upscale(run, model, content, "--compare")
-    if outcome.code:
-        assert outcome.is_one_error("odd.png")
-    else:
-        assert outcome.is_clean()
-        assert outcome.made == ["large.png", "large_compare.png"]
-        Image.open("large.png").load()
+def test_damaged_pictures_are_read_whole_or_refused():
+    outcomes = set()
+    for content in DAMAGED.values():
+        try:
+            samples = reader.read(content).samples
+            outcomes.add("read")
+        except UnreadableImage as error:
+            assert str(error)
+            outcomes.add("refused")
+        else:
+            assert samples.size
+    assert outcomes == {"read", "refused"}
 
 
 def write_all(folder, contents):
@@ -64,12 +60,10 @@ def test_in_a_folder_the_broken_ones_are_listed_and_the_others_done(run, model):
     assert outcome.is_clean()
     assert outcome.said.count("ERROR: ") == len(BROKEN)
     assert len(outcome.made) == len(WHOLE)
+    assert {Image.open(name).size for name in outcome.made} == {(66, 48)}
 
 
-FRAMES = {"pages", "animation", "animated png"}  # of which fetch takes the first
-
-
-@pytest.mark.parametrize("name", sorted(BROKEN.keys() - FRAMES))
+@pytest.mark.parametrize("name", ["empty", "png bomb", "jpeg, half"])
 def test_fetch_names_the_broken_picture(project, name):
     write_all(Path("photos"), [WHOLE["jpeg"], BROKEN[name]])
     outcome = project(fetch, "fetch", **{"data.source": "folder", "data.path": "photos"})
@@ -90,9 +84,10 @@ def test_fetch_skips_and_lists_the_broken_ones_if_asked(project):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".tif", ".png"])
-@pytest.mark.parametrize("size", [(1, 1), (1, 16), (24, 1), (2, 3)])
-def test_tiny_pictures_are_enlarged_too(run, model, suffix, size):
-    Image.fromarray(PIXELS[: size[0], : size[1], 0].repeat(2, axis=1)).save(f"tiny{suffix}")
-    outcome = run(main, ["upscale", f"tiny{suffix}", "-o", f"large{suffix}", "--model", model])
-    assert outcome.code == 0
-    assert np.asarray(Image.open(f"large{suffix}")).shape[0] == 2 * size[0]
+def test_tiny_pictures_are_enlarged_too(run, model, suffix):
+    for height, width in ((1, 1), (1, 16), (24, 1), (2, 3)):
+        Image.fromarray(PIXELS[:height, :width, 0].copy()).save(f"tiny{suffix}")
+        arguments = ["upscale", f"tiny{suffix}", "-o", f"large{suffix}", "--model", model]
+        assert run(main, [*arguments, "--overwrite"]).code == 0
+        large = np.asarray(Image.open(f"large{suffix}"))
+        assert large.shape[:2] == (2 * height, 2 * width)

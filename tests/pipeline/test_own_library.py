@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 
-from tests.small_project import ROOT
+from tests.support.paths import ROOT
 
 
 def test_a_copy_imports_its_own_library(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser import chromium
+from tests.support.browser import chromium
 from tests.support.paths import ROOT
 from tools import plots_page
 

@@ -1,6 +1,7 @@
 """What is chosen for the machine, and what no machine may break."""
 
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -28,15 +29,8 @@ def test_freed_memory_is_kept_with_glibc(monkeypatch):
 
 
 def test_without_glibc_memory_is_left_alone(monkeypatch):
-    asked_for = []
-
-    def missing(name):
-        asked_for.append(name)
-        raise OSError(f"{name}: cannot open shared object file")
-
-    monkeypatch.setattr(hardware.ctypes, "CDLL", missing)
+    monkeypatch.setattr(hardware.ctypes, "CDLL", Mock(side_effect=OSError))
     hardware.keep_freed_memory()
-    assert asked_for == ["libc.so.6"]
 
 
 @pytest.mark.parametrize(

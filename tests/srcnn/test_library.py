@@ -15,7 +15,7 @@ from srcnn.inference import SuperResolver
 from srcnn.networks import SRCNN
 from srcnn.scoring import classical
 from srcnn.upscaling import Upscaler
-from tests.models import resolver
+from tests.support.models import resolver
 
 PAGE = Path(__file__).parents[2] / "docs" / "library.md"
 

@@ -8,8 +8,8 @@ from skimage import data
 import srcnn
 from srcnn import imresize, inference, model_files, packaged, registry
 from srcnn.registry import NoModel, RegisteredModel
-from tests import optional
-from tests.models import model_file
+from tests.support import optional
+from tests.support.models import model_file
 
 
 @pytest.fixture(autouse=True)

@@ -3,13 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from srcnn.openmp import prepare_threads
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT, SOURCE
 
 
 @pytest.mark.parametrize(
@@ -36,7 +34,6 @@ def test_threads_prepare_threads_unless_the_user_decided(given, spins, monkeypat
         ),
         ("OMP_MAX_ACTIVE_LEVELS", "0", "gives only 1 here (OMP_MAX_ACTIVE_LEVELS=0)"),
         ("OMP_DYNAMIC", "true", "all there"),
-        ("OMP_NUM_THREADS", "1", "all there"),
     ],
 )
 def test_threads_that_the_environment_takes_away_are_had_or_told(name, value, told):
@@ -44,7 +41,7 @@ def test_threads_that_the_environment_takes_away_are_had_or_told(name, value, to
         "from srcnn.openmp import check_threads, prepare_threads\n"
         "prepare_threads(); check_threads(2); print('all there')"
     )
-    environment = os.environ | {name: value, "PYTHONPATH": str(ROOT / "src")}
+    environment = os.environ | {name: value, "PYTHONPATH": str(SOURCE)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert told in done.stdout + done.stderr
@@ -52,20 +49,22 @@ def test_threads_that_the_environment_takes_away_are_had_or_told(name, value, to
 
 @pytest.mark.parametrize(
     "code",
-    ["import pipeline", "from srcnn.command.cli import main; main(['export', '--onnx', 'x'])"],
+    ["import pipeline", "from srcnn.command.cli import main; main(['upscale', 'nobody.png'])"],
 )
 def test_stages_and_commands_set_it_before_pytorch_is_loaded(code, tmp_path):
     code = (
         "import os, sys\n"
         "class Watch:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'torch': print('GOMP', os.environ.get('GOMP_SPINCOUNT'))\n"
+        "        if name == 'torch':\n"
+        "            print('GOMP', os.environ.get('GOMP_SPINCOUNT'), flush=True)\n"
+        "            os._exit(0)\n"
         "sys.meta_path.insert(0, Watch())\n"
         f"{code}\n"
         "import torch\n"
     )
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("GOMP_", "OMP_"))}
-    environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{ROOT / 'src'}"
+    environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{SOURCE}"
     command = [sys.executable, "-c", code]
     done = subprocess.run(
         command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False

@@ -16,7 +16,7 @@ from srcnn.pairs import Pairs, PairsWriter
 from srcnn.team import Team
 from srcnn.training import DivergedError, Past, Settings, Training, validation_score
 from srcnn.validation import Validation
-from tests.models import network
+from tests.support.models import network
 
 SHORT = Settings(
     steps=12, batch_size=4, patch_size=20, log_every=3, validate_every=4, val_pictures=2

@@ -6,7 +6,7 @@ import srcnn
 from srcnn import upscaling
 from srcnn.imresize import bicubic_upscale as bicubic
 from srcnn.upscaling import Upscaler
-from tests.models import resolver
+from tests.support.models import resolver
 
 RNG = np.random.default_rng(0)
 ASTRONAUT = data.astronaut()[60:121, 200:273]

@@ -1,8 +1,7 @@
 """Picture files, enlarged."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from srcnn.command.plans import Job
+from srcnn.masking import brief
 from srcnn.pictures import reader, writers
 
 if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of import
@@ -38,13 +38,17 @@ class Report:
 
 
 def run(
-    jobs: Sequence[Job], upscaler: "Upscaler", done: Callable[[Job, int, int], None] | None
+    jobs: Sequence[Job],
+    upscaler: "Upscaler",
+    compare: bool,
+    done: Callable[[Job, int, int], None] | None,
 ) -> Report:
     """Do the jobs; a picture that fails is reported and the others are done.
 
     Args:
         jobs: what to do.
         upscaler: what to do it with.
+        compare: see `enlarge`.
         done: if given, told of each picture that was made, and its new width and height.
     """
     report = Report()
@@ -52,10 +56,9 @@ def run(
     with tqdm(total=len(jobs), unit="picture", disable=None if len(jobs) > 1 else True) as bar:
         for job in jobs:
             try:
-                width, height = enlarge(job, upscaler)
+                width, height = enlarge(job, upscaler, compare)
             except (ValueError, OSError, MemoryError) as error:
-                reason = str(error) or type(error).__name__
-                report.failures.append((job.source, reason))
+                report.failures.append((job.source, brief(error)))
             else:
                 report.done += 1
                 report.pixels += width * height
@@ -67,8 +70,13 @@ def run(
     return report
 
 
-def enlarge(job: Job, upscaler: "Upscaler") -> tuple[int, int]:
+def enlarge(job: Job, upscaler: "Upscaler", compare: bool = False) -> tuple[int, int]:
     """Do one job.
+
+    Args:
+        job: the picture and the file to write.
+        upscaler: what to enlarge it with.
+        compare: put the bicubic enlargement on the left of the network's.
 
     Returns:
         Width and height of the enlarged picture.
@@ -78,30 +86,17 @@ def enlarge(job: Job, upscaler: "Upscaler") -> tuple[int, int]:
         ValueError: the output format cannot hold the result.
         OSError: the output cannot be written.
     """
-    picture = reader.read(job.source)
-    if job.target:
-        picture = writers.fitted(picture, job.target)
-    samples = picture.samples
-    height, width = (side * upscaler.scale for side in samples.shape[:2])
-    with ExitStack() as files:
+    picture = writers.fitted(reader.read(job.source), job.target)
+    height, width = (side * upscaler.scale for side in picture.samples.shape[:2])
+    with tqdm(total=height, unit="row", desc=job.source.name, leave=False, disable=None) as bar:
 
-        def opened(path: Path | None, wide: int) -> writers.RowWriter | None:
-            if path is None:
-                return None
-            writers.check_output(path, height, wide, picture)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return files.enter_context(writers.opened_writer(path, height, wide, samples, picture))
+        def rows() -> Iterator[np.ndarray]:
+            for band in upscaler.bands(picture.samples):
+                yield _side_by_side(band) if compare else band.sr
+                bar.update(len(band.sr))
 
-        enlarged = opened(job.target, width)
-        comparison = opened(job.comparison, 2 * width + _GAP)
-        bar = tqdm(total=height, unit="row", desc=job.source.name, leave=False, disable=None)
-        files.enter_context(bar)
-        for band in upscaler.bands(samples):
-            if enlarged:
-                enlarged.write(band.sr)
-            if comparison:
-                comparison.write(_side_by_side(band))
-            bar.update(len(band.sr))
+        wide = 2 * width + _GAP if compare else width
+        writers.write(job.target, picture, height, wide, rows())
     return width, height
 
 

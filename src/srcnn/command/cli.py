@@ -14,7 +14,7 @@ from srcnn.terminal import print_any_name
 
 if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of import
     from srcnn.command.batch import Report
-    from srcnn.command.plans import Job, Plan
+    from srcnn.command.plans import Job
     from srcnn.model_files import TrainedModel
 
 _MODELS = (
@@ -52,17 +52,18 @@ def _upscale(options: argparse.Namespace) -> int:
 
         return model_files.load(options.model, options.device, options.scale)
 
-    sources, others = plans.find(options.sources, options.output)
-    if others:
-        print(f"Left alone: {plans.listed(others)}", flush=True)
     plan = plans.plan(
-        sources,
+        options.sources,
         options.output,
-        lambda: model().resolver.scale,
-        options.compare,
+        lambda: f"_x{model().resolver.scale}{'_compare' if options.compare else ''}",
         options.overwrite,
     )
-    _tell_kept(plan)
+    if plan.others:
+        print(f"Left alone: {plans.listed(plan.others)}", flush=True)
+    if plan.kept:
+        todo = f"{_pictures(len(plan.jobs))} to make" if plan.jobs else "nothing to do"
+        kept = _pictures(plan.kept)
+        print(f"{kept} already there, which --overwrite would make anew; {todo}", flush=True)
     if not plan.jobs:
         return 0
     resolver = model().resolver
@@ -72,22 +73,14 @@ def _upscale(options: argparse.Namespace) -> int:
 
     precision = choose_precision(options.precision, resolver.device)
     upscaler = Upscaler(resolver, options.self_ensemble, bfloat16=precision == "bfloat16")
-    folders = any(source.is_folder for source in sources)  # of which the end tells, in one line
-    report = batch.run(plan.jobs, upscaler, None if folders else _tell_done)
+    folders = any(map(os.path.isdir, options.sources))  # of which the end tells, in one line
+    report = batch.run(plan.jobs, upscaler, options.compare, None if folders else _tell_done)
     _tell_all(report, len(plan.jobs), f"x{resolver.scale} by {model().title}")
     return 1 if report.failures else 0
 
 
-def _tell_kept(plan: "Plan") -> None:
-    if plan.there:
-        todo = f"{_count(len(plan.jobs), 'picture')} to make" if plan.jobs else "nothing to do"
-        kept = _count(plan.there, "picture")
-        print(f"{kept} already there, which --overwrite would make anew; {todo}", flush=True)
-
-
 def _tell_done(job: "Job", width: int, height: int) -> None:
-    outputs = " and ".join(str(path) for path in (job.target, job.comparison) if path)
-    print(f"{outputs}: {width}x{height} pixels", flush=True)
+    print(f"{job.target}: {width}x{height} pixels", flush=True)
 
 
 def _tell_all(report: "Report", jobs: int, how: str) -> None:
@@ -96,15 +89,15 @@ def _tell_all(report: "Report", jobs: int, how: str) -> None:
     if report.done:
         megapixels = report.pixels / 1e6
         print(
-            f"{_count(report.done, 'picture')} enlarged {how}: {megapixels:.1f} megapixels in "
+            f"{_pictures(report.done)} enlarged {how}: {megapixels:.1f} megapixels in "
             f"{report.seconds:.1f} s, {megapixels / max(report.seconds, 1e-9):.2f} megapixels/s"
         )
     if report.failures and jobs > 1:
         print(f"{len(report.failures)} of {jobs} failed, listed above", file=sys.stderr)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _pictures(number: int) -> str:
+    return f"{number} picture{'s' if number != 1 else ''}"
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -134,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         "sources",
         nargs="+",
         metavar="PICTURE",
-        help="a PNG, JPEG, WebP, TIFF or BMP picture, a folder, or a pattern such as '*.jpg'",
+        help="a PNG, JPEG, WebP, TIFF or BMP picture, or a folder with those in it and below",
     )
     upscale.add_argument(
         "-o",
@@ -162,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     upscale.add_argument(
         "--compare",
         action="store_true",
-        help="also write NAME_compare.png: bicubic on the left, the network on the right",
+        help="bicubic on the left of each output, the network on the right",
     )
     upscale.add_argument(
         "--overwrite",

@@ -78,15 +78,15 @@ def build(model: TrainedModel) -> Any:
             verbose=False,
         )
     assert program is not None  # noqa: S101  # it is with dynamo
-    made = program.model_proto
+    model_proto = program.model_proto
     for key, value in {
         "scale": str(model.resolver.scale),
         "luma": model.resolver.luma,
         "model": model.name,
         "training_run": model.run_id,
     }.items():
-        made.metadata_props.add(key=key, value=value)
-    return made
+        model_proto.metadata_props.add(key=key, value=value)
+    return model_proto
 
 
 def _check(content: bytes, resolver: SuperResolver) -> None:

@@ -71,8 +71,8 @@ def _psnr(axes: Axes, curve: Mapping[str, np.ndarray], kept_step: int, luma: str
 def _line(
     axes: Axes, x: np.ndarray, y: np.ndarray, label: str | None, color: str, **style: Any
 ) -> None:
-    there = np.isfinite(y)
-    axes.plot(x[there], y[there], label=label, color=color, **style)
+    known = np.isfinite(y)
+    axes.plot(x[known], y[known], label=label, color=color, **style)
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:
@@ -80,9 +80,9 @@ def _smooth(values: np.ndarray) -> np.ndarray:
     radius = len(values) // 40
     windows = np.pad(values, radius, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(windows, 2 * radius + 1)
-    there = np.isfinite(values)
+    known = np.isfinite(values)
     means = np.full(len(values), np.nan)
-    means[there] = np.nanmean(windows[there], axis=1)
+    means[known] = np.nanmean(windows[known], axis=1)
     return means
 
 

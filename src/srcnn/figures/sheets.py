@@ -10,9 +10,8 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from PIL import Image, ImageDraw
 
 from srcnn.figures.style import DPI, INK, ORANGE, STYLE, lines
 from srcnn.scoring.classical import finite_psnr
@@ -21,13 +20,12 @@ from srcnn.scoring.scores import Score
 
 Window = tuple[int, int, int, int]  # top, left, height, width in pixels
 
-_CELL = 256  # screen pixels
-_GAP = 12
 _WINDOW = 64  # picture pixels
 
 # Points. A sheet is wide, and a page that shows it makes it narrower.
 _HEAD, _CAPTION, _NOTE = 11, 10, 9.5
-_NOTE_LINE = 34  # screen pixels
+# Screen pixels
+_GAP, _HEAD_HEIGHT, _CAPTION_HEIGHT, _NOTE_HEIGHT = 12, 40, 44, 34
 
 
 @dataclass(frozen=True)
@@ -88,86 +86,41 @@ def reconstructions(examples: Sequence[Example], scale: int, luma: str, loss: st
         luma: the range of the pictures' luma.
         loss: what the network was trained with, in words.
     """
-    left = 34
-    top = 40
-    bar = 112
-    caption = 40
-    block = 2 * _CELL + _GAP + caption + 18
-    width = left + 5 * _CELL + 4 * _GAP + bar
-    note = lines(
+    brightest = max(1, max(int(error_map(e.sr, e.hr).max()) for e in examples) // 2)
+    heads = (f"LR, 1/{scale}", "Bicubic", "SRCNN", "HR", "|SRCNN − HR|")
+    rows = [row for example in examples for row in _reconstruction(example, scale, brightest)]
+    note = (
         f"Test pictures by their PSNR gain over bicubic, ×{scale}. PSNR in dB and SSIM are of "
         f"{luma} luma without {scale} pixels of the border. Enlarged: the window in which "
-        "bicubic errs most." + _of_loss(loss),
-        width - left - _GAP,
-        _NOTE,
+        f"bicubic errs most. Errors are brightest from {brightest} gray levels on."
     )
-    with mpl.rc_context(STYLE):
-        sheet = _Sheet(width, top + len(examples) * block + len(note) * _NOTE_LINE + _GAP)
-        columns = [left + k * (_CELL + _GAP) for k in range(5)]
-        brightest = max(1, max(int(error_map(e.sr, e.hr).max()) for e in examples) // 2)
-        names = (f"LR, 1/{scale}", "Bicubic", "SRCNN", "HR", "|SRCNN − HR|")
-        for x, name in zip(columns, names, strict=True):
-            sheet.text(x + _CELL / 2, top - 12, name, ha="center", weight="bold", size=_HEAD)
-        for k, example in enumerate(examples):
-            y = top + k * block
-            sheet.text(
-                left - 14,
-                y + _CELL / 2,
-                example.title,
-                ha="center",
-                va="center",
-                rotation=90,
-                size=_CAPTION,
-            )
-            _reconstruction(sheet, columns, y, example, scale, brightest)
-        x = columns[-1] + _CELL + 16
-        gradient = np.tile(np.arange(255, -1, -1)[:, None], 14)
-        sheet.picture(x, top, 14, _CELL, gradient, "magma")
-        for level, anchor in ((brightest, "top"), (0, "bottom")):
-            at = top + (0 if level else _CELL)
-            sheet.text(x + 20, at, f"≥ {level}" if level else "0", va=anchor, size=_NOTE)
-        sheet.text(x + 20, top + _CELL / 2, "gray\nlevels", va="center", size=_NOTE)
-        sheet.note(left, top + len(examples) * block, note)
-        return sheet.figure
+    return _grid(heads, rows, 256, note + _of_loss(loss))
 
 
 def _reconstruction(
-    sheet: "_Sheet",
-    columns: Sequence[int],
-    y: float,
-    example: Example,
-    scale: int,
-    brightest: int,
-) -> None:
+    example: Example, scale: int, brightest: int
+) -> tuple[list["_Cell"], list["_Cell"]]:
+    """An example's whole pictures, and the window of each."""
     window = hardest_window(example.baseline, example.hr, _WINDOW, scale)
     errors = error_map(example.sr, example.hr)
-    gray = ("gray", 255)
-    magma = ("magma", brightest)
+    magma = mpl.colormaps["magma"](np.minimum(errors / brightest, 1), bytes=True)[..., :3]
     score = example.score
-    height, width = example.hr.shape
-    small_height, small_width = example.lr.shape
-    better = example.sr if score.gain(PSNR) > 0 else example.baseline
-    cells = (
-        (example.lr, gray, f"{small_width} × {small_height}"),
-        (example.baseline, gray, _caption(score.bicubic)),
-        (example.sr, gray, _caption(score.sr)),
-        (example.hr, gray, f"{width} × {height}"),
-        (errors, magma, f"mean {errors.mean():.1f}"),
-    )
-    for x, (picture, colours, caption) in zip(columns, cells, strict=True):
+    is_better = score.gain(PSNR) > 0
+    small, large = (f"{p.shape[1]} × {p.shape[0]}" for p in (example.lr, example.hr))
+    whole, cut = [], []
+    for picture, title, caption, bold in (
+        (example.lr, example.title, small, False),
+        (example.baseline, "", _caption(score.bicubic), not is_better),
+        (example.sr, "", _caption(score.sr), is_better),
+        (example.hr, "", large, False),
+        (magma, "", f"mean {errors.mean():.1f}", False),
+    ):
         unit = scale if picture is example.lr else 1
-        whole = sheet.picture(x, y, _CELL, _CELL, picture, *colours, unit)
-        top, left, high, wide = (side // unit for side in window)
-        corner = (left - 0.5, top - 0.5)
-        whole.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor=ORANGE, linewidth=1))
-        below = y + _CELL + _GAP
-        crop = _cut(picture, (top, left, high, wide))
-        axes = sheet.picture(x, below, _CELL, _CELL, crop, *colours, unit)
-        axes.spines[:].set(visible=True, color=ORANGE, linewidth=1)
-        weight = "bold" if picture is better else "normal"
-        sheet.text(
-            x + _CELL / 2, below + _CELL + 28, caption, ha="center", size=_CAPTION, weight=weight
-        )
+        top, left, height, width = (side // unit for side in window)
+        part = picture[top : top + height, left : left + width]
+        whole.append(_Cell(picture, title, True, unit, (top, left, height, width)))
+        cut.append(_Cell(part, caption, bold, unit, (0, 0, height, width)))
+    return whole, cut
 
 
 def snapshots(
@@ -192,41 +145,20 @@ def snapshots(
         luma: the range of the pictures' luma.
         loss: what the network was trained with, in words.
     """
-    cell = 192
-    gap = 8
-    margin = 10
-    top = 40
-    caption = 40
-    shown = [bicubic, *sr, hr]
-    names = ["Bicubic", *(f"step {step:,}" for step in steps), "HR"]
-    columns = [margin + k * (cell + gap) for k in range(len(shown))]
-    columns[1:] = [x + gap for x in columns[1:]]  # bicubic and HR stand apart
-    columns[-1] += gap
-    width = columns[-1] + cell + margin
-    note = lines(
+    heads = ["Bicubic", *(f"step {step:,}" for step in steps), "HR"]
+    rows = []
+    for n, original in enumerate(hr):
+        top, left, height, width = hardest_window(bicubic[n], original, _WINDOW, 1)
+        part = slice(top, top + height), slice(left, left + width)
+        shown = [bicubic[n][part], *(pictures[n][part] for pictures in sr)]
+        cells = [_Cell(each, PSNR.text(finite_psnr(each, original[part]))) for each in shown]
+        split = "training" if in_training[n] else "validation"
+        rows.append([*cells, _Cell(original[part], f"{split} picture")])
+    note = (
         f"Pictures in the course of the training, ×{scale}: the windows in which bicubic errs "
-        f"most, and the PSNR of what is shown ({luma} luma)." + _of_loss(loss),
-        width - 2 * margin,
-        _NOTE,
+        f"most, and the PSNR of what is shown ({luma} luma)."
     )
-    bottom = top + len(hr) * (cell + caption) + gap
-    with mpl.rc_context(STYLE):
-        sheet = _Sheet(width, bottom + len(note) * _NOTE_LINE + margin)
-        for x, name in zip(columns, names, strict=True):
-            sheet.text(x + cell / 2, top - 12, name, ha="center", weight="bold", size=_HEAD)
-        for n, original in enumerate(hr):
-            window = hardest_window(bicubic[n], original, _WINDOW, 1)
-            y = top + n * (cell + caption)
-            for x, pictures in zip(columns, shown, strict=True):
-                crop = _cut(pictures[n], window)
-                sheet.picture(x, y, cell, cell, crop)
-                if pictures is not hr:
-                    below = PSNR.text(finite_psnr(crop, _cut(original, window)))
-                else:
-                    below = f"{'training' if in_training[n] else 'validation'} picture"
-                sheet.text(x + cell / 2, y + cell + 26, below, ha="center", size=_CAPTION)
-        sheet.note(margin, bottom, note)
-        return sheet.figure
+    return _grid(heads, rows, 192, note + _of_loss(loss))
 
 
 def _caption(values: Mapping[str, float]) -> str:
@@ -237,57 +169,64 @@ def _of_loss(loss: str) -> str:
     return f" Loss: {loss}." if loss else ""
 
 
-def _cut(picture: np.ndarray, window: Window) -> np.ndarray:
-    top, left, height, width = window
-    return picture[top : top + height, left : left + width]
+@dataclass(frozen=True)
+class _Cell:
+    """A picture of a sheet, uint8 (H, W) or (H, W, 3), and what stands below it.
+
+    Attributes:
+        picture: what is shown.
+        caption: the words.
+        bold: how they are written.
+        unit: each pixel is a multiple of it wide, where there is room for that.
+        frame: the part of the picture that is framed.
+    """
+
+    picture: np.ndarray
+    caption: str
+    bold: bool = False
+    unit: int = 1
+    frame: Window | None = None
 
 
-class _Sheet:
-    """A white page measured in screen pixels from its top left corner."""
+def _grid(heads: Sequence[str], rows: Sequence[Sequence[_Cell]], side: int, note: str) -> Figure:
+    """A sheet of cells with a head above each column: Pillow pastes pixels, Matplotlib writes."""
+    width = len(heads) * (side + _GAP) + _GAP
+    broken = lines(note, width - 2 * _GAP, _NOTE)
+    bottom = _HEAD_HEIGHT + len(rows) * (side + _CAPTION_HEIGHT) + _GAP
+    height = bottom + len(broken) * _NOTE_HEIGHT + _GAP
+    canvas = Image.new("RGB", (width, height), "white")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
 
-    def __init__(self, width: int, height: int) -> None:
-        self._width = width
-        self._height = height
-        self.figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+        def write(x: float, y: float, text: str, size: float, **style: Any) -> None:
+            figure.text(x / width, 1 - y / height, text, size=size, color=INK, **style)
 
-    def picture(
-        self,
-        x: float,
-        y: float,
-        width: int,
-        height: int,
-        picture: np.ndarray,
-        colours: str = "gray",
-        brightest: int = 255,
-        unit: int = 1,
-    ) -> Axes:
-        """Draw a picture in the middle of a cell, each pixel a multiple of unit wide."""
-        rows, columns = (side * unit for side in picture.shape)
-        factor = min(width / columns, height / rows)
-        if factor >= 1:
-            factor = int(factor)
-        wide, high = columns * factor, rows * factor
-        x, y = x + (width - wide) // 2, y + (height - high) // 2
-        axes = self.figure.add_axes(
-            (
-                x / self._width,
-                1 - (y + high) / self._height,
-                wide / self._width,
-                high / self._height,
-            )
-        )
-        interpolation = "nearest" if factor >= 1 else "antialiased"
-        axes.imshow(picture, colours, interpolation=interpolation, vmin=0, vmax=brightest)
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        return axes
+        for column, head in enumerate(heads):
+            x = _GAP + column * (side + _GAP)
+            write(x + side / 2, _HEAD_HEIGHT - 12, head, _HEAD, ha="center", weight="bold")
+            for row, cells in enumerate(rows):
+                y = _HEAD_HEIGHT + row * (side + _CAPTION_HEIGHT)
+                _paste(canvas, x, y, side, cells[column])
+                weight = "bold" if cells[column].bold else "normal"
+                middle = (x + side / 2, y + side + 26)
+                write(*middle, cells[column].caption, _CAPTION, ha="center", weight=weight)
+        for k, line in enumerate(broken):
+            write(_GAP, bottom + k * _NOTE_HEIGHT, line, _NOTE, va="top")
+        figure.figimage(np.asarray(canvas), origin="upper")
+        return figure
 
-    def note(self, x: float, y: float, note: Sequence[str]) -> None:
-        """Write lines below each other, the first just below y."""
-        for k, line in enumerate(note):
-            self.text(x, y + k * _NOTE_LINE, line, va="top", size=_NOTE)
 
-    def text(self, x: float, y: float, text: str, va: str = "baseline", **style: Any) -> None:
-        """Write a line; y is its baseline unless `va` says otherwise."""
-        at = x / self._width, 1 - y / self._height
-        self.figure.text(*at, text, va=va, color=INK, **style)
+def _paste(canvas: Image.Image, x: int, y: int, side: int, cell: _Cell) -> None:
+    """Put a cell's picture into the middle of a square."""
+    height, width = (length * cell.unit for length in cell.picture.shape[:2])
+    factor = side / max(height, width)
+    if factor >= 1:
+        factor = int(factor)
+    size = max(round(width * factor), 1), max(round(height * factor), 1)
+    resample = Image.Resampling.NEAREST if factor >= 1 else Image.Resampling.BOX
+    x, y = x + (side - size[0]) // 2, y + (side - size[1]) // 2
+    canvas.paste(Image.fromarray(cell.picture).convert("RGB").resize(size, resample), (x, y))
+    if cell.frame:
+        top, left, high, wide = (round(length * cell.unit * factor) for length in cell.frame)
+        box = (x + left, y + top, x + left + wide - 1, y + top + high - 1)
+        ImageDraw.Draw(canvas).rectangle(box, outline=ORANGE, width=2)

@@ -66,7 +66,10 @@ def read(layers: Iterable[int]) -> dict[int, tuple[Tensor, Tensor]]:
 
 
 def decode(parts: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel (out, in, 3, 3) and bias (out,), float32, of one convolution's stored tensors.
+    """Kernel (out, in, 3, 3) and bias (out,), float32, of one convolution.
+
+    Args:
+        parts: its stored tensors by the names above, without its index.
 
     Raises:
         KeyError, IndexError, ValueError, zlib.error: they are not of the format above.
@@ -84,12 +87,22 @@ def decode(parts: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def digest(kernel: np.ndarray, bias: np.ndarray) -> bytes:
-    """SHA-256 of a convolution's weights, whatever the machine's order of bytes."""
+    """SHA-256, 32 bytes, of a convolution's weights, whatever the machine's order of bytes.
+
+    Args:
+        kernel: float32 (out, in, 3, 3).
+        bias: float32 (out,).
+    """
     return hashlib.sha256(kernel.astype("<f4").tobytes() + bias.astype("<f4").tobytes()).digest()
 
 
 def pack(values: np.ndarray, dtype: str) -> np.ndarray:
-    """The zlib stream, uint8, of the planes of bytes of some numbers of a little-endian type."""
+    """The zlib stream, uint8 (n,), of some numbers: all their first bytes, then all second ones.
+
+    Args:
+        values: of any shape, in the range of dtype.
+        dtype: a little-endian type, such as "<i2".
+    """
     planes = values.astype(dtype).reshape(-1, 1).view(np.uint8).T
     # Repeated strings, which zlib looks for by default, are chance here: 4 % larger with them.
     compressor = zlib.compressobj(9, memLevel=9, strategy=zlib.Z_HUFFMAN_ONLY)
@@ -98,7 +111,7 @@ def pack(values: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def unpack(stream: np.ndarray, dtype: str) -> np.ndarray:
-    """The numbers, one-dimensional, in a stream that `pack` made.
+    """The numbers, (count,), in a stream, uint8 (n,), that `pack` made of this dtype.
 
     Raises:
         ValueError, zlib.error: it is no such stream.

@@ -16,7 +16,6 @@ from srcnn.perceptual import vgg19
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-SRGAN_FEATURE_SCALE = 1 / 12.75
 
 LAYERS = tuple(
     layer for name in vgg19.CONVOLUTIONS for layer in (name, name.replace("conv", "relu"))
@@ -115,7 +114,7 @@ class PerceptualLoss(nn.Module):
         layers: layer -> its weight w_l.
         weights, seed, download: see `vgg19.load`.
         distance: "mse" (as in both papers) or "l1" (as in ESRGAN).
-        feature_scale: s: 1, or `SRGAN_FEATURE_SCALE`, which makes the MSE 163 times smaller.
+        feature_scale: s: 1, or the SRGAN paper's 1 / 12.75, which makes the MSE 163 times smaller.
         dtype: what to compute the features in; their distance is taken in that of the pictures.
 
     Raises:

@@ -3,15 +3,13 @@
 Nothing here ever unpickles code: torch files are read with `weights_only=True`.
 """
 
+import hashlib
+import os
 import pickle
-import queue
 import re
-import socket
-import sys
-import threading
+import shutil
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +17,14 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
+from tqdm import tqdm
 
 from srcnn.masking import brief
 
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
 
-PATIENCE = 10.0  # seconds a server may keep silent
+TIMEOUT = 10.0  # seconds a server may keep silent
 TORCH_SUFFIXES = (".pth", ".pt")
 
 
@@ -49,27 +48,49 @@ def torchvision_state_dict(weights: "WeightsEnum", download: bool = True) -> dic
     by default below `~/.cache/torch`); afterwards no network is needed.
 
     Raises:
-        WeightsUnavailable: not in the cache, and not to be downloaded or `download` is False;
-            known within about `PATIENCE` seconds, whatever is wrong with the network.
+        WeightsUnavailable: not in the cache, and `download` is False, or a server refuses, keeps
+            silent for `TIMEOUT` seconds or sends something else.
         UnusableWeights: the copy in the cache cannot be read.
     """
     cached = torch_cache() / Path(weights.url).name
-    if cached.exists():
-        return read_state_dict(cached)
-    if not download:
-        raise WeightsUnavailable(f"torchvision's {weights} is not in torch's cache ({cached})")
+    if not cached.exists():
+        missing = f"torchvision's {weights} is not in torch's cache ({cached})"
+        if not download:
+            raise WeightsUnavailable(missing)
+        try:
+            _download(weights.url, cached)
+        except (OSError, ValueError, HTTPException) as error:
+            cause = brief(getattr(error, "reason", None) or error)
+            raise WeightsUnavailable(
+                f"{missing} and cannot be downloaded from {weights.url}: {cause}"
+            ) from None
+    return read_state_dict(cached)
+
+
+def _download(url: str, file: Path) -> None:
+    """As torch.hub does, which has no limit on how long a server may keep silent.
+
+    Raises:
+        OSError, HTTPException: it cannot be had, or not be written.
+        ValueError: the SHA-256 does not begin as the file's name says.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    request = urllib.request.Request(url, headers={"User-Agent": "torch.hub"})  # noqa: S310  # https
     try:
-        _check_reachable(weights.url)
-        with _socket_timeout(PATIENCE):
-            return weights.get_state_dict(
-                progress=sys.stderr.isatty(), check_hash=True, weights_only=True
-            )
-    except (OSError, RuntimeError) as error:
-        cause = getattr(error, "reason", None) or error
-        raise WeightsUnavailable(
-            f"torchvision's {weights} is not in torch's cache ({cached}) and cannot be downloaded "
-            f"from {weights.url}: {cause}"
-        ) from None
+        with (
+            urllib.request.urlopen(request, timeout=TIMEOUT) as answer,  # noqa: S310
+            partial.open("wb") as output,
+            tqdm.wrapattr(answer, "read", answer.length, desc=file.name, disable=None) as body,
+        ):
+            shutil.copyfileobj(body, output, 2**20)
+        with partial.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        if not digest.startswith(file.stem.rpartition("-")[2]):
+            raise ValueError("what came does not have its checksum")
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -110,44 +131,3 @@ def _is_plain(name: object, tensor: object) -> bool:
         and tensor.device.type == "cpu"
         and not tensor.is_quantized
     )
-
-
-def _check_reachable(url: str) -> None:
-    """Ask for the headers of `url`, through the same proxies as torch.hub; OSError if in vain.
-
-    A socket's timeout does not cover the look-up of the name and starts anew for every address of
-    the server: only waiting for a thread bounds the whole.
-    """
-    answer: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            # the https address in torchvision's table
-            head = urllib.request.Request(  # noqa: S310
-                url, method="HEAD", headers={"User-Agent": "torch.hub"}
-            )
-            with urllib.request.urlopen(head, timeout=PATIENCE):  # noqa: S310
-                answer.put(None)
-        except Exception as error:
-            answer.put(error)
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        error = answer.get(timeout=PATIENCE)
-    except queue.Empty:
-        raise TimeoutError(f"no answer within {PATIENCE:g} seconds") from None
-    if isinstance(error, OSError):
-        raise error
-    if error is not None:
-        raise OSError(f"{type(error).__name__}: {error}") from error
-
-
-@contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    """torch.hub sets no timeout of its own: a server that falls silent would hang it."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -117,7 +117,12 @@ def draw(names: Iterable[str], seed: int) -> dict[str, Weights]:
 
 
 def select(state: Mapping[str, Tensor], names: Iterable[str], origin: str) -> dict[str, Weights]:
-    """The named convolutions' weights out of a state dict that came from `origin`.
+    """The named convolutions' weights, float32, out of a state dict.
+
+    Args:
+        state: tensors under torchvision's names, with `features.` before them or without.
+        names: keys of `CONVOLUTIONS`.
+        origin: where it comes from, for messages.
 
     Raises:
         UnusableWeights: a tensor is missing, has another shape, is no floating point or not
@@ -130,7 +135,7 @@ def select(state: Mapping[str, Tensor], names: Iterable[str], origin: str) -> di
     selected = {}
     for name in names:
         convolution = CONVOLUTIONS[name]
-        found = []
+        tensors = []
         for part, shape in convolution.shapes.items():
             key = f"{prefix}{convolution.place}.{part}"
             if key not in state:
@@ -145,8 +150,8 @@ def select(state: Mapping[str, Tensor], names: Iterable[str], origin: str) -> di
                 raise UnusableWeights(f"{origin} is not a VGG19: {key} ({name}) is {tensor.dtype}")
             if not tensor.isfinite().all():
                 raise UnusableWeights(f"{origin} is damaged: {key} ({name}) is not all finite")
-            found.append(tensor.float())
-        selected[name] = Weights(*found)
+            tensors.append(tensor.float())
+        selected[name] = Weights(*tensors)
     return selected
 
 

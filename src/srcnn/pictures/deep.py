@@ -1,8 +1,10 @@
-"""Pictures of more than 8 bits a sample, which Pillow alone reads only in part."""
+"""Pictures of more than 8 bits a sample, which Pillow alone reads only in part.
+
+Nothing else that a package index has in pure Python reads 16-bit PNG, or TIFF packed by LZW.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,10 @@ from PIL.TiffImagePlugin import (
 # other order gives the low byte: the two readings together are the whole sample.
 _NATIVE, _FOREIGN = ("L", "B") if sys.byteorder == "little" else ("B", "L")
 _OTHER_BYTE_ORDER = {";16B": ";16L", ";16L": ";16B", ";16N": f";16{_FOREIGN}"}
-_LAYOUTS = {"RGB": "RGB", "RGBX": "RGB", "RGBA": "RGBA", "CMYK": "CMYK"}
+_CHANNELS = {"RGB": 3, "RGBX": 3, "RGBA": 4, "CMYK": 4}
+
+# EXIF's orientations: the order of rows and of columns; from 5 on the two are exchanged before.
+_STEPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
 
 # Rows converted at once: what is built in passing stays small beside the picture.
 ROWS = 256
@@ -28,20 +33,6 @@ ROWS = 256
 
 class UnreadableImage(ValueError):
     """The bytes are not a picture that can be read right; the message says why."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """A picture's samples, turned upright.
-
-    Attributes:
-        values: uint8 or uint16 (H, W, C), 0..maximum; C is 1 for gray, 2 for gray and alpha, 3 for
-            RGB, 4 for RGBA.
-        maximum: the value that means white, or opaque: 255, 65535, 4095 in a 12-bit TIFF.
-    """
-
-    values: NDArray[np.uint16] | NDArray[np.uint8]
-    maximum: int
 
 
 def is_deep(image: ImageFile) -> bool:
@@ -54,13 +45,14 @@ def is_deep(image: ImageFile) -> bool:
     if image.mode in ("I", "F"):
         kind = "floating-point" if image.mode == "F" else "32-bit or signed integer"
         raise UnreadableImage(f"{kind} samples have no known range; save it with 8 or 16 bits")
-    if isinstance(image, TiffImageFile) and _has_deep_planes(image):
+    in_planes = isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == 2
+    if in_planes and _bits(image) > 8:  # of which Pillow reads 8, or other samples altogether
         raise UnreadableImage("16-bit TIFF in separate planes; save it with interleaved samples")
     return image.mode.startswith("I;16") or ";16" in layout(image)
 
 
-def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
-    """The samples of a picture for which `is_deep` is true.
+def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.integer]:
+    """The samples of a picture for which `is_deep` is true, as `images.read_samples` gives them.
 
     Args:
         image: opened, not yet loaded.
@@ -69,43 +61,38 @@ def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
     Raises:
         UnreadableImage: a sample layout that is not supported.
     """
-    if image.mode.startswith("I;16"):
-        return _gray(image)
-    return _colour(image, reopen)
+    return _gray(image) if image.mode.startswith("I;16") else _colour(image, reopen)
 
 
-def _gray(image: ImageFile) -> Samples:
-    bits = 16
-    white_is_zero = False
-    transparent = image.info.get("transparency")
-    if isinstance(image, TiffImageFile):
-        bits = max(_tiff_bits(image))
-        white_is_zero = image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
-    maximum = 2**bits - 1
+def _gray(image: ImageFile) -> NDArray[np.uint16]:
     values = np.asarray(image).astype(np.uint16)[..., None]
-    if white_is_zero:
-        values = maximum - values
+    transparent = image.info.get("transparency")
     if transparent is not None:
-        values = _with_alpha(values, values[..., 0] == transparent, maximum)
-    return Samples(upright(values, image), maximum)
+        values = _with_alpha(values, values[..., 0] == transparent)
+    elif isinstance(image, TiffImageFile):
+        top = 2 ** _bits(image) - 1  # 4095 in a 12-bit TIFF
+        if top < 65535:
+            values = ((values.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+        if image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0:  # is white
+            values = 65535 - values
+    return upright(values, image)
 
 
-def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
+def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.integer]:
     """16 bits per sample, read as two pictures of high and low bytes, one after the other."""
     stored = layout(image)
+    name, order = stored[:-4], stored[-4:]
     if stored == "LA;16B":  # its 4 bytes a pixel are just what Pillow calls RGBA
         with reopen() as reading:
             values = np.empty((image.height, image.width, 2), np.uint16)
             for rows, pixels in strips(_with_layout(reading, "RGBA")):
                 values[rows] = pixels[..., 0::2].astype(np.uint16) << 8 | pixels[..., 1::2]
-            return Samples(upright(values, reading), 65535)
-    name = stored[:-4]
-    order = stored[-4:]
-    if name not in _LAYOUTS:
+            return upright(values, reading)
+    if name not in _CHANNELS:
         raise UnreadableImage(f"16-bit samples stored as {name} are not supported")
     with reopen() as reading:
         reading.load()  # which may turn a TIFF, and its size
-        values = np.empty((reading.height, reading.width, len(_LAYOUTS[name])), np.uint16)
+        values = np.empty((reading.height, reading.width, _CHANNELS[name]), np.uint16)
         for rows, high in strips(reading):
             values[rows] = high.astype(np.uint16) << 8
     with reopen() as reading:
@@ -114,37 +101,25 @@ def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> Samples:
         values = upright(values, reading)
     if name == "CMYK":
         eight_bits = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-        return Samples(np.array(Image.fromarray(eight_bits, "CMYK").convert("RGB")), 255)
+        return np.array(Image.fromarray(eight_bits, "CMYK").convert("RGB"))
     transparent = image.info.get("transparency")
     if transparent is not None:
-        values = _with_alpha(values, (values == np.array(transparent)).all(axis=-1), 65535)
-    return Samples(values, 65535)
+        values = _with_alpha(values, (values == np.array(transparent)).all(axis=-1))
+    return values
 
 
 def upright(samples: np.ndarray, image: Image.Image) -> np.ndarray:
     """The samples (H, W, ...) of a loaded picture, turned as its EXIF orientation says; a view."""
-    match image.getexif().get(ExifTag.Orientation, 1):
-        case 2:
-            return samples[:, ::-1]
-        case 3:
-            return samples[::-1, ::-1]
-        case 4:
-            return samples[::-1]
-        case 5:
-            return samples.swapaxes(0, 1)
-        case 6:
-            return samples.swapaxes(0, 1)[:, ::-1]
-        case 7:
-            return samples[::-1, ::-1].swapaxes(0, 1)
-        case 8:
-            return samples.swapaxes(0, 1)[::-1]
-    return samples
+    orientation = image.getexif().get(ExifTag.Orientation)
+    if orientation not in _STEPS:
+        return samples
+    down, across = _STEPS[orientation]
+    turned = samples.swapaxes(0, 1) if orientation > 4 else samples
+    return turned[::down, ::across]
 
 
-def _with_alpha(
-    values: NDArray[np.uint16], hidden: NDArray[np.bool_], maximum: int
-) -> NDArray[np.uint16]:
-    alpha = np.where(hidden, 0, maximum).astype(np.uint16)
+def _with_alpha(values: NDArray[np.uint16], hidden: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    alpha = np.where(hidden, 0, 65535).astype(np.uint16)
     return np.concatenate([values, alpha[..., None]], axis=2)
 
 
@@ -177,10 +152,6 @@ def _with_layout(image: ImageFile, stored: str) -> ImageFile:
     return image
 
 
-def _has_deep_planes(image: TiffImageFile) -> bool:
-    """Pillow reads 8 bits of each such sample, or other samples altogether."""
-    return max(_tiff_bits(image)) > 8 and image.tag_v2.get(PLANAR_CONFIGURATION) == 2
-
-
-def _tiff_bits(image: TiffImageFile) -> tuple[int, ...]:
-    return tuple(image.tag_v2.get(BITSPERSAMPLE, (1,)))
+def _bits(image: ImageFile) -> int:
+    """Of a sample of a TIFF."""
+    return max(image.tag_v2.get(BITSPERSAMPLE, (1,))) if isinstance(image, TiffImageFile) else 8

@@ -12,9 +12,9 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from srcnn.color import luma
+from srcnn.masking import brief
 from srcnn.pictures.deep import (
     ROWS,
-    Samples,
     UnreadableImage,
     is_deep,
     layout,
@@ -67,24 +67,25 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
 
 def decode_luma(data: bytes, luma_range: str) -> NDArray[np.uint8]:
-    """What `srcnn.color.luma` makes of `decode`, with less work: uint8 (H, W).
+    """The luma, uint8 (H, W), of what `decode` gives.
 
     Raises:
         UnreadableImage: as `decode`.
-        ValueError: another range.
+        ValueError: another range, see `srcnn.color.luma`.
     """
-    with opened(data) as image:
-        picture = _flat(read_samples(image, data, full_luma=luma_range == "full"))
-    return luma(picture, luma_range)
+    return luma(decode(data), luma_range)
 
 
-def read_samples(image: ImageFile, source: bytes | Path, full_luma: bool = False) -> Samples:
+def read_samples(image: ImageFile, source: bytes | Path) -> NDArray[np.integer]:
     """What an opened picture, not yet loaded, shows.
 
     Args:
         image: from `opened`.
         source: what it was opened from.
-        full_luma: opaque 8-bit RGB may come as its luma of full range.
+
+    Returns:
+        uint8 or uint16 (H, W, C), upright, in their full range; C is 1 for gray, 2 for gray and
+        alpha, 3 for RGB, 4 for RGBA. Of more than 8 bits, such as 12, come 16.
 
     Raises:
         UnreadableImage: a kind of samples that is not supported.
@@ -97,13 +98,11 @@ def read_samples(image: ImageFile, source: bytes | Path, full_luma: bool = False
     _stretch_colour_key(image)
     if image.has_transparency_data:
         mode = "LA" if mode in ("L", "LA") else "RGBA"
-    elif full_luma and image.mode == "RGB":
-        mode = "L"  # is this luma in Pillow, and one channel is faster to copy than three
     image.load()  # which may turn a TIFF, and its size
     values = np.empty((image.height, image.width, _CHANNELS[mode]), np.uint8)
     for rows, part in strips(image, mode):
         values[rows] = part.reshape(part.shape[0], image.width, -1)
-    return Samples(upright(values, image), 255)
+    return upright(values, image)
 
 
 @contextmanager
@@ -126,13 +125,13 @@ def opened(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image
     except UnreadableImage:
         raise
     except UnidentifiedImageError:
-        if _head(source) in (b"II*\0", b"MM\0*"):
-            raise UnreadableImage("damaged, or a kind of TIFF that Pillow cannot read") from None
-        raise UnreadableImage("not a PNG, JPEG, BMP, TIFF or WebP picture") from None
+        raise UnreadableImage(
+            "not a PNG, JPEG, BMP, TIFF or WebP picture, or of a kind that Pillow cannot read"
+        ) from None
     except Image.DecompressionBombError:
         raise UnreadableImage(f"more than {max_pixels:,} pixels") from None
     except Exception as error:  # damaged files make Pillow raise nearly anything
-        raise UnreadableImage(f"cannot be decoded: {str(error) or type(error).__name__}") from error
+        raise UnreadableImage(f"cannot be decoded: {brief(error)}") from error
 
 
 def open_again(source: bytes | Path) -> ImageFile:
@@ -149,16 +148,15 @@ def _stretch_colour_key(image: ImageFile) -> None:
         image.info["transparency"] = (key & top) * (255 // top)
 
 
-def _flat(samples: Samples) -> NDArray[np.uint8]:
+def _flat(samples: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Alpha over white, as 8 bits (H, W) or (H, W, 3)."""
-    values, maximum = samples.values, samples.maximum
-    height, width, channels = values.shape
+    height, width, channels = samples.shape
     colours = 1 if channels < 3 else 3
     flat = np.empty((height, width, colours), np.uint8)
     for top in range(0, height, ROWS):
-        part: NDArray[np.integer] = values[top : top + ROWS]
-        if channels != colours or maximum != 255:
-            part = _over_white(part.astype(np.uint32), np.uint32(maximum))
+        part = samples[top : top + ROWS]
+        if channels != colours or part.dtype != np.uint8:
+            part = _over_white(part.astype(np.uint32), np.uint32(np.iinfo(part.dtype).max))
         flat[top : top + ROWS] = part
     return flat[..., 0] if colours == 1 else flat
 
@@ -168,10 +166,3 @@ def _over_white(colour: NDArray[np.uint32], top: np.uint32) -> NDArray[np.uint32
         colour, alpha = colour[..., :-1], colour[..., -1:]
         colour = (top * top - (top - colour) * alpha + top // 2) // top
     return (colour * np.uint32(255) + top // 2) // top
-
-
-def _head(source: bytes | Path) -> bytes:
-    if isinstance(source, bytes):
-        return source[:4]
-    with source.open("rb") as file:
-        return file.read(4)

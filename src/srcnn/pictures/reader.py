@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from srcnn.pictures.deep import Samples, UnreadableImage
-from srcnn.pictures.exif import is_marked, read_exif
+from srcnn.pictures.deep import UnreadableImage
+from srcnn.pictures.exif import read_exif
 from srcnn.pictures.images import MAX_PIXELS, opened, read_samples
 from srcnn.pictures.png import colour_chunks
 
@@ -20,17 +20,16 @@ class Picture:
     """A decoded picture.
 
     Attributes:
-        samples: uint8 or uint16 (H, W, C), upright; C is 1 for gray, 2 for gray and alpha, 3 for
-            RGB, 4 for RGBA.
+        samples: see `srcnn.pictures.images.read_samples`.
         icc: the colour profile, if the file has one that describes these samples.
-        exif: what camera and owner wrote, without orientation, which is applied.
+        exif: what camera and owner wrote, from `srcnn.pictures.exif.read_exif`.
         dpi: dots per inch, across and down, if the file says it other than by EXIF.
         colour: a PNG's chunks on the meaning of its samples, by their names.
     """
 
     samples: np.ndarray
     icc: bytes | None = None
-    exif: Image.Exif | None = None
+    exif: Image.Exif = field(default_factory=Image.Exif)
     dpi: tuple[float, float] | None = None
     colour: dict[bytes, bytes] = field(default_factory=dict)
 
@@ -53,17 +52,8 @@ def read(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         exif = read_exif(image)
         dpi = _resolution(image)
         colour = colour_chunks(image.info) if image.format == "PNG" else {}
-        samples = _stretched(read_samples(image, source))
+        samples = read_samples(image, source)
         return Picture(samples, None if image.mode == "CMYK" else icc, exif, dpi, colour)
-
-
-def is_product(path: Path) -> bool:
-    """Whether this package wrote the picture; False of what is none."""
-    try:
-        with opened(path) as image:
-            return is_marked(read_exif(image))
-    except UnreadableImage:
-        return False
 
 
 def _resolution(image: ImageFile) -> tuple[float, float] | None:
@@ -71,10 +61,3 @@ def _resolution(image: ImageFile) -> tuple[float, float] | None:
         return None  # Pillow's "dpi" is then that of EXIF, or made up
     across, down = map(float, image.info.get("dpi", (0, 0)))
     return (across, down) if 0 < across < _MAX_DPI and 0 < down < _MAX_DPI else None
-
-
-def _stretched(samples: Samples) -> np.ndarray:
-    values, maximum = samples.values, samples.maximum
-    if maximum in (255, 65535):
-        return values
-    return ((values.astype(np.uint32) * 65535 + maximum // 2) // maximum).astype(np.uint16)

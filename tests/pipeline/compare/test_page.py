@@ -14,8 +14,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from pipeline.compare import page
 from pipeline.compare.comparison import compare_runs
-from tests.browser import chromium
 from tests.pipeline.compare.compared import changed, experiment, picture
+from tests.support.browser import chromium
 
 HOSTILE = "</script><script>alert(1)</script>"
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}

@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from pipeline.compare import runs
 from pipeline.stage import StageError
 from pipeline.tracking import database, live, place
 from pipeline.tracking.store import TRAINING_KEY, RunState, Store
@@ -209,7 +210,7 @@ def test_a_moved_project_is_the_same_place_and_a_copied_one_another(project, mon
 
 def test_a_misspelt_experiment_that_is_read_is_not_made(store, monkeypatch):
     with pytest.raises(StageError, match=r"'portrits', which .* does not hold"):
-        experiments.open_store("portrits")
+        runs.published("portrits")
     assert store.client.get_experiment_by_name("portrits") is None
 
 

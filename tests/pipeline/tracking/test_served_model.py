@@ -21,7 +21,7 @@ from pipeline.tracking import registry
 from srcnn import upscaling
 from srcnn.inference import SuperResolver
 from srcnn.upscaling import Upscaler
-from tests.models import model_file, resolver
+from tests.support.models import model_file, resolver
 from tests.support.paths import ROOT
 
 ASTRONAUT = data.astronaut()[:70, 150:250]

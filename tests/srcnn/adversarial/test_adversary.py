@@ -16,7 +16,7 @@ from srcnn.losses import ReconstructionLoss, Weighted
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.team import Team
 from srcnn.training import DivergedError, Settings, Training
-from tests.models import network
+from tests.support.models import network
 
 SHORT = Settings(
     steps=6, batch_size=2, patch_size=32, log_every=1, validate_every=3, val_pictures=1, ema=0.5

@@ -1,12 +1,16 @@
 """The demo page in a real headless Chromium."""
 
+import socket
 import time
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import requests
 from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -14,12 +18,13 @@ from skimage import data
 
 from srcnn.color import luma
 from srcnn.command.demo import work
+from srcnn.command.demo.models import Models
 from srcnn.imresize import downscale
 from srcnn.scoring import classical
 from srcnn.upscaling import Upscaler
-from tests import demo
-from tests.browser import chromium
-from tests.models import model_file, resolver
+from tests.support import optional
+from tests.support.browser import chromium
+from tests.support.models import model_file, resolver
 
 PORTRAIT = data.astronaut()[:120, 150:250]
 
@@ -36,14 +41,23 @@ def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     (folder / "other.safetensors").write_bytes(resolver(residual=False).to_bytes())
     models = [str(model_file(folder)), str(folder / "other.safetensors")]
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        chromium(folder / "profile") as browser,
-        demo.served(models, folder / "files") as address,
-    ):
+    with pytest.MonkeyPatch.context() as patch, chromium(folder / "profile") as browser:
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        patch.setenv("GRADIO_TEMP_DIR", str(folder / "gradio"))
+        optional.package("gradio", "requirements-demo.txt")
+        from srcnn.command.demo import page
+
         classical = work._function  # none that are learned, whatever this machine's cache holds
         patch.setattr(work, "_function", lambda m: None if m.learned else classical(m))
-        yield SimpleNamespace(browser=browser, address=address, models=models)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        blocks = page.serve(Models.named(models), port)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            yield SimpleNamespace(browser=browser, address=address, models=models)
+        finally:
+            blocks.close()
 
 
 @pytest.fixture
@@ -129,58 +143,63 @@ def divided_at(browser):
     """)
 
 
+def size_of_left(browser):
+    return browser.execute_script(
+        "const image = document.querySelector('#slider img');"
+        "return [image.naturalWidth, image.naturalHeight]"
+    )
+
+
 def shown(browser, note):
     """Wait until the page says this, and shows what it made."""
     wait(browser, lambda: note in text(browser, "#note"), note)
     wait(browser, lambda: len(find(browser, "#slider img")) == 2, "the slider's pictures")
-    wait(browser, lambda: find(browser, "#detail-A img"), "the detail of A")
 
 
-def test_a_text_file_called_a_picture_is_an_error_and_a_portrait_is_not(page, picture, tmp_path):
+@pytest.mark.parametrize("header", ["Host", "Origin"])
+def test_the_server_answers_its_own_page_alone(served, header):
+    headers = {header: "http://evil.example"}
+    answer = requests.post(f"{served.address}/gradio_api/upload", headers=headers, timeout=60)
+    assert answer.status_code == 403
+
+
+def test_what_is_no_picture_is_an_error_and_what_is_downloaded_is_the_enlarged_one(
+    page, picture, tmp_path
+):
     (tmp_path / "text.png").write_text("no picture")
     upload(page, str(tmp_path / "text.png"))
     wait(page, lambda: "Not a PNG" in text(page, ".toast-body"), "an error")
     find(page, "[data-testid=toast-close]")[0].click()
     upload(page, picture)
     shown(page, "50 × 60 pixels enlarged to 100 × 120")
-
-
-def test_the_page_opens_with_a_sample_and_a_button_enlarges_it(page):
-    assert not find(page, "#slider img")
-    find(page, "#enlarge")[0].click()
-    shown(page, "128 × 128 pixels enlarged to 256 × 256")
-    wait(page, lambda: scores(page), "scores")
-
-
-@pytest.mark.parametrize("error", [ValueError, RuntimeError])
-def test_no_old_picture_stays_after_an_error(page, monkeypatch, error):
-    find(page, "#enlarge")[0].click()
-    shown(page, "enlarged")
-
-    def fail(*arguments):
-        raise error("it cannot be done")
-
-    monkeypatch.setattr(work, "enlarge", fail)
-    find(page, "#enlarge")[0].click()
-    wait(page, lambda: text(page, ".toast-body"), "an error")
-    wait(page, lambda: not find(page, "#slider img, [id^=detail] img"), "no picture")
-    wait(page, lambda: not text(page, "#note") and not scores(page), "no words and numbers")
-    wait(page, lambda: not find(page, "#download-A:enabled"), "nothing to download")
-
-
-def test_what_is_downloaded_is_the_enlarged_picture(page, picture, tmp_path):
-    upload(page, picture)
     wait(page, lambda: find(page, "#download-A")[0].is_enabled(), "download")
     find(page, "#download-A")[0].click()
     folder = tmp_path / "downloads"
     wait(page, lambda: list(folder.glob("*.png")), "a file")
     time.sleep(0.2)
-    (got,) = folder.glob("*.png")
+    (file,) = folder.glob("*.png")
     expected = Upscaler(resolver())(downscale(PORTRAIT, 2))
-    np.testing.assert_array_equal(np.asarray(Image.open(got)), expected)
+    np.testing.assert_array_equal(np.asarray(Image.open(file)), expected)
 
 
-def test_divider_follows_keyboard_and_mouse(page, picture):
+def test_the_button_enlarges_a_sample_and_no_old_picture_stays_after_an_error(page, monkeypatch):
+    assert not find(page, "#slider img")
+    enlarge = work.enlarge
+    for error in (ValueError, RuntimeError):
+        monkeypatch.setattr(work, "enlarge", enlarge)
+        find(page, "#enlarge")[0].click()
+        shown(page, "128 × 128 pixels enlarged to 256 × 256")
+        wait(page, lambda: scores(page), "scores")
+        monkeypatch.setattr(work, "enlarge", Mock(side_effect=error("it cannot be done")))
+        find(page, "#enlarge")[0].click()
+        wait(page, lambda: text(page, ".toast-body"), "an error")
+        wait(page, lambda: not find(page, "#slider img"), "no picture")
+        wait(page, lambda: not text(page, "#note") and not scores(page), "no words and numbers")
+        wait(page, lambda: not find(page, "#download-A:enabled"), "nothing to download")
+        find(page, "[data-testid=toast-close]")[0].click()
+
+
+def test_divider_follows_keyboard_and_mouse_and_the_wheel_looks_closer(page, picture):
     upload(page, picture)
     shown(page, "enlarged")
     assert divided_at(page) == pytest.approx(50, abs=1)
@@ -191,10 +210,18 @@ def test_divider_follows_keyboard_and_mouse(page, picture):
     wait(page, lambda: divided_at(page) > 5, "and back")
 
     handle = find(page, "#slider [data-testid=slider]")[0]
-    before, width = divided_at(page), find(page, "#slider img")[0].size["height"] * 100 / 120
+    image = find(page, "#slider img")[0]
+    before, width = divided_at(page), image.size["height"] * 100 / 120
     drag = ActionChains(page, duration=50).click_and_hold(handle)
     drag.move_by_offset(round(width / 4), 0).move_by_offset(round(width / 4), 3).release().perform()
     assert divided_at(page) == pytest.approx(before + 50, abs=2)
+
+    origin = ScrollOrigin.from_element(image)
+    closer = ActionChains(page, duration=10)
+    for _ in range(8):
+        closer.scroll_from_origin(origin, 0, -100)
+    closer.perform()
+    wait(page, lambda: "scale(1)" not in image.get_attribute("style"), "a closer look")
 
 
 def test_phone_shows_all_and_the_divider_follows_a_finger(phone, page, picture):
@@ -236,12 +263,12 @@ def test_a_sample_is_taken_by_a_click_and_scored_where_the_original_is_known(pag
         *(classical.shave(luma(each, "full"), 2) for each in (made, data.chelsea()[:, 60:360]))
     )
     assert scores(page)["PSNR, dB ↑"][1] == f"{with_original:.2f}"
-    assert find(page, "#detail-original img")
+    choose(page, "Left", "original")
+    wait(page, lambda: size_of_left(page) == [300, 300], "the original")
 
     mode(page, "The picture")
     shown(page, "300 × 300 pixels enlarged to 600 × 600")
     wait(page, lambda: not scores(page), "no scores without an original")
-    wait(page, lambda: not find(page, "#detail-original img"), "no original")
     mode(page, "The picture shrunk")
     shown(page, "150 × 150 pixels enlarged to 300 × 300")
     wait(page, lambda: scores(page), "scores again")
@@ -268,5 +295,4 @@ def test_models_are_changed(page, served, picture):
     wait(page, lambda: find(page, "#slider img")[1].get_attribute("src") == pictures[1], "B")
     choose(page, "Model B", "none")
     wait(page, lambda: scores(page)["PSNR, dB ↑"][1:] == [b], "A alone")
-    wait(page, lambda: not find(page, "#detail-B img"), "no B")
     assert not find(page, "#download-B")[0].is_enabled()

@@ -8,8 +8,8 @@ from srcnn.command import onnx_export
 from srcnn.command.cli import main
 from srcnn.model_files import TrainedModel
 from srcnn.networks import NETWORKS
-from tests import optional
-from tests.models import model_file, resolver
+from tests.support import optional
+from tests.support.models import model_file, resolver
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def load(onnxruntime):
 
 @pytest.mark.parametrize(
     ("name", "scale", "residual"),
-    [("srcnn", 3, False), *((name, scale, True) for name in NETWORKS for scale in (2, 4))],
+    [("srcnn", 3, False), *zip(NETWORKS, (2, 4, 8), (True, True, True), strict=True)],
 )
 def test_onnx_runtime_gives_what_pytorch_gives(load, tmp_path, name, scale, residual):
     network = resolver(scale, "studio", residual, name)
@@ -48,24 +48,18 @@ def test_onnx_runtime_gives_what_pytorch_gives(load, tmp_path, name, scale, resi
     }
 
 
-def test_command_writes_a_file_and_none_over_another(load, tmp_path, capsys):
-    command = ["export", "--model", str(model_file(tmp_path)), "--onnx", str(tmp_path / "a.onnx")]
-    assert main(command) == 0
-    assert load(tmp_path / "a.onnx").get_modelmeta().custom_metadata_map["scale"] == "2"
-    assert main(command) == 1
-    assert "--overwrite" in capsys.readouterr().err
-    assert main([*command, "--overwrite"]) == 0
-
-
-def test_without_a_model_the_package_s_network_is_exported_into_a_new_folder(
+def test_the_package_s_network_is_exported_into_a_new_folder_and_not_over_a_file(
     load, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert main(["export", "--onnx", "new/a.onnx", "--scale", "3"]) == 0
+    command = ["export", "--onnx", "new/a.onnx", "--scale", "3"]
+    assert main(command) == 0
     assert "new/a.onnx: packaged:x3" in capsys.readouterr().out
     about = load("new/a.onnx").get_modelmeta().custom_metadata_map
     assert (about["scale"], about["model"]) == ("3", "packaged:x3")
+    assert main(command) == 1
+    assert "--overwrite" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("onnxruntime")

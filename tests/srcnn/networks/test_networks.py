@@ -9,7 +9,7 @@ from srcnn.inference import SuperResolver, by_tiles
 from srcnn.networks import NETWORKS, build
 from srcnn.networks.bicubic import Bicubic, mirrored, window
 from srcnn.networks.network import crop
-from tests.models import network, perturbed
+from tests.support.models import network, perturbed
 
 EVERY = pytest.mark.parametrize("name", NETWORKS)
 SCALES = pytest.mark.parametrize("scale", [2, 3, 4, 8])

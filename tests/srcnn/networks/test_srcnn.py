@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from srcnn.imresize import bicubic_upscale
 from srcnn.networks import SRCNN
 from srcnn.networks.network import crop
-from tests.models import perturbed
+from tests.support.models import perturbed
 
 
 def generator(seed=0):

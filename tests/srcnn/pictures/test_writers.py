@@ -9,10 +9,9 @@ from PIL import Image, ImageCms
 from PIL.ExifTags import GPS, IFD, Base
 from PIL.TiffImagePlugin import IFDRational
 
-from srcnn.pictures import writers
-from srcnn.pictures.reader import Picture, is_product, read
-from srcnn.pictures.tiff import TiffWriter
-from tests.srcnn.pictures.test_reader import encoded, png, smooth
+from srcnn.pictures import tiff, writers
+from srcnn.pictures.reader import Picture, read
+from tests.srcnn.pictures.encoded import encoded, png, smooth
 
 EXIF = Image.Exif()
 EXIF.update(
@@ -23,6 +22,7 @@ EXIF.update(
         Base.Copyright: "Somebody",
         Base.XResolution: 72.5,
         Base.Orientation: 6,
+        Base.Software: "An editor",
         Base.YCbCrPositioning: 1,  # on the layout of a JPEG
     }
 )
@@ -40,11 +40,8 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def write(path, samples, meta=None, rows=37):
-    with writers.opened_writer(
-        path, *samples.shape[:2], samples, meta or Picture(samples)
-    ) as writer:
-        for top in range(0, len(samples), rows):
-            writer.write(samples[top : top + rows])
+    parts = (samples[top : top + rows] for top in range(0, len(samples), rows))
+    writers.write(path, meta or Picture(samples), *samples.shape[:2], parts)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -73,15 +70,14 @@ def test_png_is_about_as_small_as_pillows(tmp_path):
 
 def test_big_tiff(tmp_path, monkeypatch):
     """The layout for more than 4 GB, on a small picture."""
+    monkeypatch.setattr(tiff, "_CLASSIC", 0)
     samples = smooth(3, np.uint8)
-    with (tmp_path / "a.tif").open("wb") as file:
-        writer = TiffWriter(file, samples.shape, False, SRGB, EXIF.tobytes(), big=True)
-        writer.write(samples)
-        writer.finish()
-    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
-        assert tiff.is_bigtiff
-        np.testing.assert_array_equal(tiff.asarray(), samples)
-        assert tiff.pages[0].iccprofile == SRGB
+    source = encoded(Image.fromarray(samples), exif=EXIF.tobytes(), icc_profile=SRGB)
+    write(tmp_path / "a.tif", read(source).samples, read(source))
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.is_bigtiff
+        np.testing.assert_array_equal(file.asarray(), read(source).samples)
+        assert file.pages[0].iccprofile == SRGB
     with Image.open(tmp_path / "a.tif") as image:
         assert_described(image)
 
@@ -101,7 +97,8 @@ def assert_described(image):
     exif = image.getexif()
     assert (exif[Base.Make], exif[Base.Model]) == ("A camera", "M1")
     assert exif[Base.DateTime] == "2024:05:06 07:08:09"
-    assert exif[Base.Copyright] == "Somebody"
+    assert (exif[Base.Copyright], exif[Base.Software]) == ("Somebody", "An editor")
+    assert Base.YCbCrPositioning not in exif
     assert exif[Base.XResolution] == 72.5
     block = exif.get_ifd(IFD.Exif)
     assert block[Base.ExposureTime] == IFDRational(1, 125)
@@ -133,14 +130,13 @@ def test_profile_and_exif_go_along(tmp_path, source, suffix, endian):
             assert image.getexif().get_ifd(IFD.Interop) == {1: "R98"}
     if suffix == ".tif":
         np.testing.assert_array_equal(tifffile.imread(path), doubled)
-        assert Base.YCbCrPositioning not in Image.open(path).tag_v2
 
 
 def test_a_tiff_says_nothing_of_its_layout(tmp_path):
     """Of what Pillow calls EXIF there, strips, compression and shape are not taken along."""
     samples = smooth(3, np.uint8)
     Image.fromarray(samples).save(tmp_path / "in.tif", compression="tiff_lzw")
-    assert read(tmp_path / "in.tif").exif is None
+    assert not read(tmp_path / "in.tif").exif
     tifffile.imwrite(tmp_path / "in.tif", samples)
     assert Base.ImageDescription not in read(tmp_path / "in.tif").exif
 
@@ -158,11 +154,13 @@ def test_malformed_exif_does_not_stop_a_tiff(tmp_path):
 
 def test_nothing_is_left_of_a_failure(tmp_path):
     samples = smooth(3, np.uint8)
-    with (
-        pytest.raises(RuntimeError),
-        writers.opened_writer(tmp_path / "a.png", 300, 97, samples, Picture(samples)),
-    ):
+
+    def rows():
+        yield samples[:50]
         raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError):
+        writers.write(tmp_path / "a.png", Picture(samples), 150, 97, rows())
     assert not list(tmp_path.iterdir())
 
 
@@ -177,49 +175,36 @@ def test_nothing_is_left_of_a_failure(tmp_path):
     ],
 )
 def test_what_a_format_cannot_hold_is_refused(tmp_path, name, size, channels, message):
-    picture = Picture(np.zeros((9, 9, channels), np.uint8))
     with pytest.raises(ValueError, match=message):
-        writers.check_output(tmp_path / name, *size, picture)
+        writers.check_output(tmp_path / name, *size, channels)
 
 
-def test_exif_that_jpeg_cannot_hold_is_refused_with_a_way_out(tmp_path):
+def test_more_exif_than_jpeg_holds_is_refused_and_goes_elsewhere(tmp_path):
     samples = smooth(3, np.uint8)
     exif = Image.Exif()
     exif[IFD.Exif] = {Base.MakerNote: bytes(70_000)}
     picture = read(encoded(Image.fromarray(samples), exif=exif))
-    with pytest.raises(ValueError, match=r"EXIF has 70,\d+ bytes.*65,533; choose \.png"):
-        writers.check_output(tmp_path / "a.jpg", 150, 97, picture)
+    with pytest.raises(ValueError, match="EXIF data is too long"):
+        write(tmp_path / "a.jpg", samples, picture)
     for suffix in (".png", ".webp", ".tif"):
-        path = tmp_path / f"a{suffix}"
-        writers.check_output(path, 150, 97, picture)
-        write(path, samples, picture)
-        block = Image.open(path).getexif().get_ifd(IFD.Exif)
+        write(tmp_path / f"a{suffix}", samples, picture)
+        block = Image.open(tmp_path / f"a{suffix}").getexif().get_ifd(IFD.Exif)
         assert len(block[Base.MakerNote]) == 70_000
 
 
-GAMMA_1 = {b"gAMA": struct.pack(">I", 100_000)}
-SRGB_CHUNKS = {
-    b"gAMA": struct.pack(">I", 45_455),
-    b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
-}
-DISPLAY_P3 = {b"cHRM": struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)}
-
-
-@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(
-    "chunks", [GAMMA_1, SRGB_CHUNKS, DISPLAY_P3, GAMMA_1 | DISPLAY_P3, {b"sRGB": b"\1"}]
+    "chunks",
+    [
+        {b"gAMA": struct.pack(">I", 100_000)},
+        {b"cHRM": struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)},
+        {b"sRGB": b"\1"},
+    ],
 )
-def test_what_a_png_says_of_its_colours_stays_or_is_not_lost_in_silence(tmp_path, chunks, channels):
-    samples = smooth(channels, np.uint8)
-    picture = read(png(8, samples.squeeze().astype(int), *chunks.items()))
+def test_what_a_png_says_of_its_colours_stays(tmp_path, chunks):
+    samples = smooth(3, np.uint8)
+    picture = read(png(8, samples, *chunks.items()))
     write(tmp_path / "a.png", samples, picture)
     assert read(tmp_path / "a.png").colour == picture.colour == chunks
-    for name in ("a.jpg", "a.tif", "a.webp"):
-        if chunks in (SRGB_CHUNKS, {b"sRGB": b"\1"}):
-            writers.check_output(tmp_path / name, 150, 97, picture)
-        else:
-            with pytest.raises(ValueError, match=r"(gAMA|cHRM).*choose \.png"):
-                writers.check_output(tmp_path / name, 150, 97, picture)
 
 
 @pytest.mark.parametrize("source", ["PNG", "JPEG", "TIFF", "BMP"])
@@ -240,16 +225,6 @@ def test_the_resolution_goes_along(tmp_path, source, suffix):
 
 def test_a_resolution_of_nothing_is_none():
     assert read(encoded(Image.new("RGB", (9, 9)), "BMP", dpi=(0, 0))).dpi is None
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
-@pytest.mark.parametrize("exif", [Image.Exif(), EXIF])
-def test_products_carry_their_mark(tmp_path, suffix, exif):
-    samples = smooth(3, np.uint8)
-    path = tmp_path / f"a{suffix}"
-    write(path, samples, read(encoded(Image.fromarray(samples), exif=exif)))
-    assert is_product(path)
-    assert Image.open(path).getexif()[Base.Software] == "srcnn"
 
 
 @pytest.mark.parametrize("channels", [2, 4])

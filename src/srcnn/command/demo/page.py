@@ -10,13 +10,17 @@ from gradio.data_classes import ImageData
 from PIL import Image
 from starlette.middleware import Middleware
 
-from srcnn.command.demo import guard, work
+from srcnn.command.demo import work
+from srcnn.command.demo.guard import Guard
 from srcnn.command.demo.models import Models
 from srcnn.command.demo.work import BICUBIC, HR, A, B, Results
 from srcnn.scoring.measures import MEASURES
 
 _NONE = "none"
 _ENLARGE, _DEGRADE = "The picture", "The picture shrunk, to compare with the original"
+
+# Bytes of an uploaded file: `work.MAX_RESULT_PIXELS` of RGBA with 16 bits.
+_MAX_UPLOAD = 128 * 2**20
 
 # Fonts of the reader's system: Gradio's own would come from Google.
 _SANS, _MONO = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")
@@ -25,6 +29,7 @@ footer {display: none !important}
 input[role=combobox] {text-overflow: ellipsis; padding-right: 1.5em}
 #samples .gallery:not(.container) {display: grid; grid-template-columns: repeat(4, 1fr)}
 #samples .gallery-item .container {width: 100%; max-width: none; height: auto}
+#slider img {image-rendering: pixelated}
 #scores table {width: 100%}
 #scores :is(th, td) {padding: var(--size-2); border-color: var(--border-color-primary)}
 #scores :is(th, td):not(:first-child) {white-space: nowrap}
@@ -39,13 +44,12 @@ _APPEARANCE: dict[str, Any] = {
 }
 
 
-def serve(models: Models, port: int, folder: Path) -> gr.Blocks:
+def serve(models: Models, port: int) -> gr.Blocks:
     """The page for these models, at http://127.0.0.1:PORT until it is closed.
 
     Args:
         models: what it offers.
         port: a free one.
-        folder: where this process's temporary files are.
 
     Raises:
         OSError: the port is taken.
@@ -56,8 +60,8 @@ def serve(models: Models, port: int, folder: Path) -> gr.Blocks:
         server_port=port,
         share=False,
         prevent_thread_lock=True,
-        max_file_size=guard.MAX_BODY,  # what the page itself says before it sends more
-        app_kwargs={"middleware": [Middleware(guard.Guard, port=port, folder=folder)]},
+        max_file_size=_MAX_UPLOAD,
+        app_kwargs={"middleware": [Middleware(Guard, port=port)]},
         **_APPEARANCE,
     )
     return page
@@ -72,7 +76,7 @@ def _build(models: Models) -> gr.Blocks:
             "Drop one of your own, or take a sample."
         )
         results = gr.State(None)
-        label = list(models.references)
+        labels = list(models.references)
         samples = _samples()
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
@@ -89,15 +93,18 @@ def _build(models: Models) -> gr.Blocks:
                 source.preprocess = _path  # type: ignore[method-assign]  # a subclass has no front end
                 gr.Examples(samples, source, label="Samples", elem_id="samples")
                 mode = gr.Radio([_ENLARGE, _DEGRADE], value=_DEGRADE, label="Enlarge")
-                first = gr.Dropdown(label, value=models.a, label="Model A")
-                second = gr.Dropdown([_NONE, *label], value=models.b or _NONE, label="Model B")
+                first = gr.Dropdown(labels, value=models.a, label="Model A")
+                second = gr.Dropdown([_NONE, *labels], value=models.b or _NONE, label="Model B")
                 button = gr.Button("Enlarge it", variant="primary", elem_id="enlarge")
             with gr.Column(scale=2, min_width=320):
                 with gr.Row():
                     left = gr.Dropdown([BICUBIC, A, B, HR], value=BICUBIC, label="Left")
                     right = gr.Dropdown([BICUBIC, A, B, HR], value=A, label="Right")
                 slider = gr.ImageSlider(
-                    label="Before and after", format="png", elem_id="slider", max_height=440
+                    label="Before and after; the mouse wheel looks closer",
+                    format="png",
+                    elem_id="slider",
+                    max_height=600,
                 )
                 # Gradio's handle takes a mouse or a finger, this takes the arrow keys.
                 divide = gr.Slider(
@@ -116,32 +123,9 @@ def _build(models: Models) -> gr.Blocks:
                         )
                         for name in (A, B)
                     ]
-        gr.Markdown("### A closer look\nThe same part of each picture, magnified.")
-        with gr.Row():
-            zoom = gr.Slider(
-                1, 16, value=3, step=0.5, label="How much larger (1: all of it)", min_width=260
-            )
-            across = gr.Slider(
-                0, 1, value=0.5, step=0.01, label="Where, from left to right", min_width=260
-            )
-            down = gr.Slider(
-                0, 1, value=0.35, step=0.01, label="Where, from top to bottom", min_width=260
-            )
-        with gr.Row():
-            details = [
-                gr.Image(
-                    label=name,
-                    format="png",
-                    interactive=False,
-                    min_width=150,
-                    buttons=["download", "fullscreen"],
-                    elem_id=f"detail-{name}",
-                )
-                for name in (HR, BICUBIC, A, B)
-            ]
 
         def nothing() -> tuple[None, str, str, Any, Any]:
-            return None, "", "", _no_download(), _no_download()
+            return None, "", "", _download(None), _download(None)
 
         def fail() -> tuple[None, str, str, Any, Any]:
             gr.Warning("This failed; the terminal where `srcnn demo` runs says why.", title="Error")
@@ -152,49 +136,36 @@ def _build(models: Models) -> gr.Blocks:
         ) -> tuple[Results | None, str, str, Any, Any]:
             if path is None:
                 return nothing()
-            beside = None if b == _NONE else models.references[b]
+            chosen_models = {A: a} if b == _NONE else {A: a, B: b}
+            references = {name: models.references[label] for name, label in chosen_models.items()}
             try:
-                made = work.enlarge(path, chosen == _DEGRADE, models.references[a], beside)
+                computed = work.enlarge(path, chosen == _DEGRADE, references)
             except ValueError as error:
                 gr.Warning(_sentence(error), title="Error")  # gr.Error would leave old results
                 return nothing()
-            files = (made.files.get(name) for name in (A, B))
-            models_used = [
-                f"{A}: {a}",
-                *([f"{B}: {b}"] if beside else []),
-            ]  # the lists cut them off
-            said = "\n\n".join([made.note, *models_used])
-            return made, said, _table(made.scores), *(_download(file) for file in files)
+            # The lists cut the names of the models off.
+            told = [computed.note, *(f"{name}: {label}" for name, label in chosen_models.items())]
+            files = (_download(computed.files.get(name)) for name in (A, B))
+            return computed, "\n\n".join(told), _table(computed.scores), *files
 
-        wanted = [button.click, source.change, mode.change, first.change, second.change]
-        made = [results, note, scores, *downloads]
-        computed = gr.on(
-            wanted,
+        outputs = [results, note, scores, *downloads]
+        done = gr.on(
+            [button.click, source.change, mode.change, first.change, second.change],
             compute,
             [source, mode, first, second],
-            made,
+            outputs,
             trigger_mode="always_last",
             concurrency_limit=1,
             show_progress_on=[slider],
         )
         pair = [results, left, right]
-        parts = [results, zoom, across, down]
-        failed = computed.failure(fail, None, made)  # by an error that nobody foresaw
-        for done in (computed.success, failed.then):
-            done(_pair, pair, slider).then(_details, parts, details)
+        done.success(_pair, pair, slider)
+        done.failure(fail, None, outputs).then(_pair, pair, slider)  # an error nobody foresaw
         gr.on([left.change, right.change], _pair, pair, slider, show_progress="hidden")
         divide.change(
             lambda position: gr.update(slider_position=position),
             divide,
             slider,
-            show_progress="hidden",
-            trigger_mode="always_last",
-        )
-        gr.on(
-            [zoom.change, across.change, down.change],
-            _details,
-            parts,
-            details,
             show_progress="hidden",
             trigger_mode="always_last",
         )
@@ -205,11 +176,11 @@ def _path(payload: ImageData | None) -> str | None:
     return payload.path if payload else None
 
 
-def _pair(made: Results | None, left: str, right: str) -> tuple[np.ndarray, np.ndarray] | None:
-    if made is None:
+def _pair(results: Results | None, left: str, right: str) -> tuple[np.ndarray, np.ndarray] | None:
+    if results is None:
         return None
-    pictures = made.pictures
-    # B or the original may not be there
+    pictures = results.pictures
+    # Without B or an original, what is always there.
     return pictures.get(left, pictures[BICUBIC]), pictures.get(right, pictures[A])
 
 
@@ -223,24 +194,8 @@ def _table(scores: dict[str, dict[str, float]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) if len(rows) > 2 else ""
 
 
-def _details(made: Results | None, zoom: float, across: float, down: float) -> list[Any]:
-    updates = []
-    for name in (HR, BICUBIC, A, B):
-        if made is None:
-            updates.append(gr.update(value=None, visible=True))  # one each: Gradio empties it
-            continue
-        picture = made.pictures.get(name)
-        part = None if picture is None else work.detail(picture, zoom, across, down)
-        updates.append(gr.update(value=part, visible=part is not None))
-    return updates
-
-
 def _download(file: str | None) -> Any:
-    return gr.update(value=file, interactive=True) if file else _no_download()
-
-
-def _no_download() -> Any:
-    return gr.update(value=None, interactive=False)
+    return gr.update(value=file, interactive=file is not None)
 
 
 def _sentence(error: ValueError) -> str:

@@ -39,7 +39,8 @@ def resolver(
     model = network(name, scale, residual)
     with torch.no_grad():
         [weights for weights in model.parameters() if weights.dim() == 4][-1].mul_(100)
-    return SuperResolver(model, luma)
+    # As loading a file does: the bits of a convolution depend on it.
+    return SuperResolver(model.to(memory_format=torch.channels_last), luma)
 
 
 def model_file(folder: Path, scale: int = 2) -> Path:

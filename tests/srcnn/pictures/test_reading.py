@@ -1,0 +1,236 @@
+"""What pictures of every kind hold: as 8 bits, as luma, and with all their samples."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srcnn.color import LUMA_RANGES, luma
+from srcnn.pictures.images import UnreadableImage, decode, decode_luma
+from srcnn.pictures.reader import read
+from tests.srcnn.pictures.encoded import RNG, SIGNATURE, encoded, png, smooth, tiff
+
+GRAY = RNG.integers(0, 256, (20, 30), dtype=np.uint8)
+RGB = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+
+
+def over_white(samples: np.ndarray, maximum: int) -> np.ndarray:
+    """0..255 in floating point: the reference. The last of 2 or 4 channels is alpha."""
+    if samples.shape[2] in (2, 4):
+        share = samples[..., -1:] / maximum
+        return (255 * (samples[..., :-1] / maximum * share + 1 - share)).squeeze()
+    return (samples * (255 / maximum)).squeeze()
+
+
+def assert_rounds_to(decoded: np.ndarray, reference: np.ndarray) -> None:
+    assert decoded.dtype == np.uint8
+    assert decoded.shape == reference.shape
+    assert np.abs(decoded - reference).max() <= 0.502  # blending rounds once more, to 16 bits
+
+
+def samples16(*shape: int) -> np.ndarray:
+    return RNG.integers(0, 65536, shape, dtype=np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})]
+)
+def test_lossless_pictures_come_back_exactly(kind, options):
+    np.testing.assert_array_equal(decode(encoded(RGB, kind, **options)), RGB)
+    if kind != "WEBP":  # which knows no gray
+        np.testing.assert_array_equal(decode(encoded(GRAY, kind)), GRAY)
+        bits = GRAY > 127
+        np.testing.assert_array_equal(decode(encoded(Image.fromarray(bits), kind)), bits * 255)
+
+
+def test_jpeg_is_what_pillow_decodes():
+    data = encoded(RGB, "JPEG")
+    np.testing.assert_array_equal(decode(data), np.asarray(Image.open(io.BytesIO(data))))
+    assert decode(encoded(GRAY, "JPEG")).shape == (20, 30)
+    for luma_range in LUMA_RANGES:
+        expected = luma(decode(data), luma_range)
+        np.testing.assert_array_equal(decode_luma(data, luma_range), expected)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_alpha_is_composited_over_white(mode):
+    rgba = RNG.integers(0, 256, (20, 30, 4), dtype=np.uint8)
+    rgba[0, :, 3], rgba[1, :, 3] = 0, 255
+    image = Image.fromarray(rgba).convert(mode)
+    decoded = decode(encoded(image))
+    assert_rounds_to(decoded, over_white(np.asarray(image), 255))
+    assert (decoded[0] == 255).all()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_16_bit_png_is_scaled_and_rounded(channels):
+    samples = samples16(20, 30, channels)
+    data = png(16, samples)
+    assert_rounds_to(decode(data), over_white(samples, 65535))
+    np.testing.assert_array_equal(read(data).samples, samples)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"compression": "zlib", "predictor": True}, {"byteorder": ">"}],
+    ids=["plain", "packed", "big-endian"],
+)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_16_bit_tiff_is_scaled_and_rounded(options, channels):
+    samples = samples16(20, 30, channels)
+    kind = {1: {"photometric": "minisblack"}, 3: {"photometric": "rgb"}}.get(
+        channels, {"photometric": "rgb", "extrasamples": ["unassalpha"]}
+    )
+    data = tiff(samples.squeeze(), **kind, **options)
+    assert_rounds_to(decode(data), over_white(samples, 65535))
+    np.testing.assert_array_equal(read(data).samples, samples)
+
+
+def test_16_bit_tiff_of_photo_editors():
+    """LZW, which nothing but Pillow's libtiff reads; zero as white; CMYK."""
+    deep = samples16(20, 30)
+    lzw = encoded(Image.fromarray(deep), "TIFF", compression="tiff_lzw")
+    np.testing.assert_array_equal(read(lzw).samples[..., 0], deep)
+    inverted = decode(tiff(deep, photometric="miniswhite"))
+    assert_rounds_to(inverted, (65535 - deep.astype(float)) * (255 / 65535))
+    cmyk = np.zeros((4, 4, 4), np.uint16)
+    cmyk[..., 3] = 65535 // 2
+    decoded = decode(tiff(cmyk, photometric="separated"))
+    assert decoded.shape == (4, 4, 3)
+    assert np.abs(decoded.astype(int) - 128).max() <= 1
+
+
+def test_16_bit_keeps_every_8_bit_value():
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16, 1) * 257
+    np.testing.assert_array_equal(decode(png(16, levels)).ravel(), np.arange(256))
+
+
+@pytest.mark.parametrize(
+    ("bits", "channels"), [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (8, 3), (16, 3)]
+)
+def test_the_transparent_colour_is_found_in_every_depth(bits, channels):
+    """It stands in the file's own scale."""
+    top = 2**bits - 1
+    levels = np.array([[0, 1, top // 2, top]])
+    values = np.stack([levels] * channels, axis=2)
+    data = png(bits, values, (b"tRNS", struct.pack(f">{channels}H", *[1] * channels)))
+
+    samples = read(data).samples
+    np.testing.assert_array_equal(samples[..., -1] == 0, levels == 1)
+    np.testing.assert_array_equal(samples[..., 0], levels * (np.iinfo(samples.dtype).max // top))
+    white = decode(data).reshape(1, 4, -1) == 255
+    np.testing.assert_array_equal(white.all(axis=2), (levels == 1) | (levels == top))
+
+
+def test_palettes_become_rgb():
+    palette = Image.fromarray(smooth(3, np.uint8)).quantize(16)
+    expected = np.asarray(palette.convert("RGB"))
+    np.testing.assert_array_equal(decode(encoded(palette)), expected)
+    keyed = encoded(palette, transparency=3)
+    hidden = np.asarray(palette) == 3
+    np.testing.assert_array_equal(read(keyed).samples[..., :3], expected)
+    np.testing.assert_array_equal(read(keyed).samples[..., 3] == 0, hidden)
+    np.testing.assert_array_equal(decode(keyed), np.where(hidden[..., None], 255, expected))
+
+
+def test_cmyk_becomes_rgb_without_its_profile():
+    cmyk = Image.fromarray(smooth(4, np.uint8), "CMYK")
+    data = encoded(cmyk, "TIFF", icc_profile=b"a profile of CMYK")
+    np.testing.assert_array_equal(decode(data), np.asarray(cmyk.convert("RGB")))
+    assert read(data).icc is None
+
+
+UPRIGHT = {  # EXIF: where the stored picture's row 0 and column 0 are
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a.swapaxes(0, 1), 2),
+    8: lambda a: np.rot90(a, 1),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_exif_orientation_is_applied(orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    upright = UPRIGHT[orientation]
+    np.testing.assert_array_equal(decode(encoded(RGB, exif=exif)), upright(RGB))
+    np.testing.assert_array_equal(decode(encoded(RGB, "TIFF", exif=exif)), upright(RGB))
+    jpeg = decode(encoded(RGB, "JPEG", exif=exif))
+    np.testing.assert_array_equal(jpeg, upright(decode(encoded(RGB, "JPEG"))))
+    deep = GRAY.astype(np.uint16) * 257
+    np.testing.assert_array_equal(decode(encoded(deep, exif=exif)), upright(GRAY))
+    tag = [(274, "H", 1, orientation, False)]
+    data = tiff(RGB.astype(np.uint16) * 257, photometric="rgb", extratags=tag)
+    np.testing.assert_array_equal(decode(data), upright(RGB))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True})]
+)
+def test_of_several_frames_the_first_is_decoded_and_none_enlarged(kind, options):
+    second = Image.fromarray(255 - RGB)
+    data = encoded(RGB, kind, save_all=True, append_images=[second], **options)
+    np.testing.assert_array_equal(decode(data), RGB)
+    with pytest.raises(UnreadableImage, match="2 frames or pages"):
+        read(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        *((tiff(GRAY.astype(kind)), "no known range") for kind in ("float32", "uint32", "int16")),
+        (tiff(RGB.astype("float32"), photometric="rgb"), "of a kind that Pillow cannot read"),
+        (
+            tiff(samples16(3, 20, 30), photometric="rgb", planarconfig="separate"),
+            "separate planes",  # which Pillow reads as noise
+        ),
+        *((data, "not a PNG") for data in (b"", b"hello", SIGNATURE, b"GIF89a")),
+        (encoded(RGB)[:900] + b"damage" + encoded(RGB)[906:], "cannot be decoded"),
+    ],
+)
+def test_what_cannot_be_read_right_is_refused(data, reason):
+    with pytest.raises(UnreadableImage, match=reason):
+        decode(data)
+    with pytest.raises(UnreadableImage, match=reason):
+        read(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_truncated_files_are_refused(kind, share):
+    data = encoded(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8), kind)
+    with pytest.raises(UnreadableImage):
+        decode(data[: int(len(data) * share)])
+
+
+def test_one_limit_of_pixels_holds_wherever_pictures_are_read():
+    """Pillow's own, of 89 million, refused as data what was enlarged."""
+    one = png(8, np.zeros((1, 1, 1), int))
+
+    def claiming(height):
+        head = b"IHDR" + struct.pack(">II", 128_000, height) + one[24:29]
+        return one[:12] + head + struct.pack(">I", zlib.crc32(head)) + one[33:]
+
+    for reading in (decode, read):
+        with pytest.raises(UnreadableImage, match="more than 128,000,000 pixels"):
+            reading(claiming(1001))
+        with pytest.raises(UnreadableImage, match="truncated"):
+            reading(claiming(1000))
+    with pytest.raises(UnreadableImage, match="30x20 is more than 500 pixels"):
+        read(encoded(RGB), max_pixels=500)
+
+
+def test_a_failure_without_a_message_is_named(monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(UnreadableImage, match="cannot be decoded: MemoryError"):
+        decode(encoded(RGB))
