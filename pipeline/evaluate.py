@@ -193,8 +193,11 @@ def _with_notes(summary: dict[str, Any], available: Available) -> dict[str, Any]
 
 def _describe(loss: Loss) -> str:
     """The loss in words, with the warning that features of a random VGG19 are untrained."""
+    adversarial = ""
+    if loss.adversarial_weight:
+        adversarial = f" + {loss.adversarial_weight:g} {loss.adversarial} adversarial"
     if not loss.perceptual_weight:
-        return loss.pixel
+        return loss.pixel + adversarial
     layers = " + ".join(
         layer if weight == 1 else f"{weight:g} {layer}"
         for layer, weight in loss.perceptual_layers.items()
@@ -202,6 +205,7 @@ def _describe(loss: Loss) -> str:
     network = "random (untrained) VGG19" if loss.vgg19_weights == "random" else "VGG19"
     return (
         f"{loss.pixel} + {loss.perceptual_weight:g} {network} {loss.perceptual_distance} ({layers})"
+        + adversarial
     )
 
 

@@ -35,18 +35,26 @@ def main(params: Params) -> None:
     if not params.finetunes:
         _pass_on(params, before)
         return
-    from pipeline.training.loss import build_loss
+    from pipeline.training.loss import build_adversary, build_loss
     from pipeline.training.run import run
     from pipeline.training.settings import settings
     from srcnn.inference import SuperResolver
     from srcnn.training import Training
 
     def prepare(pairs: "Pairs", device: "torch.device", precision: str, team: "Team") -> "Training":
-        loss = build_loss(params, pairs.luma, device, precision, team.size)
+        adversary = build_adversary(params, device, team)
+        loss = build_loss(params, pairs.luma, device, precision, team.size, adversary)
         with artifacts.reading(paths.PIXEL.weights):
             network = SuperResolver.load(paths.PIXEL.weights, device).model.train()
+        naturalness = None
+        if adversary:
+            from srcnn.adversarial.naturalness import Naturalness
+
+            naturalness = Naturalness(device=device)
         how = settings(params, params.finetune, precision)
-        return Training(network, pairs, loss, how, params.seed + 2, team, _past())
+        return Training(
+            network, pairs, loss, how, params.seed + 2, team, _past(), adversary, naturalness
+        )
 
     run(params, "finetune", paths.TUNED, prepare, before)
 

@@ -66,7 +66,8 @@ class Params(Section):
         if self.finetune.control and self.loss.has_further_terms:
             raise ValueError(
                 "finetune.control is true, for further steps by the pixel loss alone; "
-                f"loss.perceptual_weight is {self.loss.perceptual_weight:g} and must be 0 with it"
+                f"loss.perceptual_weight is {self.loss.perceptual_weight:g} and "
+                f"loss.adversarial_weight {self.loss.adversarial_weight:g}: both must be 0 with it"
             )
         return self
 

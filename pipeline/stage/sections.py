@@ -37,6 +37,11 @@ def shown(value: Any) -> str:
         return "a number of thousands of digits"
 
 
+_DISCRIMINATED = (
+    16  # pixels of a patch that a discriminator, which halves it thrice or four times, needs
+)
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -133,6 +138,11 @@ class ESPCN(Network):
     channels: Annotated[list[Channels], Field(min_length=2, max_length=2)]
 
 
+class SRResNet(Network):
+    blocks: Annotated[int, Field(ge=1, le=64)]
+    features: Channels
+
+
 class Model(Section):
     """Which network, and the settings of each: a new one is a class above and a line here."""
 
@@ -140,6 +150,7 @@ class Model(Section):
     srcnn: SRCNN
     fsrcnn: FSRCNN
     espcn: ESPCN
+    srresnet: SRResNet
 
     @field_validator("name")
     @classmethod
@@ -167,11 +178,13 @@ class Loss(Section):
     perceptual_distance: Literal["mse", "l1"]
     perceptual_feature_scale: Above0
     vgg19_weights: Word
+    adversarial_weight: Annotated[float, Field(ge=0)]
+    adversarial: Literal["relativistic", "vanilla"]
 
     @property
     def has_further_terms(self) -> bool:
         """Whether `finetune` adds anything to the pixel loss."""
-        return self.perceptual_weight > 0
+        return self.perceptual_weight > 0 or self.adversarial_weight > 0
 
     @property
     def vgg19_file(self) -> str | None:
@@ -182,9 +195,10 @@ class Loss(Section):
     @property
     def smallest_patch(self) -> int:
         """Pixels of a patch, without the network's margin, that the deepest layer needs."""
+        least = _DISCRIMINATED if self.adversarial_weight else 1
         if not self.perceptual_weight:
-            return 1
-        return 2 ** (max(int(layer[4]) for layer in self.perceptual_layers) - 1)
+            return least
+        return max(least, 2 ** (max(int(layer[4]) for layer in self.perceptual_layers) - 1))
 
 
 class Machine(Section):
@@ -219,9 +233,18 @@ class Train(_Steps):
     checkpoint_every: Positive
 
 
+class Discriminator(Section):
+    name: Literal["patch", "srgan"]
+    features: Channels
+    lr: Above0
+
+
 class Finetune(_Steps):
     steps: Positive
     perceptual_patches: Positive
+    ema: Annotated[float, Field(ge=0, lt=1)]
+    adversarial_ramp: Share
+    discriminator: Discriminator
     control: bool
     mix: Share
 

@@ -46,7 +46,8 @@ class Experiment:
     def rows(self) -> list[dict[str, Any]]:
         """The curve's rows, each with the "time" when it was measured."""
         times = Times(self.trained.key)
-        return self.curve.assign(time=self.curve["step"].map(times.of)).to_dict("records")
+        rows = self.curve.assign(time=self.curve["step"].map(times.of)).to_dict("records")
+        return [{str(name): value for name, value in row.items()} for row in rows]
 
     @property
     def gain(self) -> float:

@@ -1,7 +1,6 @@
-"""The loss of `finetune`: all its terms, and the weights of its VGG19.
+"""The loss of `finetune`: all its terms, the weights of its VGG19, its discriminator.
 
-PyTorch's vision packages and VGG19 are imported only where they are asked for: an experiment with
-the pixel loss alone never loads them to train.
+What a term needs is imported only where its weight is not 0.
 """
 
 from typing import TYPE_CHECKING
@@ -13,8 +12,10 @@ from pipeline.stage.inputs import vgg19_file
 from pipeline.stage.params import Params
 from pipeline.stage.sections import Loss
 from srcnn.losses import ReconstructionLoss, Weighted, of_gray
+from srcnn.team import Team
 
 if TYPE_CHECKING:
+    from srcnn.adversarial.adversary import Adversary
     from srcnn.perceptual.loss import PerceptualLoss
 
 # Of the untrained VGG19; not the experiment's, so that all experiments mean the same network.
@@ -22,7 +23,12 @@ _RANDOM_SEED = 0
 
 
 def build_loss(
-    params: Params, luma: str, device: torch.device, precision: str, processes: int
+    params: Params,
+    luma: str,
+    device: torch.device,
+    precision: str,
+    processes: int,
+    adversary: "Adversary | None" = None,
 ) -> ReconstructionLoss:
     """A loss on the device, its VGG19 loaded and checked.
 
@@ -32,17 +38,36 @@ def build_loss(
         device: where it is computed.
         precision: "float32" or "bfloat16", of VGG19.
         processes: that share a batch, and its perceptual patches.
+        adversary: gives the adversarial term, if there is to be one.
 
     Raises:
         StageError: the weights of VGG19 cannot be had or are not VGG19's.
     """
     wanted = params.loss
-    if not wanted.perceptual_weight:
-        return ReconstructionLoss(wanted.pixel)
-    term = of_gray(_perceptual(wanted, precision).to(device), luma)
-    patches = params.finetune.perceptual_patches // processes
-    weighted = Weighted(term, wanted.perceptual_weight, patches)
-    return ReconstructionLoss(wanted.pixel, {"perceptual": weighted})
+    others = {}
+    if wanted.perceptual_weight:
+        term = of_gray(_perceptual(wanted, precision).to(device), luma)
+        patches = params.finetune.perceptual_patches // processes
+        others["perceptual"] = Weighted(term, wanted.perceptual_weight, patches)
+    if adversary:
+        ramp = round(params.finetune.adversarial_ramp * params.finetune.steps)
+        others["adversarial"] = Weighted(
+            adversary.term, wanted.adversarial_weight, ramp=ramp, validates=False
+        )
+    return ReconstructionLoss(wanted.pixel, others)
+
+
+def build_adversary(params: Params, device: torch.device, team: Team) -> "Adversary | None":
+    """The adversary of the loss, with a new discriminator; None where its weight is 0."""
+    if not params.loss.adversarial_weight:
+        return None
+    from srcnn.adversarial.adversary import Adversary
+    from srcnn.adversarial.discriminators import DISCRIMINATORS
+
+    wanted = params.finetune.discriminator
+    generator = torch.Generator().manual_seed(params.seed + 3)
+    discriminator = DISCRIMINATORS[wanted.name](wanted.features, generator).to(device)
+    return Adversary(discriminator, params.loss.adversarial, wanted.lr, params.finetune.steps, team)
 
 
 def _perceptual(wanted: Loss, precision: str) -> "PerceptualLoss":

@@ -1,5 +1,6 @@
 """One training of a stage: prepared, continued where it was interrupted, reported, written."""
 
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -72,6 +73,8 @@ def run(
         }
         with checkpoints.of(made_from["key"]) as checkpoint:
             _lead(params, given, training, made_from, before, checkpoint)
+            if training.collapse:
+                print(f"WARNING: {training.collapse}", file=sys.stderr, flush=True)
             _write(training, made_from, files)
             checkpoint.remove()
 

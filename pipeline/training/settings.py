@@ -27,4 +27,5 @@ def settings(params: Params, of: Train | Finetune, precision: str) -> Settings:
         log_every=train.log_every,
         validate_every=of.validate_every,
         val_pictures=train.val_pictures,
+        ema=of.ema if isinstance(of, Finetune) else 0.0,
     )

@@ -32,24 +32,26 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # takes no closure
         """Update every kernel that has a gradient."""
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[torch.Tensor]] = {}
+            by_shape: dict[torch.Size, dict[torch.Tensor, torch.Tensor]] = {}
             for kernel in group["params"]:
                 if kernel.grad is not None:
-                    by_shape.setdefault(kernel.shape, []).append(kernel)
+                    by_shape.setdefault(kernel.shape, {})[kernel] = kernel.grad
             for shape, kernels in by_shape.items():
                 # Together: a deep network's many small kernels would mostly wait for threads.
-                momenta = [self._nesterov(kernel, group["momentum"]) for kernel in kernels]
+                momenta = [self._nesterov(*item, group["momentum"]) for item in kernels.items()]
                 matrices = orthogonalise(torch.stack(momenta).reshape(len(kernels), shape[0], -1))
                 length = group["lr"] * math.sqrt(max(1.0, matrices.shape[1] / matrices.shape[2]))
                 for kernel, matrix in zip(kernels, matrices, strict=True):
                     kernel.sub_(matrix.reshape(shape), alpha=length)
 
-    def _nesterov(self, kernel: torch.Tensor, momentum: float) -> torch.Tensor:
+    def _nesterov(
+        self, kernel: torch.Tensor, gradient: torch.Tensor, momentum: float
+    ) -> torch.Tensor:
         state = self.state[kernel]
         if not state:
             state["momentum"] = torch.zeros_like(kernel)
-        mean = state["momentum"].lerp_(kernel.grad, 1 - momentum)
-        return kernel.grad.lerp(mean, momentum)
+        mean = state["momentum"].lerp_(gradient, 1 - momentum)
+        return gradient.lerp(mean, momentum)
 
 
 def orthogonalise(matrices: torch.Tensor, iterations: int = 5) -> torch.Tensor:

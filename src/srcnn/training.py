@@ -22,6 +22,7 @@ from srcnn.validation import Validation
 
 if TYPE_CHECKING:  # most trainings have none
     from srcnn.adversarial.adversary import Adversary
+    from srcnn.adversarial.naturalness import Naturalness
 
 Row = dict[str, Any]  # one line of the training curve
 
@@ -79,6 +80,7 @@ class Training:
         team: the processes that train together.
         past: what the curve and the snapshots begin with; their steps are counted on.
         adversary: learns beside the network, where the loss has a term of it.
+        naturalness: by which the weights of such a training are chosen.
 
     Raises:
         ValueError: a batch has fewer patches than there are processes.
@@ -94,6 +96,7 @@ class Training:
         team: Team | None = None,
         past: Past | None = None,
         adversary: "Adversary | None" = None,
+        naturalness: "Naturalness | None" = None,
     ) -> None:
         self._team = team or Team()
         if settings.batch_size < self._team.size:
@@ -118,7 +121,7 @@ class Training:
         val_sampler = PatchSampler(val, patch, reach, augment=False)
         lr, hr = val_sampler.draw(VAL_PATCHES, torch.Generator().manual_seed(0))
         self._val_patches = lr.to(device), hr.to(device)
-        self._validation = Validation(pairs, settings.val_pictures, adversary is not None)
+        self._validation = Validation(pairs, settings.val_pictures, naturalness)
 
         self._past = past or Past()
         self.step = 0
@@ -257,6 +260,23 @@ class Training:
     def kept(self) -> Row:
         """The row of the curve, the first of equals, that the best weights so far are from."""
         return max((row for row in self._rows if "val_psnr" in row), key=validation_score)
+
+    @property
+    def collapse(self) -> str | None:
+        """What shows that an adversarial training failed, in words; None of a good one.
+
+        Its weights are then less natural than those that it began with, and smoother: the share of
+        what the discriminator tells right, and PSNR, do not show it.
+        """
+        first, kept = self._rows[0], self.kept
+        worst = min(self._rows[-1].get("val_frechet", math.inf), kept.get("val_frechet", math.inf))
+        if "val_frechet" not in first or worst < first["val_frechet"]:
+            return None
+        return (
+            f"the adversarial training made nothing more natural: the Fréchet distance to the "
+            f"originals is {worst:.1f} at its end, and was {first['val_frechet']:.1f}; a smaller "
+            "loss.adversarial_weight or finetune.discriminator.lr may help"
+        )
 
     def snapshots(self) -> dict[str, torch.Tensor]:
         """Validation pictures as reconstructed along the way: see `Validation.snapshots`."""

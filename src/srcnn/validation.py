@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from srcnn.pairs import Pairs
 from srcnn.scoring.classical import finite_psnr, psnr, shave, ssim
 from srcnn.splits import evenly_spaced
 from srcnn.team import Team
+
+if TYPE_CHECKING:  # brings VGG19, which most trainings do without
+    from srcnn.adversarial.naturalness import Naturalness
 
 SNAPSHOT_PICTURES = 4
 SNAPSHOT_SIZE = 128  # HR pixels
@@ -26,11 +30,12 @@ class Validation:
     Args:
         pairs: LR/HR pairs with a "train" and a "val" split.
         pictures: how many pictures of each to score, evenly spaced over the split.
-        naturalness: whether to measure what tells a failed adversarial training from a good one:
-            the Fréchet distance of VGG19 features and the power of fine detail.
+        naturalness: measures what tells a failed adversarial training from a good one.
     """
 
-    def __init__(self, pairs: Pairs, pictures: int, naturalness: bool = False) -> None:
+    def __init__(
+        self, pairs: Pairs, pictures: int, naturalness: "Naturalness | None" = None
+    ) -> None:
         self._scale = pairs.scale
         self._train = _evenly_spaced(pairs.split("train"), pictures)
         self._val = _evenly_spaced(pairs.split("val"), pictures)
@@ -44,20 +49,20 @@ class Validation:
             "val_psnr_bicubic": val[0],
             "val_ssim_bicubic": val[1],
         }
-        self._naturalness = Naturalness(self._val) if naturalness else None
+        self._naturalness = naturalness
 
     @property
     def columns(self) -> list[str]:
         """Names of what `scores` gives."""
         scores = ("train_psnr", "val_psnr", "val_ssim")
         twins = [name for score in scores for name in (score, f"{score}_bicubic")]
-        return [*twins, *(["val_frechet", "val_fine_power"] if self._naturalness else [])]
+        natural = self._naturalness.names if self._naturalness else ()
+        return [*twins, *(f"val_{name}" for name in natural)]
 
     def scores(self, resolver: SuperResolver, team: Team) -> dict[str, float]:
         """Mean PSNR (dB) and SSIM over the pictures, shaved by the scale, beside bicubic's.
 
-        With `naturalness` also the Fréchet distance to the originals, of all validation pictures
-        together, and the mean power of their fine detail relative to the originals'.
+        With `naturalness` also what that says of all validation pictures together.
 
         Each process of the team has to call it, and reconstructs its share of the pictures.
 
@@ -66,14 +71,21 @@ class Validation:
         """
         train_psnr, _ = _mean_of_team(resolver, self._train, team)
         val_psnr, val_ssim = _mean_of_team(resolver, self._val, team)
-        natural = self._naturalness.of(resolver) if self._naturalness else {}
         return {
-            **natural,
             "train_psnr": train_psnr,
             "val_psnr": val_psnr,
             "val_ssim": val_ssim,
             **self._baseline,
+            **self._natural(resolver),
         }
+
+    def _natural(self, resolver: SuperResolver) -> dict[str, float]:
+        if not self._naturalness:
+            return {}
+        pairs = self._val
+        sr, hr = [resolver(lr) for lr, _ in _items(pairs)], [hr for _, hr in _items(pairs)]
+        values = self._naturalness(sr, hr, pairs.luma, pairs.scale)
+        return {f"val_{name}": value for name, value in values.items()}
 
     def snapshot(self, resolver: SuperResolver) -> torch.Tensor:
         """The centres of N pictures as the network makes them now, uint8 (N, h, w)."""
@@ -105,33 +117,6 @@ class Validation:
             top, left = (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2
             centres.append(picture[top : top + size, left : left + size])
         return torch.from_numpy(np.stack(centres))
-
-
-class Naturalness:
-    """How natural a network's reconstructions look, beside some originals."""
-
-    def __init__(self, pairs: Pairs) -> None:
-        # Only adversarial trainings load VGG19 for it.
-        from srcnn.scoring import naturalness
-
-        self._measures = naturalness
-        self._pairs = pairs
-        self._distance = naturalness.FrechetDistance()
-        self._hr = self._distance.statistics((hr for _, hr in _items(pairs)), pairs.luma)
-        self._power = [naturalness.fine_power(hr, pairs.scale) for _, hr in _items(pairs)]
-
-    def of(self, resolver: SuperResolver) -> dict[str, float]:
-        """Of all the pictures, see `Validation.scores`."""
-        pictures = [resolver(lr) for lr, _ in _items(self._pairs)]
-        statistics = self._distance.statistics(pictures, self._pairs.luma)
-        powers = [
-            self._measures.fine_power(sr, resolver.scale) / max(hr, 1e-9)
-            for sr, hr in zip(pictures, self._power, strict=True)
-        ]
-        return {
-            "val_frechet": self._measures.frechet(statistics, self._hr),
-            "val_fine_power": float(np.mean(powers)),
-        }
 
 
 def _evenly_spaced(pairs: Pairs, count: int) -> Pairs:

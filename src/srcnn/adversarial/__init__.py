@@ -1,1 +1,1 @@
-"""The adversarial loss: discriminators, and how one learns beside the network."""
+"""The adversarial loss: discriminators, how one learns beside the network, and what shows success."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from srcnn.adversarial.adversary import Adversary
 from srcnn.adversarial.discriminators import DISCRIMINATORS
+from srcnn.adversarial.naturalness import Naturalness
 from srcnn.imresize import downscale
 from srcnn.losses import ReconstructionLoss, Weighted
 from srcnn.pairs import Pairs, PairsWriter
@@ -48,7 +49,8 @@ def training(pairs, settings=SHORT, weight=0.01, loss="relativistic"):
     loss = ReconstructionLoss(
         "mse", {"adversarial": Weighted(against.term, weight, ramp=2, validates=False)}
     )
-    return Training(network("srresnet"), pairs, loss, settings, 1, adversary=against)
+    model, natural = network("srresnet"), Naturalness("random")
+    return Training(model, pairs, loss, settings, 1, adversary=against, naturalness=natural)
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)

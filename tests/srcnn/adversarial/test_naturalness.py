@@ -6,7 +6,7 @@ import torch
 from scipy.linalg import sqrtm
 from scipy.ndimage import gaussian_filter
 
-from srcnn.scoring import naturalness
+from srcnn.adversarial import naturalness
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ distribution of SR is to that of HR is another question than how near each SR is
 the better the one, the worse, at the limit, the other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -52,6 +52,42 @@ class FrechetDistance:
             squares = squares + vectors @ vectors.T
         mean = torch.as_tensor(total) / count
         return mean, torch.as_tensor(squares) / count - torch.outer(mean, mean)
+
+
+class Naturalness:
+    """What tells a failed adversarial training from a good one, unlike PSNR or the discriminator.
+
+    Args:
+        weights: see `srcnn.perceptual.vgg19.load`.
+        device: where to compute.
+    """
+
+    names = ("frechet", "fine_power")
+
+    def __init__(self, weights: str = "embedded", device: str | torch.device = "cpu") -> None:
+        self._distance = FrechetDistance(weights, device)
+
+    def __call__(
+        self, sr: Sequence[np.ndarray], hr: Sequence[np.ndarray], luma: str, scale: int
+    ) -> dict[str, float]:
+        """Of pictures, beside their originals.
+
+        Args:
+            sr: uint8 (H, W).
+            hr: the same.
+            luma: their range, "full" or "studio".
+            scale: the enlargement.
+
+        Returns:
+            "frechet", see `FrechetDistance`; "fine_power", the mean ratio of SR's to HR's: below 1
+            of a blurred picture.
+        """
+        statistics = (self._distance.statistics(pictures, luma) for pictures in (sr, hr))
+        ratios = [
+            fine_power(ours, scale) / max(fine_power(original, scale), 1e-9)
+            for ours, original in zip(sr, hr, strict=True)
+        ]
+        return {"frechet": frechet(*statistics), "fine_power": float(np.mean(ratios))}
 
 
 def frechet(a: tuple[torch.Tensor, torch.Tensor], b: tuple[torch.Tensor, torch.Tensor]) -> float:
