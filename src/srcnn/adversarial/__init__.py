@@ -1,1 +1,1 @@
-"""The adversarial loss: discriminators, how one learns beside the network, and what shows success."""
+"""The adversarial loss: discriminators, their training, and what shows its success."""
