@@ -48,7 +48,7 @@ def publish(store: Store, experiment: Experiment, model_name: str) -> Published:
     """Put an experiment into MLflow, or add its name to the run that holds the same already."""
     with store.lock:
         store.mark_crashed()
-        whole = _finished(store, experiment.content)
+        whole = store.runs(CONTENT_TAG, experiment.content, RunState.FINISHED)
         run = whole[0] if whole else _open(store, experiment)
         if not whole:
             _log_results(store, run, experiment)
@@ -62,11 +62,6 @@ def publish(store: Store, experiment: Experiment, model_name: str) -> Published:
         if kept.info.run_id != run.info.run_id:
             version = registry.register(store, kept, model_name, experiment)
         return Published(kept, version, is_new=not whole)
-
-
-def _finished(store: Store, content: str) -> list[Run]:
-    same = store.runs(CONTENT_TAG, content)
-    return [run for run in same if run.info.status == RunState.FINISHED]
 
 
 def _left(store: Store, experiment: Experiment) -> list[Run]:
@@ -155,7 +150,7 @@ def _settle(store: Store, experiment: Experiment) -> Run:
     Returns:
         The run that stays.
     """
-    first, *others = _finished(store, experiment.content)
+    first, *others = store.runs(CONTENT_TAG, experiment.content, RunState.FINISHED)
     store.add_names(first, others)
     for run in (*others, *_left(store, experiment)):
         store.delete(run)
