@@ -65,14 +65,10 @@ def publish(store: Store, experiment: Experiment, model_name: str) -> Published:
 
 
 def _left(store: Store, experiment: Experiment) -> list[Run]:
-    """Runs of this training at this place that wait for `register`, or were not published whole."""
-    return [
-        run
-        for run in store.runs(TRAINING_KEY, experiment.trained.key)
-        if store.is_here(run)
-        and run.info.status not in (RunState.RUNNING, RunState.FINISHED)
-        and run.data.tags.get(CONTENT_TAG) in (None, experiment.content)
-    ]
+    """Unfinished runs of this training, but for those that another evaluation of it began."""
+    contents = (None, experiment.content)
+    runs = store.left(experiment.trained.key)
+    return [run for run in runs if run.data.tags.get(CONTENT_TAG) in contents]
 
 
 def _open(store: Store, experiment: Experiment) -> Run:

@@ -135,6 +135,12 @@ class Store:
         """Whether a run was made at this place, whose locks say what becomes of it."""
         return run.data.tags.get(PLACE) == place.identity()
 
+    def left(self, key: str) -> list[Run]:
+        """Unfinished runs of a training at this place that no training is at work on."""
+        done = (RunState.RUNNING, RunState.FINISHED)
+        runs = self.runs(TRAINING_KEY, key)
+        return [run for run in runs if self.is_here(run) and run.info.status not in done]
+
     def mark_crashed(self) -> None:
         """Mark as FAILED what was RUNNING at this place when its process died."""
         for run in self.runs(PLACE, place.identity(), RunState.RUNNING):
