@@ -1,7 +1,7 @@
 """A finished experiment: what its stages left, read, checked and put into words and numbers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -43,7 +43,7 @@ class Experiment:
         return hash_of([self.params, {str(path): digest(path) for path in results}])
 
     @property
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[Hashable, Any]]:
         """The curve's rows, each with the "time" when it was measured."""
         times = Times(self.trained.key)
         rows = self.curve.assign(time=self.curve["step"].map(times.of)).to_dict("records")

@@ -132,21 +132,19 @@ class _Reporter(threading.Thread):
         """The run of this training; none if its result is in MLflow, or waits for `register`."""
         with store.lock:
             store.mark_crashed()
-            runs = store.runs(TRAINING_KEY, self._key)
-            here = [run for run in runs if store.is_here(run)]
-            if any(run.info.status == RunState.FINISHED for run in runs) or any(
-                run.info.status == RunState.SCHEDULED for run in here
+            for other in store.left(self._earlier) if self._earlier else ():
+                store.delete(other)
+            left = store.left(self._key)
+            if any(run.info.status == RunState.SCHEDULED for run in left) or store.runs(
+                TRAINING_KEY, self._key, RunState.FINISHED
             ):
                 return None
-            old = [run for run in here if agrees(run, self._params)]
+            old = [run for run in left if agrees(run, self._params)]
             if old:
                 run = old[-1]
                 store.take_up(run, RunState.RUNNING, self._params, {})
             else:
                 run = store.create(self._params, {TRAINING_KEY: self._key})
-            for other in store.runs(TRAINING_KEY, self._earlier) if self._earlier else ():
-                if store.is_here(other) and other.info.status == RunState.SCHEDULED:
-                    store.delete(other)
         return str(run.info.run_id)
 
     def _warn(self, error: Exception) -> None:

@@ -48,7 +48,7 @@ def publish(store: Store, experiment: Experiment, model_name: str) -> Published:
     """Put an experiment into MLflow, or add its name to the run that holds the same already."""
     with store.lock:
         store.mark_crashed()
-        whole = _finished(store, experiment.content)
+        whole = store.runs(CONTENT_TAG, experiment.content, RunState.FINISHED)
         run = whole[0] if whole else _open(store, experiment)
         if not whole:
             _log_results(store, run, experiment)
@@ -64,20 +64,11 @@ def publish(store: Store, experiment: Experiment, model_name: str) -> Published:
         return Published(kept, version, is_new=not whole)
 
 
-def _finished(store: Store, content: str) -> list[Run]:
-    same = store.runs(CONTENT_TAG, content)
-    return [run for run in same if run.info.status == RunState.FINISHED]
-
-
 def _left(store: Store, experiment: Experiment) -> list[Run]:
-    """Runs of this training at this place that wait for `register`, or were not published whole."""
-    return [
-        run
-        for run in store.runs(TRAINING_KEY, experiment.trained.key)
-        if store.is_here(run)
-        and run.info.status not in (RunState.RUNNING, RunState.FINISHED)
-        and run.data.tags.get(CONTENT_TAG) in (None, experiment.content)
-    ]
+    """Unfinished runs of this training, but for those that another evaluation of it began."""
+    contents = (None, experiment.content)
+    runs = store.left(experiment.trained.key)
+    return [run for run in runs if run.data.tags.get(CONTENT_TAG) in contents]
 
 
 def _open(store: Store, experiment: Experiment) -> Run:
@@ -155,7 +146,7 @@ def _settle(store: Store, experiment: Experiment) -> Run:
     Returns:
         The run that stays.
     """
-    first, *others = _finished(store, experiment.content)
+    first, *others = store.runs(CONTENT_TAG, experiment.content, RunState.FINISHED)
     store.add_names(first, others)
     for run in (*others, *_left(store, experiment)):
         store.delete(run)

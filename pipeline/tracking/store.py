@@ -9,6 +9,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
@@ -32,8 +33,7 @@ TRAINING_RUN, RESULTS = "pipeline.training_run", "pipeline.results"
 # MLflow's pages then show runs and curves first, not chats with language models.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 
-# log_batch takes no more at once
-METRICS_AT_ONCE, PARAMS_AT_ONCE, TAGS_AT_ONCE = 1000, 100, 100
+_AT_ONCE = {"metrics": 1000, "params": 100, "tags": 100}  # that log_batch takes
 
 
 class RunState(StrEnum):
@@ -123,24 +123,30 @@ class Store:
             return found
         return self.client.get_experiment(created)
 
-    def runs(self, tag: str, value: str) -> list[Run]:
-        """The runs that have this value in a tag, the first by start (of equals by id) first."""
-        found = self.client.search_runs([self.experiment_id], f"tags.`{tag}` = '{value}'")
+    def runs(self, tag: str, value: str, state: RunState | None = None) -> list[Run]:
+        """The runs with this value in a tag, in this state, by start and (of equals) by id."""
+        wanted = f"tags.`{tag}` = '{value}'"
+        if state:
+            wanted += f" AND attributes.status = '{state}'"
+        found = self.client.search_runs([self.experiment_id], wanted)
         return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
     def is_here(self, run: Run) -> bool:
         """Whether a run was made at this place, whose locks say what becomes of it."""
         return run.data.tags.get(PLACE) == place.identity()
 
+    def left(self, key: str) -> list[Run]:
+        """Unfinished runs of a training at this place that no training is at work on."""
+        done = (RunState.RUNNING, RunState.FINISHED)
+        runs = self.runs(TRAINING_KEY, key)
+        return [run for run in runs if self.is_here(run) and run.info.status not in done]
+
     def mark_crashed(self) -> None:
         """Mark as FAILED what was RUNNING at this place when its process died."""
-        for run in self.runs(PLACE, place.identity()):
-            if run.info.status == RunState.RUNNING:
-                try:
-                    with place.lock(run.data.tags[TRAINING_KEY]).acquire(timeout=0):
-                        self.move(run.info.run_id, RunState.FAILED)
-                except Timeout:
-                    continue  # it lives
+        for run in self.runs(PLACE, place.identity(), RunState.RUNNING):
+            lock = place.lock(run.data.tags[TRAINING_KEY])
+            with suppress(Timeout), lock.acquire(timeout=0):  # else it lives
+                self.move(run.info.run_id, RunState.FAILED)
 
     def create(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
         """A new run, named after the experiment, with its parameters and where it comes from."""
@@ -176,11 +182,9 @@ class Store:
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Log parameters under their names in params.yaml."""
-        entities = [Param(name, text) for name, text in as_texts(params).items()]
-        for i in range(0, len(entities), PARAMS_AT_ONCE):
-            self.client.log_batch(run_id, params=entities[i : i + PARAMS_AT_ONCE])
+        self._log(run_id, "params", [Param(n, text) for n, text in as_texts(params).items()])
 
-    def log_curve(self, run_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def log_curve(self, run_id: str, rows: Iterable[Mapping[Any, Any]]) -> None:
         """Log rows of the training curve.
 
         Args:
@@ -193,14 +197,23 @@ class Store:
             for column, value in row.items()
             if column not in ("step", "time") and not math.isnan(value)
         ]
-        for i in range(0, len(points), METRICS_AT_ONCE):
-            self.client.log_batch(run_id, points[i : i + METRICS_AT_ONCE])
+        self._log(run_id, "metrics", points)
 
     def log_metrics(self, run: Run, metrics: Mapping[str, float]) -> None:
         """Log final metrics, all of the time when the run began."""
         at = run.info.start_time
         points = [Metric(name, float(value), at, 0) for name, value in metrics.items()]
-        self.client.log_batch(run.info.run_id, points)
+        self._log(run.info.run_id, "metrics", points)
+
+    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        self._log(run_id, "tags", [RunTag(name, value) for name, value in tags.items()])
+
+    def _log(self, run_id: str, kind: str, entities: list[Any]) -> None:
+        at_once = _AT_ONCE[kind]
+        for i in range(0, len(entities), at_once):
+            batch: dict[str, Any] = {kind: entities[i : i + at_once]}
+            self.client.log_batch(run_id, **batch)
 
     def delete_unregistered_models(self, run_id: str) -> None:
         """Delete the models that were logged to a run, but are no version of a registered model."""
@@ -210,12 +223,6 @@ class Store:
         for model in self.client.search_logged_models([self.experiment_id], of_run):
             if model.model_uri not in registered:
                 self.client.delete_logged_model(model.model_id)
-
-    def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Set tags."""
-        entities = [RunTag(name, value) for name, value in tags.items()]
-        for i in range(0, len(entities), TAGS_AT_ONCE):
-            self.client.log_batch(run_id, tags=entities[i : i + TAGS_AT_ONCE])
 
     def add_names(self, run: Run, others: Iterable[Run] = ()) -> None:
         """Note on a run that this experiment gave the same, and those of other runs."""

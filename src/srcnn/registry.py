@@ -38,6 +38,7 @@ OVER_PACKAGED_TAG = "val_psnr_over_packaged"
 CONTENT_TAG, EXPERIMENTS_TAG = "pipeline.content_key", "pipeline.experiments"
 
 _LISTED = 5  # names in a message
+_MOST_RUNS = 50_000  # that MLflow gives at once
 
 
 class NoModel(ValueError):
@@ -107,14 +108,10 @@ def registered_models() -> list[RegisteredModel]:
             loss=version.tags.get(LOSS_TAG, ""),
             date=_date(version.creation_timestamp),
             learned_from_untrained=version.tags.get(UNTRAINED_TAG) == "true",
-            over_packaged=_number(version.tags.get(OVER_PACKAGED_TAG)),
+            over_packaged=float(over) if (over := version.tags.get(OVER_PACKAGED_TAG)) else None,
         )
         for version in newest_first
     ]
-
-
-def _number(text: str | None) -> float | None:
-    return None if text is None else float(text)
 
 
 def _date(milliseconds: int | None) -> str:
@@ -154,19 +151,12 @@ def run_of_experiment(name: str) -> str:
 def published_runs(client: Any, experiment_ids: Sequence[str]) -> list[Any]:
     """The runs of MLflow experiments that are there whole, newest first."""
     wanted = f"attributes.status = 'FINISHED' AND tags.`{CONTENT_TAG}` != ''"
-    found: list[Any] = []
-    token: str | None = None
-    while token != "":
-        page = client.search_runs(
-            experiment_ids, wanted, order_by=["start_time DESC"], page_token=token
-        )
-        found += page
-        token = page.token or ""
-    return found
+    order = ["start_time DESC"]
+    return list(client.search_runs(experiment_ids, wanted, max_results=_MOST_RUNS, order_by=order))
 
 
 def names_in(tags: Mapping[str, str]) -> list[str]:
-    """The names of the experiments that gave a run, from its tags."""
+    """The names of the experiments that gave a run, from its tags, sorted."""
     return sorted({v for tag, v in tags.items() if tag.startswith(EXPERIMENTS_TAG) and v})
 
 

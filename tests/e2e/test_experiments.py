@@ -159,20 +159,15 @@ def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(compar
 
 
 def test_parameters_that_were_run_before_bring_their_results_back_to_an_empty_store(
-    compared, empty_store, tmp_path
+    finished, compared, empty_store, tmp_path
 ):
     project = copy_of(compared, tmp_path / "project")
     shutil.copy(empty_store, project.folder)
-    before = {path: project.read(path) for path in RESULTS}
     project.run("git", "restore", "params.yaml")
     assert project.ran(project.run("dvc", "repro")) == ["check", "register"]
-    assert project.read(RESULTS[0]) != before[RESULTS[0]]
+    assert all(project.read(path) == finished.read(path) for path in RESULTS)
     (run,) = project.runs()
     check_curve(project, run)
-    output = project.run("dvc", "exp", "run", *PERCEPTUAL)
-    assert project.ran(output) == ["check", "register"]
-    assert {path: project.read(path) for path in RESULTS} == before
-    assert len(project.runs()) == 2
 
 
 def test_experiments_are_compared_from_mlflow_alone(compared):

@@ -2,10 +2,12 @@
 
 import os
 import shutil
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.tracking._tracking_service import utils
 
 from pipeline import evaluate, plot, register
 from pipeline.compare.runs import published
@@ -35,8 +37,9 @@ def owned(experiment, project, monkeypatch):
 
 
 def enter(folder, monkeypatch):
-    """Go there, as in a new shell: `mlflow.set_tracking_uri` left its store in the environment."""
+    """Go there, as a new process: MLflow keeps its store in the environment, places in memory."""
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(utils, "_artifact_repos_cache", OrderedDict())
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         monkeypatch.delenv(name, raising=False)
 
