@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from srcnn.perceptual import embedded, vgg19
-from srcnn.perceptual.loss import VGG19Features
 from srcnn.perceptual.pretrained import UnusableWeights
 from tools import embed_vgg19
 
@@ -59,10 +58,6 @@ def test_the_weights_are_these_bits_on_every_machine():
     assert total.hexdigest() == DECODED
 
 
-def test_it_is_small():
-    assert embedded.FILE.stat().st_size <= 15_300_000
-
-
 def test_it_is_what_is_loaded_unless_said_otherwise_and_torchvision_is_not_needed():
     code = (
         "import sys; sys.modules['torchvision'] = None\n"
@@ -75,14 +70,6 @@ def test_it_is_what_is_loaded_unless_said_otherwise_and_torchvision_is_not_neede
     )
     kernel = vgg19.load(["conv1_1"], "embedded")["conv1_1"].kernel
     assert float(done.stdout) == pytest.approx(kernel.double().sum().item())
-
-
-def test_features_tell_an_edge_from_a_flat_picture():
-    edge = torch.cat([torch.zeros(1, 1, 32, 16), torch.ones(1, 1, 32, 16)], dim=3)
-    flat = torch.full_like(edge, 0.5)
-    features = VGG19Features(["relu1_1"])
-    inside = [features(each)["relu1_1"][..., 1:-1, 1:-1].std(dim=(2, 3)) for each in (edge, flat)]
-    assert inside[0].max() > 0.1 > 1e-5 > inside[1].max()
 
 
 def test_shallow_kernels_are_rounded_to_float16_and_biases_are_exact(make):
@@ -107,13 +94,6 @@ def test_without_a_grid_all_taps_are_rounded(make):
     weights = some_weights(16, 8)
     make({"conv4_2": weights})
     assert_rounded(vgg19.load(["conv4_2"], "embedded")["conv4_2"].kernel, weights.kernel)
-
-
-def test_an_output_channel_of_zeros_stays_one(make):
-    weights = some_weights()
-    weights.kernel[2] = 0
-    make({"conv4_1": weights})
-    assert not vgg19.load(["conv4_1"], "embedded")["conv4_1"].kernel[2].any()
 
 
 def test_the_same_weights_give_the_same_file(make):
