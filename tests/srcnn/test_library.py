@@ -1,7 +1,7 @@
 """The functions of `import srcnn`, and the page that shows them."""
 
 import doctest
-from pathlib import Path
+import shutil
 
 import numpy as np
 import pytest
@@ -10,35 +10,18 @@ from PIL import Image
 from skimage import data
 
 import srcnn
-from srcnn import imresize
-from srcnn.inference import SuperResolver
-from srcnn.networks import SRCNN
+from srcnn import imresize, packaged
 from srcnn.scoring import classical
 from srcnn.upscaling import Upscaler
 from tests.support.models import resolver
+from tests.support.paths import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs" / "library.md"
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """A network trained for a second, on another photograph than those of the page."""
-    torch.set_num_threads(1)
-    hr = data.camera()[:256, 100:356]
-    lr = imresize.downscale(hr, 2)
-    target, given = (torch.from_numpy(p / 255).float()[None, None] for p in (hr, lr))
-    model = SRCNN(2, (5, 1, 3), (12, 6), generator=torch.Generator().manual_seed(0))
-    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
-    for _ in range(60):
-        optimizer.zero_grad()
-        torch.nn.functional.mse_loss(model(given), target).backward()
-        optimizer.step()
-    return SuperResolver(model.eval(), "full")
+PAGE = ROOT / "docs" / "library.md"
 
 
-def test_the_page_tells_the_truth(trained, tmp_path, monkeypatch):
+def test_the_page_tells_the_truth(tmp_path, monkeypatch):
     (tmp_path / "models").mkdir()
-    (tmp_path / "models/srcnn.safetensors").write_bytes(trained.to_bytes())
+    shutil.copy(packaged.file("packaged:x2"), tmp_path / "models/srcnn.safetensors")
     monkeypatch.chdir(tmp_path)
     flags = doctest.NORMALIZE_WHITESPACE
     failed, tried = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
