@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from srcnn.perceptual import embedded, vgg19
+from srcnn.perceptual.loss import VGG19Features
 from srcnn.perceptual.pretrained import UnusableWeights
 from tools import embed_vgg19
 
