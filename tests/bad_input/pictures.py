@@ -79,22 +79,15 @@ _PNG = WHOLE["png rgb"]
 # refused by `srcnn upscale`; of files with several frames other readers take the first
 BROKEN = {
     "empty": b"",
-    "one byte": b"\x89",
     "text": b"a portrait\n" * 50,
     "html": b"<html><body>404</body></html>",
-    "svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
-    "zeros": bytes(5000),
     "noise": np.random.default_rng(1).bytes(5000),
     "gif": encoded("GIF", "P"),
-    "ppm": encoded("PPM"),
-    "ico": encoded("ICO"),
     "a pointer of git lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
     "png signature": _PNG[:8],
     "png without rows": png(8, 8),
     "png 0 wide": png(0, 8),
-    "png 0 high": png(8, 0),
     "png bomb": png(100_000, 100_000),
-    "png bomb of one row": png(2**31 - 1, 1),
     "png beyond 2^31": png(2**32 - 1, 2**32 - 1),
     "png of 7 bits": png(8, 8, bytes(72), bits=7),
     "png of colour type 5": png(8, 8, bytes(72), colour=5),
@@ -104,12 +97,10 @@ BROKEN = {
     + chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(80_000_000), 9))
     + _PNG[33:],
     "jpeg start": b"\xff\xd8\xff\xe0",
-    "jpeg of one marker": b"\xff\xd8\xff\xd9",
     "jpeg bomb": WHOLE["jpeg"].replace(
         struct.pack(">HH", 24, 33), struct.pack(">HH", 65500, 65500)
     ),
     "tiff without directory": b"II*\0\xff\xff\xff\x7f",
-    "tiff of nothing": tiff(),
     "tiff without strips": tiff((256, 4, 1, 8), (257, 4, 1, 8), (258, 3, 1, 8), (262, 3, 1, 1)),
     "tiff bomb": tiff(
         *((256, 4, 1, 2**31 - 1), (257, 4, 1, 2**31 - 1), (258, 3, 1, 8), (262, 3, 1, 1)),
@@ -123,10 +114,8 @@ BROKEN = {
     "pages": _several("TIFF"),
     "animation": _several("WEBP"),
     "animated png": _several("PNG"),
-    "bmp start": b"BM",
     "bmp bomb": bmp(2**31 - 1, 2**31 - 1),
     "bmp of negative size": bmp(-8, -8),
-    "webp start": b"RIFF\x10\0\0\0WEBPVP8 ",
     "webp without size": WHOLE["webp"][:4] + b"\0\0\0\0" + WHOLE["webp"][8:],
     **{f"{name}, half": content[: len(content) // 2] for name, content in WHOLE.items()},
 }

@@ -73,19 +73,15 @@ TEXTS = {
     "url-safe": "-_" * 10,
     "no ascii": "für" * 10,
     "nothing": "",
-    "blanks": " \n ",
     "padding alone": "====",
     "data url": "data:image/jpeg;base64," + WHOLE_PICTURE,
     "twice base64": base64_of(WHOLE_PICTURE.encode()),
     "lone surrogate": "\ud800",
-    "null character": "\0",
     "too large": "A" * 60_000_000,
     "number": 5,
     "null": None,
-    "true": True,
     "list": [WHOLE_PICTURE],
     "mapping": {"b64": WHOLE_PICTURE},
-    "long list": list(range(10_000)),
 }
 
 
@@ -98,61 +94,22 @@ def test_one_bad_picture_refuses_the_request(server):
     is_refused(ask(server, WHOLE_PICTURE, "a portrait!", WHOLE_PICTURE))
 
 
-BODIES = {
-    "nothing": b"",
-    "half": b'{"dataframe_records": [{"picture"',
-    "list": b"[]",
-    "null": b"null",
-    "number": b"5",
-    "text": b'"picture"',
-    "nan": b"NaN",
-    "no utf-8": b"\xff\xfe\x00",
-    "no key": b"{}",
-    "unknown key": b'{"pictures": []}',
-    "two keys": b'{"dataframe_records": [], "dataframe_split": {}}',
-    "records of nothing": b'{"dataframe_records": []}',
-    "records of a text": b'{"dataframe_records": "picture"}',
-    "records of numbers": b'{"dataframe_records": [1, 2]}',
-    "records of null": b'{"dataframe_records": null}',
-    "another column": b'{"dataframe_records": [{"image": "x"}]}',
-    "split without data": b'{"dataframe_split": {"columns": ["picture"]}}',
-    "split of too much": b'{"dataframe_split": {"columns": ["picture"], "data": [["a", "b"]]}}',
-    "split of nothing": b'{"dataframe_split": {}}',
-    "split of a list": b'{"dataframe_split": [["picture"], ["a"]]}',
-    "instances of numbers": b'{"instances": [1]}',
-    "instances of lists": b'{"instances": [["a"], ["b", "c"]]}',
-    "inputs of a number": b'{"inputs": 3}',
-    "inputs of nothing": b'{"inputs": {}}',
-    "inputs of another name": b'{"inputs": {"image": ["a"]}}',
-    "parameters of a number": b'{"dataframe_records": [{"picture": "x"}], "params": 5}',
-}
+# MLflow itself answers to what is no request at all; these are requests of something else.
+BODIES = [
+    b'{"dataframe_records": []}',
+    b'{"dataframe_records": [1, 2]}',
+    b'{"dataframe_records": [{"image": "x"}]}',
+    b'{"dataframe_split": {"columns": ["picture"], "data": [["a", "b"]]}}',
+    b'{"instances": [1]}',
+    b'{"inputs": {"image": ["a"]}}',
+]
 
 
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_bodies_that_are_no_request_get_a_sentence(server, body):
+@pytest.mark.parametrize("body", BODIES)
+def test_requests_without_pictures_get_a_sentence(server, body):
     is_refused(post(server, body))
 
 
-@pytest.mark.parametrize(
-    "body", [{"dataframe_split": {"columns": ["picture"], "data": []}}, {"instances": []}]
-)
-def test_frames_without_rows_give_none_back(server, body):
-    answer = post(server, body)
-    assert answer.status_code == 200
+def test_a_frame_without_rows_gives_none_back(server):
+    answer = post(server, {"dataframe_split": {"columns": ["picture"], "data": []}})
     assert answer.json() == {"predictions": []}
-
-
-@pytest.mark.parametrize("kind", ["", "text/plain", "image/png", "application/xml", "nonsense"])
-def test_other_kinds_of_content_are_refused(server, kind):
-    assert post(server, WHOLE["png rgb"], kind).status_code == 415
-
-
-@pytest.mark.parametrize("body", [b"[" * 3000, b'{"a":' * 3000])
-def test_what_mlflow_itself_cannot_read_does_not_end_the_server(server, body):
-    assert post(server, body).status_code == 500
-    assert ask(server, WHOLE_PICTURE).status_code == 200
-
-
-@pytest.mark.parametrize("body", [b"image\nx\n", b"picture\nx\n", b"a,b\n1\n", b"\xff\xfe"])
-def test_tables_that_hold_no_pictures_get_a_sentence(server, body):
-    is_refused(post(server, body, "text/csv"))

@@ -86,10 +86,6 @@ def test_the_hardest_window_is_the_one_with_the_greatest_squared_error(scale):
     assert window == (*max(sums, key=sums.get), side, side)
 
 
-def test_the_hardest_window_of_a_small_picture_is_the_whole_picture():
-    assert figures.hardest_window(noise(0, (16, 40)), noise(1, (16, 40)), 64, 4) == (0, 0, 16, 40)
-
-
 def enlarged(picture, factor):
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
@@ -246,12 +242,6 @@ def test_curves_show_the_perceptual_term_where_there_is_one():
         "train, perceptual, weighted",
     ]
     assert not terms(figures.curves(curve(), 300, "full"))
-
-
-def test_curves_of_a_training_of_two_rows():
-    short = {name: values[:2] for name, values in curve().items()}
-
-    assert figures.png(figures.curves(short, 0, "full")).startswith(b"\x89PNG")
 
 
 def test_the_histogram_counts_every_picture_and_parts_gains_from_losses():

@@ -25,7 +25,7 @@ from srcnn.pictures.deep import (
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 
-# A picture of 100 megapixels is welcome, a bomb is not.
+# That are held at once: a picture of 100 megapixels is welcome, a bomb is not.
 MAX_PIXELS = 128_000_000
 
 # Pillow's modes to those that are read; a palette or colour key with transparency gets alpha.

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from srcnn.pictures.exif import resized
+from srcnn.pictures.images import MAX_PIXELS
 from srcnn.pictures.png import resolution_chunk, write_png
 from srcnn.pictures.reader import Picture
 from srcnn.pictures.tiff import write_tiff
@@ -21,8 +22,7 @@ if TYPE_CHECKING:  # writing alone needs no PyTorch
 
 _QUALITY = 95  # of JPEG and WebP
 
-# JPEG and WebP are encoded from a whole picture in memory; 4 bytes a pixel and the encoder's own.
-MAX_BUFFERED_PIXELS = 128_000_000
+# Of formats that are encoded from a whole picture in memory, of MAX_PIXELS at most.
 _LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
 _PILLOW_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
@@ -62,10 +62,10 @@ def check_output(path: Path, height: int, width: int, channels: int) -> None:
     if kind == "JPEG" and channels in (2, 4):
         raise ValueError(f"{path.name}: JPEG holds no transparency; choose .png, .webp or .tif")
     longest = _LONGEST_SIDE.get(kind)
-    if longest and (max(height, width) > longest or height * width > MAX_BUFFERED_PIXELS):
+    if longest and (max(height, width) > longest or height * width > MAX_PIXELS):
         raise ValueError(
             f"{path.name} would have {width}x{height} pixels; {kind} is written up to {longest} "
-            f"a side and {MAX_BUFFERED_PIXELS:,} in all: choose .png or .tif"
+            f"a side and {MAX_PIXELS:,} in all: choose .png or .tif"
         )
 
 

@@ -1,7 +1,6 @@
 """The VGG19 inside the package: the same bits everywhere, or one clear error."""
 
 import hashlib
-import subprocess
 import sys
 
 import numpy as np
@@ -59,30 +58,10 @@ def test_the_weights_are_these_bits_on_every_machine():
     assert total.hexdigest() == DECODED
 
 
-def test_it_is_small():
-    assert embedded.FILE.stat().st_size <= 15_300_000
-
-
-def test_it_is_what_is_loaded_unless_said_otherwise_and_torchvision_is_not_needed():
-    code = (
-        "import sys; sys.modules['torchvision'] = None\n"
-        "from srcnn.perceptual.loss import VGG19Features\n"
-        "print(VGG19Features(['conv1_1']).conv1_1_kernel.double().sum().item())"
-    )
-    source = embedded.FILE.parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=source, capture_output=True, text=True, check=True
-    )
+def test_it_is_what_is_loaded_unless_said_otherwise_and_torchvision_is_not_needed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchvision", None)
     kernel = vgg19.load(["conv1_1"], "embedded")["conv1_1"].kernel
-    assert float(done.stdout) == pytest.approx(kernel.double().sum().item())
-
-
-def test_features_tell_an_edge_from_a_flat_picture():
-    edge = torch.cat([torch.zeros(1, 1, 32, 16), torch.ones(1, 1, 32, 16)], dim=3)
-    flat = torch.full_like(edge, 0.5)
-    features = VGG19Features(["relu1_1"])
-    inside = [features(each)["relu1_1"][..., 1:-1, 1:-1].std(dim=(2, 3)) for each in (edge, flat)]
-    assert inside[0].max() > 0.1 > 1e-5 > inside[1].max()
+    assert torch.equal(VGG19Features(["conv1_1"]).conv1_1_kernel, kernel)
 
 
 def test_shallow_kernels_are_rounded_to_float16_and_biases_are_exact(make):
@@ -107,13 +86,6 @@ def test_without_a_grid_all_taps_are_rounded(make):
     weights = some_weights(16, 8)
     make({"conv4_2": weights})
     assert_rounded(vgg19.load(["conv4_2"], "embedded")["conv4_2"].kernel, weights.kernel)
-
-
-def test_an_output_channel_of_zeros_stays_one(make):
-    weights = some_weights()
-    weights.kernel[2] = 0
-    make({"conv4_1": weights})
-    assert not vgg19.load(["conv4_1"], "embedded")["conv4_1"].kernel[2].any()
 
 
 def test_the_same_weights_give_the_same_file(make):

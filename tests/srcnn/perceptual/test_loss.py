@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 from torch import nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from srcnn.perceptual.loss import (
     LAYERS,
@@ -30,6 +29,8 @@ TORCHVISION_INDEX = dict(
 @pytest.fixture(scope="module")
 def torchvision_vgg(tmp_path_factory):
     """torchvision's convolutions with random biases too, and a file of their weights."""
+    from torchvision.models.vgg import cfgs, make_layers
+
     torch.manual_seed(11)
     layers = make_layers(cfgs["E"])
     path = tmp_path_factory.mktemp("vgg") / "vgg19.pth"

@@ -6,11 +6,11 @@ import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from torchvision.models._api import Weights, WeightsEnum
 
 from srcnn.perceptual import pretrained
 from srcnn.perceptual.pretrained import (
@@ -37,11 +37,9 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
-def enum_at(url: str) -> WeightsEnum:
-    class Stand(WeightsEnum):
-        V1 = Weights(url=url, transforms=None, meta={})
-
-    return Stand.V1
+def weights_at(url: str):
+    """A stand-in for torchvision's pre-trained weights."""
+    return SimpleNamespace(url=url)
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +96,7 @@ def test_reads_each_kind_of_file(tmp_path, suffix):
 def test_download_is_kept_and_then_needs_no_network(server, cache, tmp_path):
     server.content = torch_bytes(tmp_path)
     digest = hashlib.sha256(server.content).hexdigest()[:8]
-    weights = enum_at(f"{server.url}/net-{digest}.pth")
+    weights = weights_at(f"{server.url}/net-{digest}.pth")
     assert same(torchvision_state_dict(weights), STATE)
     server.content = b"gone"
     assert same(torchvision_state_dict(weights, download=False), STATE)
@@ -108,7 +106,7 @@ def test_download_is_kept_and_then_needs_no_network(server, cache, tmp_path):
 def test_wrong_download_is_refused_and_not_kept(server, cache):
     server.content = b"<html>Please log in to this network</html>"
     with pytest.raises(WeightsUnavailable, match="checksum"):
-        torchvision_state_dict(enum_at(f"{server.url}/net-0123abcd.pth"))
+        torchvision_state_dict(weights_at(f"{server.url}/net-0123abcd.pth"))
     assert not list(cache.iterdir())
 
 
@@ -117,7 +115,7 @@ def test_download_that_stalls_is_given_up(server, cache, monkeypatch, tmp_path):
     server.content, server.stalls = torch_bytes(tmp_path), True
     start = time.monotonic()
     with pytest.raises(WeightsUnavailable, match="timed out"):
-        torchvision_state_dict(enum_at(f"{server.url}/net-0123abcd.pth"))
+        torchvision_state_dict(weights_at(f"{server.url}/net-0123abcd.pth"))
     assert time.monotonic() - start < 5
     assert socket.getdefaulttimeout() is None
     assert not list(cache.iterdir())
@@ -125,18 +123,18 @@ def test_download_that_stalls_is_given_up(server, cache, monkeypatch, tmp_path):
 
 def test_a_server_that_is_away_is_named():
     with pytest.raises(WeightsUnavailable, match=r"127\.0\.0\.1:9/net.*refused"):
-        torchvision_state_dict(enum_at("http://127.0.0.1:9/net-0123abcd.pth"))
+        torchvision_state_dict(weights_at("http://127.0.0.1:9/net-0123abcd.pth"))
 
 
 def test_without_download_the_network_is_not_asked(monkeypatch):
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("asked"))
     with pytest.raises(WeightsUnavailable, match="not in torch's cache"):
-        torchvision_state_dict(enum_at("http://127.0.0.1:9/net-0123abcd.pth"), download=False)
+        torchvision_state_dict(weights_at("http://127.0.0.1:9/net-0123abcd.pth"), download=False)
 
 
 def test_trap_in_the_cache_is_refused(cache, tmp_path):
     cache.mkdir(parents=True)
     torch.save({"0.weight": Trap(tmp_path / "sprung")}, cache / "net-0123abcd.pth")
     with pytest.raises(UnusableWeights, match=r"net-0123abcd\.pth"):
-        torchvision_state_dict(enum_at("http://127.0.0.1:9/net-0123abcd.pth"))
+        torchvision_state_dict(weights_at("http://127.0.0.1:9/net-0123abcd.pth"))
     assert not (tmp_path / "sprung").exists()

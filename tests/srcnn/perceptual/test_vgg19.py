@@ -6,7 +6,6 @@ import socket
 import pytest
 import torch
 from safetensors.torch import save_file
-from torchvision.models.vgg import cfgs, make_layers
 
 from srcnn.perceptual import vgg19
 from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
@@ -33,8 +32,16 @@ def write(state, path):
     return path
 
 
-def test_indices_and_shapes_are_torchvisions():
-    layers = make_layers(cfgs["E"])
+@pytest.fixture(scope="module")
+def layers_of():
+    """torchvision's layers of one of the paper's configurations."""
+    from torchvision.models.vgg import cfgs, make_layers
+
+    return lambda configuration: make_layers(cfgs[configuration])
+
+
+def test_indices_and_shapes_are_torchvisions(layers_of):
+    layers = layers_of("E")
     for convolution in vgg19.CONVOLUTIONS.values():
         theirs = layers[convolution.place]
         assert isinstance(theirs, torch.nn.Conv2d)
@@ -62,9 +69,9 @@ def test_half_precision_becomes_float32(tmp_path):
 
 
 @pytest.mark.parametrize("configuration", ["A", "B", "D"])
-def test_shallower_vggs_are_refused(tmp_path, configuration):
+def test_shallower_vggs_are_refused(tmp_path, configuration, layers_of):
     with torch.device("meta"):
-        state = make_layers(cfgs[configuration]).state_dict()
+        state = layers_of(configuration).state_dict()
     state = {key: torch.zeros(1).expand(tensor.shape) for key, tensor in state.items()}
     with pytest.raises(UnusableWeights, match="is not a VGG19"):
         vgg19.load(SHALLOW, write(state, tmp_path / "vgg.pth"))
