@@ -179,13 +179,6 @@ class TestBadInput:
         refused(match, **{"degrade.scale": 8})
         assert Pairs.open(paths.PAIRS, verify=True).digest == before
 
-    @pytest.mark.parametrize("name", [raw.META, raw.INDEX])
-    def test_damaged_index_or_meta(self, refused, name):
-        write_raw([raw_picture(s) for s in SOURCES])
-        content = (paths.RAW / name).read_bytes()
-        (paths.RAW / name).write_bytes(content[: len(content) // 2])
-        refused(f"{name} is damaged: .*Remove data/raw and run")
-
     def test_patch_larger_than_the_smallest_training_or_validation_picture(self, refused):
         small = sized(51, 80)
         match = rf"train.patch_size is 60; at most 50 .* {small}/0 \(58x51, cropped"
@@ -218,18 +211,3 @@ def test_damaged_shard_leaves_the_pairs_of_before():
     with pytest.raises(StageError, match=r"pictures-00000\.parquet is damaged"):
         run(seed=5)
     assert Pairs.open(paths.PAIRS, verify=True).digest == before
-
-
-def test_interrupted_stage_leaves_nothing_that_looks_whole(monkeypatch):
-    write_raw([raw_picture(s) for s in SOURCES])
-    whole = list(raw.read(paths.RAW))
-
-    def interrupted(folder: Path):
-        yield from whole[:5]
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(raw, "read", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run()
-    assert not paths.PAIRS.exists()
-    assert not paths.DATA_METRICS.exists()

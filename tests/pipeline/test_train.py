@@ -22,7 +22,8 @@ from tests.support.paths import ROOT
 @pytest.fixture
 def project(whole_project, tmp_path, monkeypatch):
     """A small project, ready to be trained, whose parameters are committed."""
-    shutil.copytree(whole_project, tmp_path, dirs_exist_ok=True)
+    results = shutil.ignore_patterns("models", "metrics")
+    shutil.copytree(whole_project, tmp_path, ignore=results, dirs_exist_ok=True)
     small_project.enter(tmp_path, monkeypatch)
     for command in (
         ("init", "-q"),

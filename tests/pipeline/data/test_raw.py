@@ -138,22 +138,14 @@ class TestDamage:
                 refused += 1
         assert refused > 60
 
-    @pytest.mark.parametrize("share", [0, 0.3, 0.99])
-    def test_truncated_shard(self, folder, share):
-        shard = folder / "pictures-00002.parquet"
-        content = shard.read_bytes()
-        shard.write_bytes(content[: int(share * len(content))])
-        self.refused(folder, r"pictures-00002\.parquet")
-
     @pytest.mark.parametrize("shard", [1, 2])
     def test_missing_shard(self, folder, shard):
         (folder / f"pictures-0000{shard}.parquet").unlink()
         self.refused(folder, r"index\.csv")
 
-    @pytest.mark.parametrize("cut", [lambda lines: lines[:-1], lambda lines: ["\xff\x00 no table"]])
-    def test_index_of_fewer_pictures_or_no_table(self, folder, cut):
+    def test_index_of_fewer_pictures(self, folder):
         lines = (folder / raw.INDEX).read_text().splitlines(keepends=True)
-        (folder / raw.INDEX).write_text("".join(cut(lines)), encoding="latin-1")
+        (folder / raw.INDEX).write_text("".join(lines[:-1]))
         self.refused(folder, r"index\.csv")
 
     @pytest.mark.parametrize("column", ["id", "source", "sha256"])
@@ -165,11 +157,3 @@ class TestDamage:
             writer.writeheader()
             writer.writerows(rows)
         self.refused(folder, r"pictures-00001\.parquet")
-
-    def test_missing_files(self, folder):
-        (folder / raw.INDEX).unlink()
-        for read in (raw.index, raw.meta):
-            with pytest.raises(StageError, match=f"is missing. Remove {folder} and run"):
-                read(folder)
-            with pytest.raises(StageError, match=r"is missing\. `dvc repro` makes it"):
-                read(folder / "nothing")
