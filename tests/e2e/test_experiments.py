@@ -19,9 +19,11 @@ from srcnn.registry import UNTRAINED_TAG, NoModel, names_in
 from tests.e2e.conftest import copy_of, curves
 
 RESULTS = ("metrics/training.csv", "metrics/evaluation.json", "models/srcnn.safetensors")
-UNTRAINED = "mse + 0.02 random (untrained) VGG19 mse (relu1_2)"
-# On an untrained VGG19, of which the first layers do.
+UNTRAINED = "mse + 0.02 random (untrained) VGG19 mse (relu1_2) + 0.005 relativistic adversarial"
+# SRGAN's loss; on an untrained VGG19, of which the first layers do.
 PERCEPTUAL = (
+    *("-S", "loss.adversarial_weight=0.005"),
+    *("-S", "finetune.discriminator.features=4"),
     *("-S", "loss.perceptual_weight=0.02"),
     *("-S", "loss.vgg19_weights=random"),
     *("-S", "~loss.perceptual_layers"),
@@ -137,10 +139,14 @@ def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(compar
     assert list(curve["step"]) == list(range(0, 51, 5))  # those of train, and from there on
     curve = curve.dropna(subset="train_perceptual")
     assert list(curve["step"]) == [45, 50]
+    for name in ("adversarial_weighted", "discriminator", "real", "fake", "told"):
+        assert curve[f"train_{name}"].notna().all()
+    assert curve["val_frechet"].notna().any()
     weighted = curve["train_perceptual_weighted"]
     assert weighted.iloc[0] > 0
     assert ((0.02 * curve["train_perceptual"] - weighted).abs() < 1e-6).all()
-    assert ((curve["train_pixel"] + weighted - curve["train_loss"]).abs() < 1e-6).all()
+    total = curve["train_pixel"] + weighted + curve["train_adversarial_weighted"]
+    assert ((total - curve["train_loss"]).abs() < 1e-6).all()
 
     evaluation = json.loads(compared.read("metrics/evaluation.json"))
     assert evaluation["loss"] == UNTRAINED

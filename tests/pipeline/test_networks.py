@@ -16,6 +16,8 @@ SMALL = {
     "model.fsrcnn.s": 4,
     "model.fsrcnn.m": 1,
     "model.espcn.channels": [6, 4],
+    "model.srresnet.blocks": 1,
+    "model.srresnet.features": 4,
     "finetune.control": True,
     "finetune.mix": 0.5,
 }
