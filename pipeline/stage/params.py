@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from types import NoneType
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -22,6 +23,12 @@ from pipeline.stage.sections import (
     Train,
     shown,
 )
+
+_MOVED = {
+    **{f"model.{key}": f"model.srcnn.{key}" for key in ("kernels", "channels", "residual")},
+    **{f"train.{key}": f"machine.{key}" for key in ("device", "threads", "processes")},
+    "data.workers": "machine.workers",
+}
 
 
 class ParamsError(ValueError):
@@ -159,9 +166,22 @@ def _describe(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "value_error":  # one of our own checks: its message names key and value
         return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
+    if key in _MOVED:
+        return f"{key}: this parameter is {_MOVED[key]} now"
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown parameter"
     if problem["type"] == "missing":
         return f"{key}: missing"
     allowed = problem["msg"].replace("Input should", "it should")
-    return f"{key} is {shown(problem['input'])}; {allowed}"
+    null = ", or null" if _may_be_null(problem["loc"]) else ""
+    return f"{key} is {shown(problem['input'])}; {allowed}{null}"
+
+
+def _may_be_null(name: tuple[int | str, ...]) -> bool:
+    kind: Any = Params
+    for part in name:
+        fields = getattr(kind, "model_fields", {})
+        if part not in fields:
+            return False
+        kind = fields[part].annotation
+    return NoneType in get_args(kind)

@@ -24,6 +24,8 @@ Layer = Annotated[str, Field(pattern=r"^(conv|relu)([12]_[12]|[345]_[1-4])$")]
 Name = Annotated[str, Field(pattern=r"^\P{C}*[^\s\p{C}]\P{C}*$", max_length=256)]
 ModelName = Annotated[str, Field(pattern=r"^\w[\w .-]*$", max_length=256)]
 
+_DISCRIMINATED = 16  # pixels of a patch that a discriminator needs, which halves it four times
+
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 100
 _SHORT.maxlevel = 2
@@ -35,11 +37,6 @@ def shown(value: Any) -> str:
         return _SHORT.repr(value)
     except ValueError:  # Python writes no number of that many digits
         return "a number of thousands of digits"
-
-
-_DISCRIMINATED = (
-    16  # pixels of a patch that a discriminator, which halves it thrice or four times, needs
-)
 
 
 class Section(BaseModel):

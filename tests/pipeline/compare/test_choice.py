@@ -82,11 +82,16 @@ def test_one_kind_only_is_an_error_that_names_what_there_is():
         best_of_each_kind([experiment("pixel")])
 
 
+def names(*given):
+    """The tags of a run that so named experiments share."""
+    return {f"{EXPERIMENTS_TAG}.{i}": name for i, name in enumerate(given)}
+
+
 @pytest.mark.parametrize(
     "name", ["main-1a2b3c4", "first-exp", "second-exp", "17", "RUN", "RUN_START"]
 )
 def test_experiment_is_found_by_any_of_its_names(name):
-    tags = {EXPERIMENTS_TAG: "first-exp, second-exp", "model.version": "17"}
+    tags = names("first-exp", "second-exp") | {"model.version": "17"}
     wanted = experiment("main-1a2b3c4", tags=tags)
     name = {"RUN": wanted.run_id, "RUN_START": wanted.run_id[:8]}.get(name, name)
     other, third = experiment("other"), experiment("third")
@@ -99,7 +104,7 @@ def test_newest_of_one_name_is_taken():
 
 
 def test_all_unknown_names_are_one_error_that_lists_some_that_there_are():
-    found = [experiment(f"e{i}", tags={EXPERIMENTS_TAG: f"e{i}, also{i}"}) for i in range(9)]
+    found = [experiment(f"e{i}", tags=names(f"e{i}", f"also{i}")) for i in range(9)]
     with pytest.raises(StageError) as caught:
         find(found, ["nothing", "e3", "nobody"])
     first, *listed, last = str(caught.value).splitlines()

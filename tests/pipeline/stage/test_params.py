@@ -96,6 +96,15 @@ def test_a_shallow_layer_is_content_with_a_small_patch():
     assert params_with(changes).finetune.patch_size == 20
 
 
+def test_a_parameter_that_has_moved_is_told_with_its_new_name():
+    for old, new in (
+        ("train.device", "machine.device"),
+        ("data.workers", "machine.workers"),
+        ("model.kernels", "model.srcnn.kernels"),
+    ):
+        assert f" {old}: this parameter is {new} now\n" in refused({old: 1}) + "\n"
+
+
 def test_all_problems_are_in_one_message():
     said = refused({"train.steps": -1, "loss.pixel": "x", "seed": "a"})
     assert all(key in said for key in ("train.steps", "loss.pixel", "seed"))
