@@ -62,7 +62,10 @@ def test_every_parameter_has_a_comment():
             "srcnn, 16 for the loss",
         ),
         ({"finetune.perceptual_patches": 7}, "at most finetune.batch_size (6) is allowed"),
-        (VGG19 | {"finetune.control": True}, "loss.perceptual_weight is 0.01 and must be 0 with"),
+        (
+            VGG19 | {"finetune.control": True},
+            "loss.adversarial_weight 0: both must be 0",
+        ),
         ({"loss.perceptual_layers": {"relu9_1": 1.0}}, "is 'relu9_1'; String should match pattern"),
         ({"loss.perceptual_layers": {"conv2_3": 1.0}}, "is 'conv2_3'; String should match pattern"),
         ({"loss.perceptual_layers": {}}, "loss.perceptual_layers is {}; Dictionary should have at"),
