@@ -134,12 +134,13 @@ class _Reporter(threading.Thread):
             store.mark_crashed()
             for other in store.left(self._earlier) if self._earlier else ():
                 store.delete(other)
-            left = store.left(self._key)
-            if any(run.info.status == RunState.SCHEDULED for run in left) or store.runs(
-                TRAINING_KEY, self._key, RunState.FINISHED
+            same = store.runs(TRAINING_KEY, self._key)
+            here = [run for run in same if store.is_here(run)]  # RUNNING: until its process died
+            if any(run.info.status == RunState.FINISHED for run in same) or any(
+                run.info.status == RunState.SCHEDULED for run in here
             ):
                 return None
-            old = [run for run in left if agrees(run, self._params)]
+            old = [run for run in here if agrees(run, self._params)]
             if old:
                 run = old[-1]
                 store.take_up(run, RunState.RUNNING, self._params, {})

@@ -24,10 +24,9 @@ _CURVES = {
 
 
 def share(store: Store, measures: Sequence[Measure], images: Sequence[str]) -> None:
-    """Put the view into the experiment, with these measures and images, unless it is there."""
+    """Put the view into the experiment, with these measures and images."""
     state = json.dumps(_state(measures, images), sort_keys=True)
-    if store.client.get_experiment(store.experiment_id).tags.get(_TAG) != state:
-        store.client.set_experiment_tag(store.experiment_id, _TAG, state)
+    store.client.set_experiment_tag(store.experiment_id, _TAG, state)
 
 
 def link(store: Store) -> str:

@@ -30,7 +30,8 @@ def rows(*steps):
 def train(reported, error=None, key="key", begun=(), earlier=None):
     """A training that reports these rows and ends, with an error if one is given."""
     more = {"finetune.steps": 5} if earlier else {}
-    with live.reporting("portraits", PARAMS | more, key, begun, earlier) as report:
+    reporting = live.reporting("portraits", PARAMS | more, key, begun, earlier)
+    with place.lock(key), reporting as report:
         for row in reported:
             report(row)
         if error:
@@ -194,6 +195,14 @@ def test_a_run_is_failed_when_its_process_has_died_and_not_before(store):
     store.mark_crashed()
     assert store.runs(TRAINING_KEY, "key")[0].info.status == "FAILED"
     assert store.client.get_run(somebodys.info.run_id).info.status == "RUNNING"
+
+
+def test_a_training_that_was_killed_goes_on_in_its_run(store):
+    killed = store.create(PARAMS, {TRAINING_KEY: "key"})
+    train(rows(5))
+    (run,) = store.runs(TRAINING_KEY, "key")
+    assert run.info.run_id == killed.info.run_id
+    check(store, run, "SCHEDULED", 5)
 
 
 def test_a_moved_project_is_the_same_place_and_a_copied_one_another(project, monkeypatch):

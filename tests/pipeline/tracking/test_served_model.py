@@ -133,12 +133,12 @@ def test_nothing_is_computed_any_more_for_a_request_that_timed_out(server, slow,
     assert ask(server, encode(ASTRONAUT)).status_code == 200
 
 
-def test_no_more_code_goes_with_a_model_than_serves_it(tmp_path):
+def test_the_library_goes_with_a_model_without_other_networks(tmp_path):
     with registry.model_arguments(model_file(tmp_path)) as arguments:
         (library,) = map(Path, arguments["code_paths"])
         files = {file.relative_to(library).as_posix() for file in library.rglob("*.*")}
     assert {"inference.py", "upscaling.py", "pictures/reader.py"} <= files
-    assert not any(file.startswith(("perceptual", "command", "figures")) for file in files)
+    assert not any(file.endswith(".safetensors") for file in files)
 
 
 def test_in_python_nobody_is_hurried(tmp_path, slow, monkeypatch):
