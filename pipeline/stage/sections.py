@@ -210,6 +210,7 @@ class _Steps(Section):
 
     batch_size: Positive
     patch_size: Positive
+    optimizer: Literal["muon", "adam", "adamw", "sgd"]
     lr: Above0
     muon_lr: Above0
     warmup: Annotated[float, Field(ge=0, lt=1)]
@@ -221,7 +222,6 @@ class Train(_Steps):
     init: Word | None
     precision: Literal["auto", "float32", "bfloat16"]
     augment: bool
-    optimizer: Literal["muon", "adam", "adamw", "sgd"]
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
     schedule: Literal["one-cycle", "cosine", "constant"]

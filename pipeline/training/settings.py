@@ -15,7 +15,7 @@ def settings(params: Params, of: Train | Finetune, precision: str) -> Settings:
         patch_size=of.patch_size,
         augment=train.augment,
         optimization=Optimization(
-            optimizer=train.optimizer,
+            optimizer=of.optimizer,
             lr=of.lr,
             muon_lr=of.muon_lr,
             momentum=train.momentum,
