@@ -32,8 +32,7 @@ class Learner:
         self._optimizers = build_optimizers(network, how)
         self._base_lrs = [optimizer.param_groups[0]["lr"] for optimizer in self._optimizers]
         self._centered = network.centered_kernels()
-        for kernels in self._centered:
-            center_kernels(kernels.data)
+        self._hold()
 
     @property
     def lr(self) -> float:
@@ -68,9 +67,14 @@ class Learner:
                 center_kernels(kernels.grad)
         for optimizer in self._optimizers:
             optimizer.step()
+        self._hold()
+        return terms
+
+    def _hold(self) -> None:
+        """What is to hold of the weights at all times."""
         for kernels in self._centered:
             center_kernels(kernels.data)
-        return terms
+        self._network.project()
 
     def state_dict(self) -> dict[str, Any]:
         """What continues the training to the same bits."""

@@ -78,6 +78,9 @@ class Network(nn.Module, ABC):
         it cannot, and their training is not swamped by brightness, most of a picture's energy.
         """
 
+    def project(self) -> None:
+        """Make the weights meet what is demanded of them; called after each step of a training."""
+
     @property
     @abstractmethod
     def label(self) -> str:
@@ -175,6 +178,24 @@ class LowResolutionNetwork(Network):
     def centered_kernels(self) -> list[nn.Parameter]:
         """See `Network.centered_kernels`."""
         return self.kernels()[:1] if self.residual else []
+
+
+@torch.no_grad()
+def equalize_phases(conv: Convolution, scale: int) -> None:
+    """Give the scale² pixels that a pixel shuffle makes of one the same answer to flat features.
+
+    Without it flat areas get a pattern of period `scale`, which a perceptual or adversarial loss
+    makes visible. The condition is that of Sugawara, Shiota and Kiya, "Super-Resolution Using
+    Convolutional Neural Networks Without Any Checkerboard Artifacts", ICIP 2018: equal gain of all
+    polyphase filters at frequency 0.
+
+    Args:
+        conv: whose (C · scale²) channels are shuffled to C; changed in place.
+        scale: the enlargement.
+    """
+    for values in (conv.weight, conv.bias[:, None, None, None]):
+        gains = values.mean(dim=(2, 3), keepdim=True).unflatten(0, (-1, scale**2))
+        values -= (gains - gains.mean(dim=1, keepdim=True)).flatten(0, 1)
 
 
 def crop(pictures: torch.Tensor, margin: int) -> torch.Tensor:

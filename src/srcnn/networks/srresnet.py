@@ -13,6 +13,7 @@ from srcnn.networks.network import (
     LowResolutionNetwork,
     check_counts,
     crop,
+    equalize_phases,
     initialize,
 )
 
@@ -102,6 +103,10 @@ class SRResNet(LowResolutionNetwork):
             )
         sr = self.patch(window(lr, sources[0], sources[1]), bfloat16)
         return sr[..., inside[0], inside[1]]
+
+    def project(self) -> None:
+        """See `Network.project`: no pattern of period `scale` on what is flat."""
+        equalize_phases(self.tail, self.scale)
 
     @property
     def label(self) -> str:

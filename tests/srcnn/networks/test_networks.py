@@ -97,6 +97,17 @@ def test_muon_and_centering_know_their_kernels(name):
     assert build(name, 2, model.settings() | {"residual": False}).centered_kernels() == []
 
 
+@SCALES
+def test_a_projected_srresnet_leaves_flat_areas_flat(scale):
+    model, flat = perturbed(network("srresnet", scale)), torch.full((1, 1, 20, 20), 0.3)
+    inside = (model.overlap + 1) * scale
+    with torch.inference_mode():
+        assert crop(model(flat), inside).std() > 1e-3
+        model.project()
+        sr = crop(model(flat), inside)
+    torch.testing.assert_close(sr, sr.mean().expand_as(sr))
+
+
 @pytest.mark.parametrize(
     ("name", "scale", "weights"),
     [
