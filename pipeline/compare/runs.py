@@ -82,8 +82,9 @@ class PublishedRun:
 
     @property
     def is_perceptual(self) -> bool:
-        """Whether a perceptual loss took part in its training."""
-        return float(self.params["loss.perceptual_weight"]) > 0
+        """Whether a perceptual or an adversarial loss took part in its training."""
+        weights = (f"loss.{term}_weight" for term in ("perceptual", "adversarial"))
+        return any(float(self.params.get(weight, 0)) > 0 for weight in weights)
 
     @property
     def steps(self) -> int:
@@ -93,7 +94,8 @@ class PublishedRun:
     @property
     def learned_from_untrained(self) -> bool:
         """Whether the VGG19 of its perceptual loss was an untrained one."""
-        return self.is_perceptual and self.params["loss.vgg19_weights"] == "random"
+        looked = float(self.params["loss.perceptual_weight"]) > 0
+        return looked and self.params["loss.vgg19_weights"] == "random"
 
     @property
     def data(self) -> str:
