@@ -81,11 +81,6 @@ class ReconstructionLoss:
     def __init__(self, pixel: str = "mse", others: Mapping[str, Weighted] | None = None) -> None:
         self._terms = {"pixel": Weighted(PIXEL_LOSSES[pixel]), **(others or {})}
 
-    @property
-    def has_further_terms(self) -> bool:
-        """Whether there is more than the pixel loss."""
-        return len(self._terms) > 1
-
     def names(self, in_training: bool) -> list[str]:
         """Of the values that a call gives, in their order."""
         others = [name for name in self._taken(in_training) if name != "pixel"]
@@ -93,11 +88,7 @@ class ReconstructionLoss:
         return ["loss", "pixel", *twins]
 
     def __call__(
-        self,
-        sr: torch.Tensor,
-        hr: torch.Tensor,
-        step: int | None = None,
-        window: tuple[slice, slice] = (slice(None), slice(None)),
+        self, sr: torch.Tensor, hr: torch.Tensor, step: int | None = None
     ) -> dict[str, torch.Tensor]:
         """The terms, as scalars.
 
@@ -106,7 +97,6 @@ class ReconstructionLoss:
             hr: the same.
             step: of the training, 0 being the first; None: of a validation, where terms are taken
                 of all patches, by their whole weights, and only those that validate.
-            window: rows and columns of the patches that all but the pixel loss see.
 
         Returns:
             "loss", which is to be minimised, "pixel", and of every other term itself and
@@ -116,8 +106,7 @@ class ReconstructionLoss:
         values = {}
         for name, each in self._taken(in_training).items():
             some = slice(each.patches if in_training else None)
-            seen = (some, slice(None), *window) if name != "pixel" else some
-            values[name] = each.term(sr[seen], hr[seen])
+            values[name] = each.term(sr[some], hr[some])
             if name != "pixel":
                 values[f"{name}_weighted"] = each.weight_at(step) * values[name]
         summands = [value for name, value in values.items() if name not in self._terms]

@@ -291,37 +291,21 @@ class Training:
         lr, hr = map(self._team.share, batch)
         share = len(hr) / size
         hr = crop(hr, self._network.margin)
-        window = self._window(hr)
         made: list[torch.Tensor] = []
 
         def loss() -> Terms:
             made.append(self._patch(self._network, lr))
-            return self._loss(made[0], hr, self.step, window)
+            return self._loss(made[0], hr, self.step)
 
         terms = self._learner.step(self.step, loss, share)
         if self._adversary:
-            terms |= self._adversary.learn(
-                self.step, made[0][..., *window], hr[..., *window], share
-            )
+            terms |= self._adversary.learn(self.step, made[0], hr, share)
         if self._settings.ema:
             self._average()
         self._terms.append(terms)
         self.step += 1
         if self.step in self._snapshot_steps:
             self._take_snapshot()
-
-    def _window(self, hr: torch.Tensor) -> tuple[slice, slice]:
-        """What the further terms see of the patches: all but `scale` rows and columns, at random.
-
-        VGG19 pools by 2, 4, 8 and 16, discriminators have strides. If their grid always lay the
-        same on the pixels that one LR pixel becomes, these would learn a pattern of it.
-        """
-        scale = self._network.scale
-        if not self._loss.has_further_terms or min(hr.shape[2:]) <= scale:
-            return slice(None), slice(None)
-        top, left = torch.randint(scale, (2,), generator=self._generator).tolist()
-        height, width = (side - scale for side in hr.shape[2:])
-        return slice(top, top + height), slice(left, left + width)
 
     def _patch(self, network: Network, lr: torch.Tensor) -> torch.Tensor:
         return network.patch(lr, bfloat16=self._settings.precision == "bfloat16")

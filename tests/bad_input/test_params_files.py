@@ -34,6 +34,7 @@ TAKEN = {
     "true": [
         *("data.skip_unreadable", "finetune.control", "tracking.promote"),
         *("model.espcn.residual", "model.fsrcnn.residual", "model.srcnn.residual", "train.augment"),
+        "model.srresnet.residual",
     ],
     "zero true": ["evaluate.lpips"],  # 0 is false
     "null": [
@@ -45,13 +46,17 @@ TAKEN = {
     "negative zero": ["data.split_salt"],
     "zero half": [
         *("degrade.blur_sigma", "degrade.noise_sigma", "finetune.mix", "finetune.warmup"),
+        *("finetune.adversarial_ramp", "finetune.ema"),
         *("train.momentum", "train.warmup"),
     ],
     "half huge": [
         *("finetune.lr", "finetune.muon_lr", "train.lr", "train.muon_lr"),
+        "finetune.discriminator.lr",
         *("loss.perceptual_feature_scale", "loss.perceptual_layers.conv5_4"),
     ],
-    "zero half huge": ["loss.perceptual_weight", "train.weight_decay"],
+    "zero half huge": [
+        *("loss.adversarial_weight", "loss.perceptual_weight", "train.weight_decay"),
+    ],
 }
 
 

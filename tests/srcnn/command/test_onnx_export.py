@@ -27,7 +27,7 @@ def load(onnxruntime):
 
 @pytest.mark.parametrize(
     ("name", "scale", "residual"),
-    [("srcnn", 3, False), *zip(NETWORKS, (2, 4, 8), (True, True, True), strict=True)],
+    [("srcnn", 3, False), *zip(NETWORKS, (2, 4, 8, 3), (True,) * 4, strict=True)],
 )
 def test_onnx_runtime_gives_what_pytorch_gives(load, tmp_path, name, scale, residual):
     network = resolver(scale, "studio", residual, name)
