@@ -49,10 +49,7 @@ OF_STAGE = {
 # Data among the code, and the file that reads it.
 READ_BY = {
     "src/srcnn/perceptual/vgg19.safetensors": "src/srcnn/perceptual/embedded.py",
-    **{
-        f"src/srcnn/weights/{file.name}": "src/srcnn/packaged.py"
-        for file in packaged.FILES.values()
-    },
+    **{f"src/srcnn/weights/x{n}.safetensors": "src/srcnn/packaged.py" for n in packaged.SCALES},
 }
 
 

@@ -39,7 +39,7 @@ def load(
     """Load a trained model. It is used in float32: with CUDA this process leaves TF32 alone.
 
     Args:
-        reference: `packaged:x2`, `x3` or `x4`, or `packaged:srcnn-x2` and so on, of the package; a
+        reference: `packaged:x2`, `packaged:x3` or `packaged:x4`, which come with the package; a
             .safetensors file; or, with MLflow installed, the name of an experiment,
             `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME` (its newest version) or
             `runs:/RUN_ID`. MLflow's store is `MLFLOW_TRACKING_URI`, else the nearest mlflow.db in
@@ -95,7 +95,7 @@ def _best(scale: int | None) -> tuple[str, str]:
 
 
 def _packaged() -> str:
-    return ", ".join(packaged.FILES)
+    return ", ".join(map(packaged.reference, packaged.SCALES))
 
 
 def _find(reference: str, device: torch.device) -> TrainedModel:

@@ -53,7 +53,7 @@ def test_a_reference_that_moves_is_refused_with_the_version_that_it_means_now(
     ("reference", "message"),
     [
         (
-            "packaged:srcnn-x4",
+            "packaged:x4",
             r"it has model\.srcnn\.kernels=\(9, 5, 5\), .*\(64, 32\), degrade\.scale=4$",
         ),
         ("packaged:x5", "packaged:x5: no such model; the package has packaged:x2"),
