@@ -17,9 +17,10 @@ from pipeline.stage.record import Trained
 if TYPE_CHECKING:  # most experiments pass the network on, which needs no PyTorch
     import torch
 
+    from srcnn.curve import Past
     from srcnn.pairs import Pairs
     from srcnn.team import Team
-    from srcnn.training import Past, Training
+    from srcnn.training import Training
 
 
 def main(params: Params) -> None:
@@ -72,7 +73,7 @@ def _past() -> "Past":
     import pandas as pd
     from safetensors.torch import load_file
 
-    from srcnn.training import Past
+    from srcnn.curve import Past
 
     with artifacts.reading(paths.PIXEL.curve):
         rows = pd.read_csv(paths.PIXEL.curve).to_dict("records")

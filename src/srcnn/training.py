@@ -2,13 +2,14 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from srcnn.curve import Past, Row, collapse, validation_score
 from srcnn.inference import SuperResolver
 from srcnn.learner import GRADIENT_NORM, Learner, Terms, weights_of
 from srcnn.losses import ReconstructionLoss
@@ -23,8 +24,6 @@ from srcnn.validation import Validation
 if TYPE_CHECKING:  # most trainings have none
     from srcnn.adversarial.adversary import Adversary
     from srcnn.adversarial.naturalness import Naturalness
-
-Row = dict[str, Any]  # one line of the training curve
 
 SNAPSHOTS = 8  # step 0, then every doubling up to the last step
 VAL_PATCHES = 32  # enough for a smooth val_loss, few enough for a perceptual one
@@ -48,24 +47,6 @@ class Settings:
     validate_every: int = 200
     val_pictures: int = 8
     ema: float = 0.0  # decay of a running mean of the weights, which is what is kept; 0: none
-
-
-@dataclass(frozen=True)
-class Past:
-    """What an earlier training left that this one continues.
-
-    Attributes:
-        curve: its rows.
-        snapshots: its snapshots by step, uint8 (N, h, w).
-    """
-
-    curve: list[Row] = field(default_factory=list)
-    snapshots: Mapping[int, torch.Tensor] = field(default_factory=dict)
-
-    @property
-    def step(self) -> int:
-        """Its last step."""
-        return int(self.curve[-1]["step"]) if self.curve else 0
 
 
 class Training:
@@ -263,20 +244,8 @@ class Training:
 
     @property
     def collapse(self) -> str | None:
-        """What shows that an adversarial training failed, in words; None of a good one.
-
-        Its weights are then less natural than those that it began with, and smoother: the share of
-        what the discriminator tells right, and PSNR, do not show it.
-        """
-        first, kept = self._rows[0], self.kept
-        worst = min(self._rows[-1].get("val_frechet", math.inf), kept.get("val_frechet", math.inf))
-        if "val_frechet" not in first or worst < first["val_frechet"]:
-            return None
-        return (
-            f"the adversarial training made nothing more natural: the Fréchet distance to the "
-            f"originals is {worst:.1f} at its end, and was {first['val_frechet']:.1f}; a smaller "
-            "loss.adversarial_weight or finetune.discriminator.lr may help"
-        )
+        """See `srcnn.curve.collapse`."""
+        return collapse(self._rows, self.kept)
 
     def snapshots(self) -> dict[str, torch.Tensor]:
         """Validation pictures as reconstructed along the way: see `Validation.snapshots`."""
@@ -364,16 +333,3 @@ class Training:
             self._best_score = score
             self._best = weights_of(self._averaged)
         return row
-
-
-def validation_score(row: Row) -> float:
-    """How good the weights are that gave a validated row of the curve; higher is better.
-
-    Validation PSNR or, with further terms in the loss, the validation loss: PSNR would choose the
-    weights that have learned least from them. With an adversarial loss, which has no value that
-    could be compared from one step to the next, the Fréchet distance to the originals.
-    """
-    if "val_frechet" in row:
-        return -row["val_frechet"]
-    has_others = any(name.startswith("val_") and name.endswith("_weighted") for name in row)
-    return -row["val_loss"] if has_others else row["val_psnr"]

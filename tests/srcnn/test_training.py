@@ -8,13 +8,14 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from srcnn import hardware
+from srcnn.curve import Past, validation_score
 from srcnn.imresize import downscale
 from srcnn.losses import ReconstructionLoss
 from srcnn.networks import NETWORKS, SRCNN
 from srcnn.optim import Optimization
 from srcnn.pairs import Pairs, PairsWriter
 from srcnn.team import Team
-from srcnn.training import DivergedError, Past, Settings, Training, validation_score
+from srcnn.training import DivergedError, Settings, Training
 from srcnn.validation import Validation
 from tests.support.models import network
 

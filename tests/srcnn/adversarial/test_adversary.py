@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from srcnn.adversarial.adversary import Adversary
 from srcnn.adversarial.discriminators import DISCRIMINATORS
 from srcnn.adversarial.naturalness import Naturalness
+from srcnn.curve import collapse
 from srcnn.imresize import downscale
 from srcnn.losses import ReconstructionLoss, Weighted
 from srcnn.pairs import Pairs, PairsWriter
@@ -131,6 +132,16 @@ def test_the_curve_shows_the_discriminator_and_keeps_the_most_natural_weights(pa
     assert "val_adversarial" not in last
     validated = [row for row in run.curve if "val_frechet" in row]
     assert run.kept == min(validated, key=lambda row: row["val_frechet"])
+
+
+@pytest.mark.parametrize(
+    ("distances", "failed"), [((90, 60, 70), False), ((90, 60, 95), True), ((90, 95, 99), True)]
+)
+def test_a_training_that_makes_nothing_more_natural_is_told(distances, failed):
+    rows = [{"step": step, "val_frechet": value} for step, value in enumerate(distances)]
+    said = collapse(rows, min(rows, key=lambda row: row["val_frechet"]))
+    assert (said is not None) == failed
+    assert collapse([{"val_psnr": 30.0}], {"val_psnr": 30.0}) is None
 
 
 def test_what_is_kept_is_the_running_mean(pairs):
