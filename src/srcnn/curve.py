@@ -1,4 +1,4 @@
-"""The curve of a training: what it goes on from, which of its rows is the best, what shows failure."""
+"""The curve of a training: what it goes on from, its best row, what shows failure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
