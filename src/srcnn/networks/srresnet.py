@@ -42,9 +42,9 @@ class SRResNet(LowResolutionNetwork):
     Generative Adversarial Network", CVPR 2017 (arXiv:1609.04802), section 2.1.
 
     As the paper's: residual blocks at LR size, a skip around all of them, sub-pixel convolution
-    (Shi et al. 2016), and a convolution of the HR picture at its end, without which an adversarial
-    loss leaves a pattern of the period `scale`. Other than the paper's: no batch normalization (as
-    EDSR), one shuffle for the whole enlargement, and bicubic interpolation as global skip.
+    (Shi et al. 2016), and a convolution at HR size at its end. Other than the paper's: no batch
+    normalization (as EDSR), one shuffle for the whole enlargement, whose pixels training keeps at
+    equal gains (see `equalize_phases`), and bicubic interpolation as global skip.
 
     A feature's context is zero beyond the borders of a patch, and of a picture likewise.
 
