@@ -25,16 +25,16 @@ SETTINGS: dict[str, dict[str, str]] = {
 _STEP = """
 import sys, time, statistics, torch
 from srcnn.hardware import keep_freed_memory, make_deterministic
-from srcnn.learner import Learner
+from srcnn.training.learner import Learner
 from srcnn.networks import SRCNN
-from srcnn.optim import Optimization
-from srcnn.team import Team
+from srcnn.training.optim import Optimization
+from srcnn.training.process_group import ProcessGroup
 *kernels, steps = map(int, sys.argv[1:])
 make_deterministic(2)
 keep_freed_memory()
 model = SRCNN(4, kernels, generator=torch.Generator().manual_seed(0))
 model = model.to(memory_format=torch.channels_last)
-learner = Learner(model, Optimization(), steps + 5, Team())
+learner = Learner(model, Optimization(), steps + 5, ProcessGroup())
 patches = torch.rand(6, 1, 22, 22, generator=torch.Generator().manual_seed(1))
 seconds = []
 for step in range(steps + 5):

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srcnn.imresize import crop_to_multiple, downscale
-from srcnn.inference import bicubic
+from srcnn.data.imresize import crop_to_multiple, downscale
+from srcnn.inference.resolver import bicubic
 from srcnn.perceptual import embedded, vgg19
 from srcnn.perceptual.loss import VGG19Features
 from srcnn.pictures import images

@@ -19,10 +19,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srcnn.color import luma
 from srcnn.command import onnx_export
-from srcnn.inference import SuperResolver, by_tiles
-from srcnn.model_files import TrainedModel
+from srcnn.data.color import luma
+from srcnn.inference.model_files import TrainedModel
+from srcnn.inference.resolver import SuperResolver, by_tiles
 from srcnn.networks import SRCNN
 from srcnn.networks.bicubic import REACH, mirrored, window
 

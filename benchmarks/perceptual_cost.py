@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 import torch
 
-from srcnn.losses import ReconstructionLoss, Weighted
 from srcnn.networks import SRCNN
 from srcnn.networks.network import crop
 from srcnn.perceptual.loss import LAYERS, PerceptualLoss
+from srcnn.training.losses import ReconstructionLoss, Weighted
 
 SCALE = 4
 

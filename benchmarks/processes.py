@@ -22,15 +22,15 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from srcnn.data.imresize import downscale
+from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
-from srcnn.imresize import downscale
-from srcnn.inference import SuperResolver
-from srcnn.losses import ReconstructionLoss
+from srcnn.inference.resolver import SuperResolver
 from srcnn.networks import SRCNN
-from srcnn.pairs import Pairs, PairsWriter
-from srcnn.team import Team
-from srcnn.training import Settings, Training
-from srcnn.validation import Validation
+from srcnn.training.loop import Settings, Training
+from srcnn.training.losses import ReconstructionLoss
+from srcnn.training.process_group import ProcessGroup
+from srcnn.training.validation import Validation
 
 BATCH, PATCH, SCALE, PICTURES = 6, 72, 4, 8
 WARM_UP = 10  # steps and messages that are not timed
@@ -87,16 +87,16 @@ def _process(
     if size > 1:
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
-            init_method=Path(name, f"meeting-{size}").as_uri(),
+            init_method=Path(name, f"init_method-{size}").as_uri(),
             rank=rank,
             world_size=size,
         )
-    opened, team = Pairs.open(pairs), Team(rank, size)
-    shared = _step(opened, BATCH, team, device, options.steps)
-    each = _step(opened, BATCH * size, team, device, options.steps)
+    opened, group = Pairs.open(pairs), ProcessGroup(rank, size)
+    shared = _step(opened, BATCH, group, device, options.steps)
+    each = _step(opened, BATCH * size, group, device, options.steps)
     parameters = sum(p.numel() for p in SRCNN(SCALE).parameters())
-    message, longer = (_message(n, team, device) for n in (parameters, LARGER * parameters))
-    validation = _validation(opened, team, device)
+    message, longer = (_message(n, group, device) for n in (parameters, LARGER * parameters))
+    validation = _validation(opened, group, device)
     if rank == 0:
         seconds = (shared, each, message, longer, validation)
         results.write_text(" ".join(f"{1e3 * s}" for s in seconds))
@@ -104,7 +104,7 @@ def _process(
         dist.destroy_process_group()
 
 
-def _step(pairs: Pairs, batch: int, team: Team, device: torch.device, steps: int) -> float:
+def _step(pairs: Pairs, batch: int, group: ProcessGroup, device: torch.device, steps: int) -> float:
     """Median seconds of a step."""
     precision = choose_precision("auto", device)
     # A row for each step, and no validation but the first and the last.
@@ -112,28 +112,28 @@ def _step(pairs: Pairs, batch: int, team: Team, device: torch.device, steps: int
         steps + WARM_UP, batch, PATCH, precision=precision, log_every=1, validate_every=10**9
     )
     network = SRCNN(SCALE, generator=torch.Generator().manual_seed(0)).to(device)
-    training = Training(network, pairs, ReconstructionLoss("mse"), settings, seed=1, team=team)
+    training = Training(network, pairs, ReconstructionLoss("mse"), settings, seed=1, group=group)
     times: list[float] = []
     training.fit(lambda row: times.append(time.perf_counter()))
     between = np.diff(times)[WARM_UP:-1]
     return float(np.median(between))
 
 
-def _validation(pairs: Pairs, team: Team, device: torch.device, repeats: int = 5) -> float:
+def _validation(pairs: Pairs, group: ProcessGroup, device: torch.device, repeats: int = 5) -> float:
     """Median seconds in which the default number of pictures of two splits is scored."""
     network = SRCNN(SCALE, generator=torch.Generator().manual_seed(0)).to(device)
     resolver = SuperResolver(network.eval(), "full", choose_precision("auto", device))
     validation, seconds = Validation(pairs, PICTURES), []
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        validation.scores(resolver, team)
+        validation.scores(resolver, group)
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[1:])
 
 
-def _message(numbers: int, team: Team, device: torch.device, repeats: int = 100) -> float:
+def _message(numbers: int, group: ProcessGroup, device: torch.device, repeats: int = 100) -> float:
     """Median seconds of an all-reduce of so many float32 numbers."""
-    if team.size == 1:
+    if group.size == 1:
         return 0.0
     flat, seconds = torch.zeros(numbers, device=device), []
     for _ in range(repeats + WARM_UP):

@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from srcnn.data.imresize import crop_to_multiple, downscale
+from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.splits import split_of
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
-from srcnn.imresize import crop_to_multiple, downscale
-from srcnn.inference import SuperResolver, bicubic
-from srcnn.losses import ReconstructionLoss
+from srcnn.inference.resolver import SuperResolver, bicubic
 from srcnn.networks import SRCNN
-from srcnn.pairs import Pairs, PairsWriter
 from srcnn.pictures import images
 from srcnn.scoring.classical import finite_psnr, shave
-from srcnn.splits import split_of
-from srcnn.training import Settings, Training
+from srcnn.training.loop import Settings, Training
+from srcnn.training.losses import ReconstructionLoss
 
 SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
 BATCH, PATCH = 6, 72

@@ -25,20 +25,20 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from pipeline.data import samples
-from srcnn.color import luma
+from srcnn.data.color import luma
+from srcnn.data.imresize import crop_to_multiple, downscale
+from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
-from srcnn.imresize import crop_to_multiple, downscale
-from srcnn.inference import SuperResolver
-from srcnn.losses import ReconstructionLoss
+from srcnn.inference.resolver import SuperResolver
 from srcnn.networks import SRCNN
 from srcnn.networks.bicubic import REACH
 from srcnn.networks.network import crop
-from srcnn.pairs import Pairs, PairsWriter
-from srcnn.patches import PatchSampler
 from srcnn.pictures import images
-from srcnn.team import Team
-from srcnn.training import Settings, Training
-from srcnn.validation import Validation
+from srcnn.training.loop import Settings, Training
+from srcnn.training.losses import ReconstructionLoss
+from srcnn.training.patches import PatchSampler
+from srcnn.training.process_group import ProcessGroup
+from srcnn.training.validation import Validation
 
 BATCH, PATCH = 16, 48
 TILE = 256
@@ -226,7 +226,7 @@ def _usual(folder: Path, pairs: Pairs, args: argparse.Namespace) -> Run:
         steps += 1
         seconds += time.perf_counter() - start
         if seconds > args.seconds * (len(curve) + 1) / SCORES:
-            curve.append((seconds, validation.scores(resolver, Team())["val_psnr"]))
+            curve.append((seconds, validation.scores(resolver, ProcessGroup())["val_psnr"]))
     return Run("usual loop", steps, seconds, curve)
 
 

@@ -19,16 +19,16 @@ from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params, nested
 from pipeline.stage.record import Evaluated, Trained
 from pipeline.stage.sections import Loss
-from srcnn import packaged
+from srcnn.data.pairs import Pairs
+from srcnn.data.splits import evenly_spaced
 from srcnn.hardware import make_deterministic
-from srcnn.inference import SuperResolver
-from srcnn.pairs import Pairs
+from srcnn.inference import packaged
+from srcnn.inference.resolver import SuperResolver
 from srcnn.pictures import images
 from srcnn.progress import progress
 from srcnn.scoring.measures import MEASURES, PSNR, measures_among
 from srcnn.scoring.protocol import megapixels_per_second, score_pairs, score_test_set, summarise
 from srcnn.scoring.scores import DECIMALS, Score, write_scores
-from srcnn.splits import evenly_spaced
 
 
 def main(params: Params) -> None:

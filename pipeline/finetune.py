@@ -17,10 +17,10 @@ from pipeline.stage.record import Trained
 if TYPE_CHECKING:  # most experiments pass the network on, which needs no PyTorch
     import torch
 
-    from srcnn.curve import Past
-    from srcnn.pairs import Pairs
-    from srcnn.team import Team
-    from srcnn.training import Training
+    from srcnn.data.pairs import Pairs
+    from srcnn.training.curve import Past
+    from srcnn.training.loop import Training
+    from srcnn.training.process_group import ProcessGroup
 
 
 def main(params: Params) -> None:
@@ -39,12 +39,14 @@ def main(params: Params) -> None:
     from pipeline.training.loss import build_adversary, build_loss
     from pipeline.training.run import run
     from pipeline.training.settings import settings
-    from srcnn.inference import SuperResolver
-    from srcnn.training import Training
+    from srcnn.inference.resolver import SuperResolver
+    from srcnn.training.loop import Training
 
-    def prepare(pairs: "Pairs", device: "torch.device", precision: str, team: "Team") -> "Training":
-        adversary = build_adversary(params, device, team)
-        loss = build_loss(params, pairs.luma, device, precision, team.size, adversary)
+    def prepare(
+        pairs: "Pairs", device: "torch.device", precision: str, group: "ProcessGroup"
+    ) -> "Training":
+        adversary = build_adversary(params, device, group)
+        loss = build_loss(params, pairs.luma, device, precision, group.size, adversary)
         with artifacts.reading(paths.PIXEL.weights):
             network = SuperResolver.load(paths.PIXEL.weights, device).model.train()
         naturalness = None
@@ -54,7 +56,7 @@ def main(params: Params) -> None:
             naturalness = Naturalness(device=device)
         how = settings(params, params.finetune, precision)
         return Training(
-            network, pairs, loss, how, params.seed + 2, team, _past(), adversary, naturalness
+            network, pairs, loss, how, params.seed + 2, group, _past(), adversary, naturalness
         )
 
     run(params, "finetune", paths.TUNED, prepare, before)
@@ -73,7 +75,7 @@ def _past() -> "Past":
     import pandas as pd
     from safetensors.torch import load_file
 
-    from srcnn.curve import Past
+    from srcnn.training.curve import Past
 
     with artifacts.reading(paths.PIXEL.curve):
         rows = pd.read_csv(paths.PIXEL.curve).to_dict("records")

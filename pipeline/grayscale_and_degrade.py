@@ -15,12 +15,12 @@ from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params
 from pipeline.stage.record import Degraded
-from srcnn.degradation import Degradation, picture_rng
-from srcnn.imresize import crop_to_multiple
-from srcnn.pairs import Pairs, PairsWriter
+from srcnn.data.degradation import Degradation, picture_rng
+from srcnn.data.imresize import crop_to_multiple
+from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.splits import SPLITS
 from srcnn.pictures import images
 from srcnn.progress import progress
-from srcnn.splits import SPLITS
 
 
 def main(params: Params) -> None:

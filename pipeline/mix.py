@@ -32,7 +32,7 @@ def main(params: Params) -> None:
 
 
 def _mixed(share: float) -> bytes:
-    from srcnn.inference import SuperResolver
+    from srcnn.inference.resolver import SuperResolver
 
     with artifacts.reading(paths.PIXEL.weights):
         pixel = SuperResolver.load(paths.PIXEL.weights)

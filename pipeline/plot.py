@@ -15,12 +15,12 @@ from pipeline.stage.machine import check_threads
 from pipeline.stage.params import Params
 from pipeline.stage.record import Trained
 from srcnn import figures
+from srcnn.data.pairs import Pairs
+from srcnn.data.splits import evenly_spaced
 from srcnn.hardware import make_deterministic
-from srcnn.inference import SuperResolver, bicubic
-from srcnn.pairs import Pairs
+from srcnn.inference.resolver import SuperResolver, bicubic
 from srcnn.scoring.measures import PSNR
 from srcnn.scoring.scores import Score, read_scores
-from srcnn.splits import evenly_spaced
 
 # Every run keeps its pictures in MLflow, so their number and size are bounded.
 _CHOSEN = 12

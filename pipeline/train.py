@@ -9,10 +9,10 @@ from pipeline.stage.params import Params
 from pipeline.training import initial
 from pipeline.training.run import run
 from pipeline.training.settings import settings
-from srcnn.losses import ReconstructionLoss
-from srcnn.pairs import Pairs
-from srcnn.team import Team
-from srcnn.training import Training
+from srcnn.data.pairs import Pairs
+from srcnn.training.loop import Training
+from srcnn.training.losses import ReconstructionLoss
+from srcnn.training.process_group import ProcessGroup
 
 
 def main(params: Params) -> None:
@@ -23,13 +23,15 @@ def main(params: Params) -> None:
     """
     before_train(params)
 
-    def prepare(pairs: Pairs, device: torch.device, precision: str, team: Team) -> Training:
+    def prepare(
+        pairs: Pairs, device: torch.device, precision: str, group: ProcessGroup
+    ) -> Training:
         network = initial.network(params).to(device)
         loss = ReconstructionLoss(params.loss.pixel)
         # The patches come from a generator of their own, so that two networks of different size
         # see the same ones.
         how = settings(params, params.train, precision)
-        return Training(network, pairs, loss, how, params.seed + 1, team)
+        return Training(network, pairs, loss, how, params.seed + 1, group)
 
     run(params, "train", paths.PIXEL, prepare)
 

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from pipeline.data import samples
 from pipeline.stage import artifacts, paths
-from srcnn.color import luma
+from srcnn.data.color import luma
+from srcnn.data.imresize import crop_to_multiple, downscale
 from srcnn.figures import png
 from srcnn.figures.style import DPI, STYLE
-from srcnn.imresize import crop_to_multiple, downscale
-from srcnn.inference import SuperResolver, bicubic
+from srcnn.inference.resolver import SuperResolver, bicubic
 from srcnn.scoring.classical import psnr, shave
 from srcnn.scoring.measures import PSNR
 

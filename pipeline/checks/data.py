@@ -7,7 +7,7 @@ from pipeline.data import celeba_hq, folder, raw
 from pipeline.stage import StageError, paths
 from pipeline.stage.params import Params
 from pipeline.stage.sections import Data
-from srcnn.splits import SPLITS, split_of
+from srcnn.data.splits import SPLITS, split_of
 
 # Below this the mirrored borders make up most of the picture; and at every scale what is left
 # after shaving, 6 * scale pixels, still holds SSIM's 11x11 window.

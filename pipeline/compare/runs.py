@@ -16,9 +16,9 @@ from mlflow.exceptions import MlflowException
 from pipeline.stage import StageError, paths
 from pipeline.tracking import database, identity
 from pipeline.tracking.store import RESULTS, TROUBLE, Store, name_tag
-from srcnn import mlflow_sqlite
+from srcnn.inference import mlflow_sqlite
+from srcnn.inference.registry import names_in, published_runs
 from srcnn.masking import brief, masked
-from srcnn.registry import names_in, published_runs
 from srcnn.scoring.scores import Score, read_scores
 
 KINDS = ("lr", "bicubic", "sr", "hr")

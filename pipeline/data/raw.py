@@ -14,9 +14,9 @@ from pipeline.data.picture_source import RawPicture, Unreadable
 from pipeline.data.shards import ShardWriter, count, pictures, shards
 from pipeline.stage import StageError, artifacts
 from pipeline.stage.sections import Data
+from srcnn.data.splits import split_of
 from srcnn.pictures import images
 from srcnn.pictures.deep import UnreadableImage
-from srcnn.splits import split_of
 
 INDEX = "index.csv"
 SKIPPED = "skipped.csv"

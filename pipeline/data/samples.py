@@ -9,8 +9,8 @@ from PIL import Image
 
 from pipeline.data.picture_source import PictureSource, RawPicture
 from pipeline.stage.sections import Data
+from srcnn.data.splits import SPLITS, evenly_spaced
 from srcnn.pictures import images
-from srcnn.splits import SPLITS, evenly_spaced
 
 TILE = 256
 DARK = 8  # a tile whose median gray level is below is plain background, as around the retina

@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 from pipeline.stage import project_root
-from srcnn import mlflow_sqlite
+from srcnn.inference import mlflow_sqlite
 
 # It prints all that it raises, too, with a traceback, at each of the tries.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

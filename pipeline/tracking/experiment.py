@@ -12,7 +12,7 @@ from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import digest, hash_of
 from pipeline.stage.record import Degraded, Evaluated, Trained
 from pipeline.tracking.times import Times
-from srcnn.pairs import Pairs
+from srcnn.data.pairs import Pairs
 from srcnn.scoring.measures import measures_among
 
 

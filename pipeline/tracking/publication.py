@@ -23,7 +23,7 @@ from pipeline.tracking.store import (
     Store,
     agrees,
 )
-from srcnn.registry import CONTENT_TAG
+from srcnn.inference.registry import CONTENT_TAG
 
 _VERSION = "model.version"
 _FOLDERS = (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent)

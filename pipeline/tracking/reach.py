@@ -5,7 +5,7 @@ import threading
 
 from pipeline.stage import StageError
 from pipeline.tracking import database
-from srcnn import mlflow_sqlite
+from srcnn.inference import mlflow_sqlite
 from srcnn.masking import brief, masked
 
 TIMEOUT = 3.0  # seconds for a server to answer

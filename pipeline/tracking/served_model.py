@@ -41,8 +41,8 @@ class PictureUpscaler(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Read the weights that were logged beside this file."""
         # Here, as MLflow also runs this file to register a model, which does not take PyTorch.
-        from srcnn.inference import SuperResolver
-        from srcnn.upscaling import Upscaler
+        from srcnn.inference.resolver import SuperResolver
+        from srcnn.inference.upscaler import Upscaler
 
         self._upscaler = Upscaler(SuperResolver.load(Path(context.artifacts["weights"])))
         # One picture at a time, first come first served, has the processor and tiles in memory.

@@ -21,9 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.stage import StageError, project_root
 from pipeline.tracking import database, identity, place
-from srcnn import mlflow_sqlite
+from srcnn.inference import mlflow_sqlite
+from srcnn.inference.registry import EXPERIMENTS_TAG, names_in
 from srcnn.masking import brief, masked
-from srcnn.registry import EXPERIMENTS_TAG, names_in
 
 # Tags of a run: the place where it was made; the key of its training; the run, if there is another,
 # that has this training, too; and, for the names that DVC gives to it, which results it holds.

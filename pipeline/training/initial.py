@@ -7,8 +7,8 @@ import torch
 
 from pipeline.stage import StageError, resolve
 from pipeline.stage.params import Params
-from srcnn import model_files, packaged, registry
-from srcnn.inference import SuperResolver
+from srcnn.inference import model_files, packaged, registry
+from srcnn.inference.resolver import SuperResolver
 from srcnn.networks import build
 from srcnn.networks.network import Network
 

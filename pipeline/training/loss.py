@@ -11,8 +11,8 @@ from pipeline import stage
 from pipeline.stage.inputs import vgg19_file
 from pipeline.stage.params import Params
 from pipeline.stage.sections import Loss
-from srcnn.losses import ReconstructionLoss, Weighted, of_gray
-from srcnn.team import Team
+from srcnn.training.losses import ReconstructionLoss, Weighted, of_gray
+from srcnn.training.process_group import ProcessGroup
 
 if TYPE_CHECKING:
     from srcnn.adversarial.adversary import Adversary
@@ -57,7 +57,9 @@ def build_loss(
     return ReconstructionLoss(wanted.pixel, others)
 
 
-def build_adversary(params: Params, device: torch.device, team: Team) -> "Adversary | None":
+def build_adversary(
+    params: Params, device: torch.device, group: ProcessGroup
+) -> "Adversary | None":
     """The adversary of the loss, with a new discriminator; None where its weight is 0."""
     if not params.loss.adversarial_weight:
         return None
@@ -67,7 +69,9 @@ def build_adversary(params: Params, device: torch.device, team: Team) -> "Advers
     wanted = params.finetune.discriminator
     generator = torch.Generator().manual_seed(params.seed + 3)
     discriminator = DISCRIMINATORS[wanted.name](wanted.features, generator).to(device)
-    return Adversary(discriminator, params.loss.adversarial, wanted.lr, params.finetune.steps, team)
+    return Adversary(
+        discriminator, params.loss.adversarial, wanted.lr, params.finetune.steps, group
+    )
 
 
 def _perceptual(wanted: Loss, precision: str) -> "PerceptualLoss":

@@ -13,15 +13,16 @@ import torch.distributed as dist
 
 from pipeline.stage import StageError
 from srcnn.masking import brief
-from srcnn.team import Team, TeamLostError
+from srcnn.training.process_group import ProcessGroup, ProcessLostError
 
-_MEETING = "SRCNN_MEETING"  # the file over which processes that were started here find each other
+# The file over which processes that were started here find each other.
+_INIT_METHOD = "SRCNN_INIT_METHOD"
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 _PATIENCE = timedelta(days=7)  # a process that ends is noticed at once; one that waits may wait
 
 
 @contextmanager
-def together(count: int, device: torch.device, module: str) -> Iterator[Team]:
+def process_group(count: int, device: torch.device, module: str) -> Iterator[ProcessGroup]:
     """This process's place among those that train together, while the block runs.
 
     Under a launcher, which sets RANK and WORLD_SIZE, it started them all. Else this process is the
@@ -53,19 +54,19 @@ def together(count: int, device: torch.device, module: str) -> Iterator[Team]:
             raise StageError(f"machine.processes is {count}, but this machine has {gpus} GPUs")
         torch.cuda.set_device(local)
     if size == 1:
-        yield Team()
+        yield ProcessGroup()
         return
     with tempfile.TemporaryDirectory(prefix="srcnn-") as folder:
-        meeting = os.environ.get(_MEETING, "env://")
+        init_method = os.environ.get(_INIT_METHOD, "env://")
         if "RANK" not in os.environ:
-            meeting = f"file://{folder}/meeting"  # not quoted: PyTorch takes it as it is
+            init_method = f"file://{folder}/init_method"  # not quoted: PyTorch takes it as it is
             os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK)
-            others = [_start(module, rank, size, meeting) for rank in range(1, size)]
+            others = [_start(module, rank, size, init_method) for rank in range(1, size)]
         backend = "nccl" if device.type == "cuda" else "gloo"
         try:
             try:
                 dist.init_process_group(
-                    backend, init_method=meeting, rank=rank, world_size=size, timeout=_PATIENCE
+                    backend, init_method=init_method, rank=rank, world_size=size, timeout=_PATIENCE
                 )
             except (RuntimeError, ValueError) as error:  # ValueError: no MASTER_ADDR, for example
                 raise StageError(
@@ -73,11 +74,11 @@ def together(count: int, device: torch.device, module: str) -> Iterator[Team]:
                     f"{brief(error)}. {backend.upper()}_SOCKET_IFNAME names the "
                     "network interface to use"
                 ) from None
-            yield Team(rank, size)
+            yield ProcessGroup(rank, size)
         except BaseException as error:
             for other in others:
                 other.kill()
-            if not isinstance(error, TeamLostError):
+            if not isinstance(error, ProcessLostError):
                 raise
             if rank:
                 sys.exit(1)  # the first process says what there is to say
@@ -92,10 +93,10 @@ def together(count: int, device: torch.device, module: str) -> Iterator[Team]:
                 dist.destroy_process_group()
 
 
-def _start(module: str, rank: int, size: int, meeting: str) -> subprocess.Popen[bytes]:
+def _start(module: str, rank: int, size: int, init_method: str) -> subprocess.Popen[bytes]:
     place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
     return subprocess.Popen(  # noqa: S603  # this Python, and a module of this project
         [sys.executable, "-m", module],
-        env=os.environ | place | {_MEETING: meeting},
+        env=os.environ | place | {_INIT_METHOD: init_method},
         start_new_session=True,  # Ctrl+C is for the first process, which ends the others
     )

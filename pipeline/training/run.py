@@ -17,12 +17,12 @@ from pipeline.stage.params import Params
 from pipeline.stage.record import Degraded, Trained
 from pipeline.tracking import identity, live
 from pipeline.training import checkpoints, processes
+from srcnn.data.pairs import Pairs
 from srcnn.hardware import choose_device, choose_precision, keep_freed_memory, make_deterministic
-from srcnn.pairs import Pairs
-from srcnn.team import Team
-from srcnn.training import DivergedError, Training
+from srcnn.training.loop import DivergedError, Training
+from srcnn.training.process_group import ProcessGroup
 
-Prepare = Callable[[Pairs, torch.device, str, Team], Training]
+Prepare = Callable[[Pairs, torch.device, str, ProcessGroup], Training]
 
 
 def run(
@@ -38,7 +38,7 @@ def run(
         params: all parameters.
         name: the stage's, in dvc.yaml and among the modules of pipeline.
         files: what it writes.
-        prepare: makes the training, of pairs, device, precision and team.
+        prepare: makes the training, of pairs, device, precision and group.
         before: the record of the training that this one continues.
 
     Raises:
@@ -52,13 +52,13 @@ def run(
     keep_freed_memory()
     with artifacts.reading(paths.PAIRS):
         pairs = Pairs.open(paths.PAIRS, verify=True)
-    with processes.together(params.machine.processes, device, f"pipeline.{name}") as team:
+    with processes.process_group(params.machine.processes, device, f"pipeline.{name}") as group:
         try:
-            training = prepare(pairs, device, precision, team)
+            training = prepare(pairs, device, precision, group)
         except ValueError as error:  # the library's words begin with a name of the section
             raise stage.StageError(f"{name}.{error}") from None
-        environment = Environment.in_force(device, precision, team.size, training.first_step())
-        if not team.leads:
+        environment = Environment.in_force(device, precision, group.size, training.first_step())
+        if not group.is_main:
             training.resume(None)
             with suppress(DivergedError):  # which the first process tells of
                 training.fit(checkpoint_every=params.train.checkpoint_every)

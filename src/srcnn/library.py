@@ -7,11 +7,11 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from srcnn import model_files
-from srcnn.imresize import crop_to_multiple, downscale
-from srcnn.inference import SuperResolver
+from srcnn.data.imresize import crop_to_multiple, downscale
+from srcnn.inference import model_files
+from srcnn.inference.resolver import SuperResolver
+from srcnn.inference.upscaler import Upscaler, check_samples
 from srcnn.scoring import classical
-from srcnn.upscaling import Upscaler, check_samples
 
 ArrayOrImage = TypeVar("ArrayOrImage", np.ndarray, Image.Image)
 

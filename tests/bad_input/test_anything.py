@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.stage import params
-from srcnn.inference import SCALES, SuperResolver, UnusableModel
+from srcnn.inference.resolver import SCALES, SuperResolver, UnusableModel
 from srcnn.masking import masked
 from srcnn.pictures import images, reader
 from srcnn.pictures.deep import UnreadableImage

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 
 from pipeline.stage.sections import Degrade
-from srcnn.inference import SCALES, SuperResolver, UnusableModel
+from srcnn.inference.resolver import SCALES, SuperResolver, UnusableModel
 from tests.support.models import model_file, resolver
 
 ABOUT = json.loads(

@@ -14,7 +14,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from srcnn.mlflow_sqlite import bring_up_to_date
+from srcnn.inference.mlflow_sqlite import bring_up_to_date
 from tests.support.params import branch_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from skimage import data, io
 
-from srcnn import model_files
 from srcnn.hardware import choose_device, choose_precision
-from srcnn.registry import UNTRAINED_TAG, NoModel, names_in
+from srcnn.inference import model_files
+from srcnn.inference.registry import UNTRAINED_TAG, NoModel, names_in
 from tests.e2e.conftest import copy_of, curves
 
 RESULTS = ("metrics/training.csv", "metrics/evaluation.json", "models/srcnn.safetensors")

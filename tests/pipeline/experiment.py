@@ -12,10 +12,10 @@ from pipeline.stage.environment import Environment
 from pipeline.stage.inputs import digest, params_of
 from pipeline.stage.params import Params
 from pipeline.stage.record import Degraded, Trained
-from srcnn.imresize import downscale
-from srcnn.inference import SuperResolver
+from srcnn.data.imresize import downscale
+from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.inference.resolver import SuperResolver
 from srcnn.networks import SRCNN
-from srcnn.pairs import Pairs, PairsWriter
 from tests.support.params import params_with
 
 SCALE = 2

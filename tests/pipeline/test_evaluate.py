@@ -8,9 +8,9 @@ import pytest
 
 from pipeline.evaluate import main
 from pipeline.stage import StageError, paths
-from srcnn import packaged
-from srcnn.inference import SuperResolver
-from srcnn.pairs import Pairs
+from srcnn.data.pairs import Pairs
+from srcnn.inference import packaged
+from srcnn.inference.resolver import SuperResolver
 from srcnn.scoring.measures import GMSD, PSNR, SSIM, VGG19, Context
 from srcnn.scoring.protocol import score_pairs
 from tests.pipeline.experiment import load_params, picture, write_experiment, write_picture

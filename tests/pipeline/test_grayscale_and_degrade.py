@@ -13,9 +13,9 @@ from pipeline.data.picture_source import RawPicture
 from pipeline.grayscale_and_degrade import main
 from pipeline.stage import StageError, params, paths
 from pipeline.stage.record import Degraded
-from srcnn.imresize import downscale
-from srcnn.pairs import Pairs
-from srcnn.splits import split_of
+from srcnn.data.imresize import downscale
+from srcnn.data.pairs import Pairs
+from srcnn.data.splits import split_of
 from tests.support.params import declare_stages, params_with
 from tests.support.pictures import encoded
 

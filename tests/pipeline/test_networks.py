@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import register
 from pipeline.stage import params, paths
-from srcnn import model_files
+from srcnn.inference import model_files
 from srcnn.networks import NETWORKS
 from tests.support import small_project
 from tests.support.params import write_params

@@ -9,8 +9,8 @@ from PIL import Image
 
 from pipeline import evaluate, plot
 from pipeline.stage import paths
-from srcnn.inference import SuperResolver, bicubic
-from srcnn.pairs import Pairs
+from srcnn.data.pairs import Pairs
+from srcnn.inference.resolver import SuperResolver, bicubic
 from srcnn.scoring.measures import MEASURES
 from tests.pipeline.experiment import load_params, write_experiment
 from tests.support.paths import ROOT

@@ -14,7 +14,7 @@ from pipeline.stage.inputs import digest
 from pipeline.stage.record import Evaluated, Trained
 from pipeline.tracking import publication, registry
 from pipeline.tracking.store import TRAINING_RUN
-from srcnn import model_files
+from srcnn.inference import model_files
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs, check_whole, versions
 

@@ -13,7 +13,7 @@ import torch
 from pipeline import stage, train
 from pipeline.stage import paths
 from pipeline.stage.record import Trained
-from srcnn.training import Training
+from srcnn.training.loop import Training
 from tests.support import small_project
 from tests.support.params import write_params
 from tests.support.paths import ROOT

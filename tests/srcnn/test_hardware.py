@@ -6,9 +6,10 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from srcnn import hardware, model_files
+from srcnn import hardware
 from srcnn.hardware import choose_device, choose_precision
-from srcnn.model_files import NoModel
+from srcnn.inference import model_files
+from srcnn.inference.model_files import NoModel
 
 
 def test_devices_that_are_not_there_are_named():

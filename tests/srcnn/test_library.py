@@ -10,9 +10,10 @@ from PIL import Image
 from skimage import data
 
 import srcnn
-from srcnn import imresize, packaged
+from srcnn.data import imresize
+from srcnn.inference import packaged
+from srcnn.inference.upscaler import Upscaler
 from srcnn.scoring import classical
-from srcnn.upscaling import Upscaler
 from tests.support.models import resolver
 from tests.support.paths import ROOT
 

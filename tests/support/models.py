@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from srcnn.inference import SuperResolver
+from srcnn.inference.resolver import SuperResolver
 from srcnn.networks import build
 from srcnn.networks.network import Network
 

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srcnn.learner import Terms
-from srcnn.optim import schedule
-from srcnn.team import Team
+from srcnn.training.learner import Terms
+from srcnn.training.optim import schedule
+from srcnn.training.process_group import ProcessGroup
 
 LOSSES = ("relativistic", "vanilla")
 
@@ -26,20 +26,20 @@ class Adversary:
         loss: "relativistic" or "vanilla".
         lr: peak rate of its Adam (betas 0.9 and 0.999, as in the paper).
         steps: over which the rate takes its course, one-cycle without a rise.
-        team: the processes that train together.
+        group: the processes that train together.
 
     Raises:
         ValueError: another loss.
     """
 
     def __init__(
-        self, discriminator: nn.Module, loss: str, lr: float, steps: int, team: Team
+        self, discriminator: nn.Module, loss: str, lr: float, steps: int, group: ProcessGroup
     ) -> None:
         if loss not in LOSSES:
             raise ValueError(f"adversarial loss is {loss!r}; allowed are {', '.join(LOSSES)}")
         self._discriminator = discriminator.to(memory_format=torch.channels_last)
         self._relativistic = loss == "relativistic"
-        self._lr, self._steps, self._team = lr, steps, team
+        self._lr, self._steps, self._group = lr, steps, group
         self._optimizer = torch.optim.Adam(discriminator.parameters(), lr)
 
     @property
@@ -78,7 +78,7 @@ class Adversary:
             being an original; "told", the share of patches that it tells right.
 
         Raises:
-            TeamLostError: another process has ended.
+            ProcessLostError: another process has ended.
         """
         self._optimizer.param_groups[0]["lr"] = self._lr * schedule(
             "one-cycle", step, self._steps, 0.0
@@ -96,7 +96,7 @@ class Adversary:
             "fake": fake.sigmoid().mean(),
             "told": ((real > 0).float().mean() + (fake < 0).float().mean()) / 2,
         }
-        terms = self._team.mean(self._discriminator, terms, share)
+        terms = self._group.all_reduce(self._discriminator, terms, share)
         self._optimizer.step()
         return terms
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-from srcnn.color import full_range
+from srcnn.data.color import full_range
 from srcnn.perceptual.loss import VGG19Features
 
 LAYER = "relu2_2"

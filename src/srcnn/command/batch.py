@@ -14,7 +14,7 @@ from srcnn.masking import brief
 from srcnn.pictures import reader, writers
 
 if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of import
-    from srcnn.upscaling import Band, Upscaler
+    from srcnn.inference.upscaler import Band, Upscaler
 
 # Between the halves of a before/after picture, in pixels.
 _GAP = 8

@@ -15,7 +15,7 @@ from srcnn.terminal import print_any_name
 if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of import
     from srcnn.command.batch import Report
     from srcnn.command.plans import Job
-    from srcnn.model_files import TrainedModel
+    from srcnn.inference.model_files import TrainedModel
 
 _MODELS = (
     "packaged:x4 (or x2, x3), a .safetensors file, the name of an experiment, models:/NAME@ALIAS, "
@@ -48,7 +48,7 @@ def _upscale(options: argparse.Namespace) -> int:
 
     @cache
     def model() -> "TrainedModel":
-        from srcnn import model_files
+        from srcnn.inference import model_files
 
         return model_files.load(options.model, options.device, options.scale)
 
@@ -69,7 +69,7 @@ def _upscale(options: argparse.Namespace) -> int:
     resolver = model().resolver
 
     from srcnn.hardware import choose_precision
-    from srcnn.upscaling import Upscaler
+    from srcnn.inference.upscaler import Upscaler
 
     precision = choose_precision(options.precision, resolver.device)
     upscaler = Upscaler(resolver, options.self_ensemble, bfloat16=precision == "bfloat16")
@@ -101,8 +101,8 @@ def _pictures(number: int) -> str:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from srcnn import model_files
     from srcnn.command import onnx_export
+    from srcnn.inference import model_files
 
     model = model_files.load(options.model, scale=options.scale)
     onnx_export.export(model, options.onnx, options.overwrite)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from srcnn.inference import SuperResolver
-from srcnn.model_files import TrainedModel
+from srcnn.inference.model_files import TrainedModel
+from srcnn.inference.resolver import SuperResolver
 
 OPSET = 18
 TOLERANCE = 1e-5

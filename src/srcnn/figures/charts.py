@@ -20,7 +20,7 @@ def curves(curve: Mapping[str, np.ndarray], kept_step: int, luma: str, loss: str
     """Loss and PSNR along the training, the latter with the lines of bicubic interpolation.
 
     Args:
-        curve: columns of the training curve (`srcnn.training.Training.columns`), each float
+        curve: columns of the training curve (`srcnn.training.loop.Training.columns`), each float
             (rows,), NaN where a row has no value.
         kept_step: the validated step whose weights are the trained model.
         luma: the range that PSNR is measured in.

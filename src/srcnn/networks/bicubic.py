@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srcnn.imresize import bicubic_matrix
+from srcnn.data.imresize import bicubic_matrix
 
 REACH = 2  # LR pixels around one that its enlargement takes on each side
 
@@ -13,7 +13,7 @@ REACH = 2  # LR pixels around one that its enlargement takes on each side
 class Bicubic(nn.Module):
     """`imresize`'s enlargement by a whole factor: one fixed convolution and a pixel shuffle.
 
-    The same as `srcnn.imresize.bicubic_upscale` but for float32 rounding. Its kernels are no part
+    The same as `imresize.bicubic_upscale` but for float32 rounding. Its kernels are no part
     of the state that model files hold.
 
     Args:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from srcnn.color import luma
+from srcnn.data.color import luma
 from srcnn.masking import brief
 from srcnn.pictures.deep import (
     ROWS,
@@ -71,7 +71,7 @@ def decode_luma(data: bytes, luma_range: str) -> NDArray[np.uint8]:
 
     Raises:
         UnreadableImage: as `decode`.
-        ValueError: another range, see `srcnn.color.luma`.
+        ValueError: another range, see `srcnn.data.color.luma`.
     """
     return luma(decode(data), luma_range)
 

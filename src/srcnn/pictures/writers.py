@@ -18,7 +18,7 @@ from srcnn.pictures.reader import Picture
 from srcnn.pictures.tiff import write_tiff
 
 if TYPE_CHECKING:  # writing alone needs no PyTorch
-    from srcnn.upscaling import Upscaler
+    from srcnn.inference.upscaler import Upscaler
 
 _QUALITY = 95  # of JPEG and WebP
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srcnn.color import full_range
+from srcnn.data.color import full_range
 from srcnn.perceptual import embedded
 from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.perceptual.pretrained import (

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from srcnn.color import luma
-from srcnn.imresize import crop_to_multiple, downscale
-from srcnn.inference import SuperResolver, bicubic
-from srcnn.pairs import Pairs
+from srcnn.data.color import luma
+from srcnn.data.imresize import crop_to_multiple, downscale
+from srcnn.data.pairs import Pairs
+from srcnn.inference.resolver import SuperResolver, bicubic
 from srcnn.scoring.classical import shave
 from srcnn.scoring.measures import MEASURES, Function, Measure
 from srcnn.scoring.scores import Score

@@ -8,8 +8,8 @@ import pandas as pd
 from skimage import data, filters
 
 from pipeline.compare.runs import PublishedRun, Reconstruction, Results
-from srcnn.imresize import downscale
-from srcnn.inference import bicubic
+from srcnn.data.imresize import downscale
+from srcnn.inference.resolver import bicubic
 from srcnn.scoring.scores import Score
 from tests.support.pictures import encoded
 

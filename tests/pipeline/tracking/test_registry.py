@@ -7,7 +7,13 @@ import pytest
 
 from pipeline.tracking import registry
 from pipeline.tracking.registry import CODE, DATA, GAIN, PICTURES, VGG19, VGG19_WEIGHTS
-from srcnn.registry import CHAMPION, PERCEPTUAL, PERCEPTUAL_WEIGHT_TAG, SCALE_TAG, UNTRAINED_TAG
+from srcnn.inference.registry import (
+    CHAMPION,
+    PERCEPTUAL,
+    PERCEPTUAL_WEIGHT_TAG,
+    SCALE_TAG,
+    UNTRAINED_TAG,
+)
 
 NAME = "srcnn"
 

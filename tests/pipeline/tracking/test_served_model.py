@@ -18,9 +18,9 @@ from PIL import Image
 from skimage import data
 
 from pipeline.tracking import registry
-from srcnn import upscaling
-from srcnn.inference import SuperResolver
-from srcnn.upscaling import Upscaler
+from srcnn.inference import upscaler as upscaling
+from srcnn.inference.resolver import SuperResolver
+from srcnn.inference.upscaler import Upscaler
 from tests.support.models import model_file, resolver
 from tests.support.paths import ROOT
 

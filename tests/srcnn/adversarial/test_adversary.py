@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from srcnn.adversarial.adversary import Adversary
 from srcnn.adversarial.discriminators import DISCRIMINATORS
 from srcnn.adversarial.naturalness import Naturalness
-from srcnn.curve import collapse
-from srcnn.imresize import downscale
-from srcnn.losses import ReconstructionLoss, Weighted
-from srcnn.pairs import Pairs, PairsWriter
-from srcnn.team import Team
-from srcnn.training import DivergedError, Settings, Training
+from srcnn.data.imresize import downscale
+from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.training.curve import collapse
+from srcnn.training.loop import DivergedError, Settings, Training
+from srcnn.training.losses import ReconstructionLoss, Weighted
+from srcnn.training.process_group import ProcessGroup
 from tests.support.models import network
 
 SHORT = Settings(
@@ -42,7 +42,7 @@ def random(*shape, seed=0):
 
 def adversary(loss="relativistic", name="patch", steps=6):
     discriminator = DISCRIMINATORS[name](4, torch.Generator().manual_seed(0))
-    return discriminator, Adversary(discriminator, loss, 1e-3, steps, Team())
+    return discriminator, Adversary(discriminator, loss, 1e-3, steps, ProcessGroup())
 
 
 def training(pairs, settings=SHORT, weight=0.01, loss="relativistic"):
@@ -87,7 +87,7 @@ def test_losses_are_those_of_the_papers():
     told = relativistic.learn(0, sr, hr, 1.0)
     assert float(told["discriminator"]) == pytest.approx(float(expected), rel=1e-5)
     with pytest.raises(ValueError, match="adversarial loss is 'hinge'; allowed are relativistic"):
-        Adversary(model, "hinge", 1e-3, 6, Team())
+        Adversary(model, "hinge", 1e-3, 6, ProcessGroup())
 
 
 def test_the_network_s_term_trains_the_network_alone_and_learning_the_discriminator_alone():

@@ -12,7 +12,7 @@ from PIL import Image
 from skimage import data
 
 from srcnn.command.cli import main
-from srcnn.upscaling import Upscaler
+from srcnn.inference.upscaler import Upscaler
 from tests.support.models import model_file, resolver
 from tests.support.paths import SOURCE
 

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from srcnn import registry
 from srcnn.command.cli import main
 from srcnn.command.demo import work
 from srcnn.command.demo.models import Models
-from srcnn.imresize import downscale
+from srcnn.data.imresize import downscale
+from srcnn.inference import registry
+from srcnn.inference.upscaler import Upscaler
 from srcnn.scoring.measures import MEASURES, Function, Measure
-from srcnn.upscaling import Upscaler
 from tests.support import optional
 from tests.support.models import model_file, resolver
 

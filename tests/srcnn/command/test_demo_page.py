@@ -16,12 +16,12 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from skimage import data
 
-from srcnn.color import luma
 from srcnn.command.demo import work
 from srcnn.command.demo.models import Models
-from srcnn.imresize import downscale
+from srcnn.data.color import luma
+from srcnn.data.imresize import downscale
+from srcnn.inference.upscaler import Upscaler
 from srcnn.scoring import classical
-from srcnn.upscaling import Upscaler
 from tests.support import optional
 from tests.support.browser import chromium
 from tests.support.models import model_file, resolver

@@ -90,7 +90,7 @@ def test_ctrl_c_while_the_model_is_loaded_is_one_line(command, capsys, monkeypat
     def interrupted(*arguments, **named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("srcnn.model_files.load", interrupted)
+    monkeypatch.setattr("srcnn.inference.model_files.load", interrupted)
     assert main(command) == 130
     said = capsys.readouterr()
     assert said.out + said.err == "Interrupted; what was not finished was not written\n"

@@ -6,7 +6,7 @@ import torch
 
 from srcnn.command import onnx_export
 from srcnn.command.cli import main
-from srcnn.model_files import TrainedModel
+from srcnn.inference.model_files import TrainedModel
 from srcnn.networks import NETWORKS
 from tests.support import optional
 from tests.support.models import model_file, resolver

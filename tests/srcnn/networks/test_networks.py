@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from srcnn.imresize import bicubic_upscale
-from srcnn.inference import SuperResolver, by_tiles
+from srcnn.data.imresize import bicubic_upscale
+from srcnn.inference.resolver import SuperResolver, by_tiles
 from srcnn.networks import NETWORKS, build
 from srcnn.networks.bicubic import Bicubic, mirrored, window
 from srcnn.networks.network import crop

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srcnn.imresize import bicubic_upscale
+from srcnn.data.imresize import bicubic_upscale
 from srcnn.networks import SRCNN
 from srcnn.networks.network import crop
 from tests.support.models import perturbed

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srcnn.color import LUMA_RANGES, luma
+from srcnn.data.color import LUMA_RANGES, luma
 from srcnn.pictures.images import UnreadableImage, decode, decode_luma
 from srcnn.pictures.reader import read
 from tests.srcnn.pictures.encoded import RNG, SIGNATURE, encoded, png, smooth, tiff

@@ -5,7 +5,7 @@ import pytest
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srcnn.imresize import bicubic_upscale, downscale
+from srcnn.data.imresize import bicubic_upscale, downscale
 from srcnn.scoring.classical import finite_psnr, gmsd, psnr, shave, ssim
 
 

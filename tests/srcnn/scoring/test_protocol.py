@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srcnn.imresize import bicubic_matrix
-from srcnn.pairs import Pairs, PairsWriter
+from srcnn.data.imresize import bicubic_matrix
+from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.scoring.classical import smallest_side
 from srcnn.scoring.measures import GMSD, PSNR, SSIM, VGG19, Context, Function, Measure
 from srcnn.scoring.protocol import (

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Self
 
-from srcnn import model_files, packaged, registry
-from srcnn.model_files import TrainedModel
-from srcnn.registry import RegisteredModel
+from srcnn.inference import model_files, packaged, registry
+from srcnn.inference.model_files import TrainedModel
+from srcnn.inference.registry import RegisteredModel
 
 
 class Models:

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from srcnn.color import luma
 from srcnn.command.demo.models import load
-from srcnn.imresize import crop_to_multiple, downscale
-from srcnn.inference import SuperResolver
+from srcnn.data.color import luma
+from srcnn.data.imresize import crop_to_multiple, downscale
+from srcnn.inference.resolver import SuperResolver
+from srcnn.inference.upscaler import Band, OutOfTime, Upscaler
 from srcnn.pictures import images
 from srcnn.scoring.classical import shave
 from srcnn.scoring.measures import MEASURES, Context, Function, Measure
 from srcnn.scoring.protocol import measured
-from srcnn.upscaling import Band, OutOfTime, Upscaler
 
 # What two cores enlarge while somebody waits.
 MAX_RESULT_PIXELS = 16_000_000

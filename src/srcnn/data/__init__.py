@@ -1,0 +1,1 @@
+"""Degradation, LR/HR pairs and their split."""

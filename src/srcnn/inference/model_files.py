@@ -1,0 +1,128 @@
+"""Trained models by reference: of the package, a file, or one of MLflow's runs and registry."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from srcnn.hardware import choose_device, keep_float32
+from srcnn.inference import packaged, registry
+from srcnn.inference.registry import HOW_TO_TRAIN, NoModel
+from srcnn.inference.resolver import SCALES, SuperResolver
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with where it comes from.
+
+    Attributes:
+        resolver: ready to use.
+        name: for people: the file, the experiment, or name and version in the registry.
+        run_id: the MLflow run that made it; empty for a file.
+        why: why it was chosen, for people; empty where it was named.
+    """
+
+    resolver: SuperResolver
+    name: str
+    run_id: str = ""
+    why: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name and why it was chosen."""
+        return f"{self.name} ({self.why})" if self.why else self.name
+
+
+def load(
+    reference: str | Path | None = None, device: str = "cpu", scale: int | None = None
+) -> TrainedModel:
+    """Load a trained model. It is used in float32: with CUDA this process leaves TF32 alone.
+
+    Args:
+        reference: `packaged:x2`, `packaged:x3` or `packaged:x4`, which come with the package; a
+            .safetensors file; or, with MLflow installed, the name of an experiment,
+            `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME` (its newest version) or
+            `runs:/RUN_ID`. MLflow's store is `MLFLOW_TRACKING_URI`, else the nearest mlflow.db in
+            this folder or above. By default the champion of the registry, if there is one (of this
+            scale) that is better than the package's network of its scale, else that.
+        device: "cpu", "cuda", "mps", or "auto" for the best there is.
+        scale: the enlargement, 2, 3, 4 or 8; by default the model's own, 4 of the package's. The
+            package has none for 8.
+
+    Raises:
+        NoModel: there is none under this reference or of this scale; MLflow is needed and not
+            installed; or its store is there and cannot be read.
+        ValueError: the machine does not have this device, or the scale is another.
+        UnusableModel: the file is not one of this library's models.
+    """
+    if scale not in (None, *SCALES):
+        allowed = ", ".join(map(str, SCALES))
+        raise ValueError(f"scale is {scale!r}; it must be one of {allowed}")
+    where = choose_device(device)
+    if where.type == "cuda":
+        keep_float32()
+    chosen, why = _best(scale) if reference is None else (str(reference), "")
+    model = replace(_find(chosen, where), why=why)
+    if scale not in (None, model.resolver.scale):
+        raise NoModel(
+            f"scale is {scale}, but {model.name} enlarges x{model.resolver.scale}; leave out the "
+            f"scale, or the model: the package has {_packaged()}"
+        )
+    return model
+
+
+def _best(scale: int | None) -> tuple[str, str]:
+    """The reference of the model that is taken where none is named, and why it is."""
+    champion = registry.champion()
+    if champion is None or scale not in (None, champion.scale):
+        if scale not in (None, *packaged.SCALES):
+            raise NoModel(
+                f"scale is {scale}, but no champion enlarges by it, and the package has "
+                f"{_packaged()}; name a model, or train one with degrade.scale={scale}"
+            )
+        why = "no model is registered here"
+        if champion:
+            why = f"the champion, version {champion.version}, enlarges x{champion.scale}"
+        return packaged.reference(scale or packaged.DEFAULT_SCALE), why
+    gain = champion.over_packaged
+    if gain is None or champion.scale is None:
+        return champion.reference, "the champion, not compared with the package's networks"
+    ours = packaged.reference(champion.scale)
+    on = "on its validation pictures"
+    if gain > 0:
+        return champion.reference, f"the champion, {gain:.2f} dB above {ours} {on}"
+    return ours, f"the champion, version {champion.version}, is {abs(gain):.2f} dB below it {on}"
+
+
+def _packaged() -> str:
+    return ", ".join(map(packaged.reference, packaged.SCALES))
+
+
+def _find(reference: str, device: torch.device) -> TrainedModel:
+    if reference.startswith(("models:", "runs:")):
+        return _fetch(reference, device)
+    if reference.startswith(packaged.PREFIX):
+        file = packaged.file(reference)
+        if file is None:
+            raise NoModel(f"{reference}: no such model; the package has {_packaged()}")
+        return TrainedModel(SuperResolver.load(file, device), reference)
+    path = Path(reference).expanduser()
+    if path.is_file():
+        return TrainedModel(SuperResolver.load(path, device), path.name)
+    if path.suffix == ".safetensors":
+        raise NoModel(
+            f"{reference}: no such model file; a model is {packaged.reference(4)}, a .safetensors "
+            f"file, an experiment's name, models:/NAME@ALIAS, models:/NAME/VERSION or "
+            f"runs:/RUN_ID; {HOW_TO_TRAIN}"
+        )
+    try:
+        run_id = registry.run_of_experiment(reference)
+    except NoModel as error:
+        raise NoModel(f"{reference!r} is no model file; {error}") from None
+    return _fetch(f"runs:/{run_id}", device, f"experiment {reference} (run {run_id[:8]})")
+
+
+def _fetch(uri: str, device: torch.device, title: str = "") -> TrainedModel:
+    """A model of MLflow, under its name there or a title."""
+    with registry.fetched(uri) as (weights, name, run_id):
+        return TrainedModel(SuperResolver.load(weights, device), title or name, run_id)

@@ -1,0 +1,20 @@
+"""The networks that come with the package, for those who have not trained one."""
+
+from pathlib import Path
+
+SCALES = (2, 3, 4)
+DEFAULT_SCALE = 4
+PREFIX = "packaged:"
+
+_WEIGHTS = Path(__file__).parents[1] / "weights"
+
+
+def reference(scale: int) -> str:
+    """The network of an enlargement, for `srcnn.load_model`: `packaged:x4`."""
+    return f"{PREFIX}x{scale}"
+
+
+def file(name: str) -> Path | None:
+    """The .safetensors file of a reference, `packaged:x2` for example; None of another one."""
+    files = {reference(scale): _WEIGHTS / f"x{scale}.safetensors" for scale in SCALES}
+    return files.get(name)

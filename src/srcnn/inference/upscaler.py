@@ -1,0 +1,253 @@
+"""Whole pictures, gray or colour, of any size and depth, enlarged by a trained network.
+
+The network is trained on luma. Colour pictures are treated as in the paper (Dong et al. 2016,
+section 4.4): luma is super-resolved, chroma is enlarged by bicubic interpolation. Both colour
+conversion and bicubic are linear, so that equals adding the network's luma correction to each
+channel of the bicubic picture, which needs no conversion there and back.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.ndimage import uniform_filter
+
+from srcnn.data.color import affine
+from srcnn.data.imresize import bicubic_upscale
+from srcnn.inference.resolver import SuperResolver, by_tiles
+from srcnn.networks.bicubic import REACH
+
+TILE = 512  # HR pixels a side, cut out, enlarged and finished at once
+
+_BAND_PIXELS = 8_000_000  # HR, held at once several times
+_HIDDEN_REACH = 6  # LR pixels from which a visible pixel is still influenced
+
+
+class OutOfTime(TimeoutError):
+    """A picture was not enlarged by its deadline."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Some rows of an enlarged picture, (rows, W · scale, C), in the dtype of the picture."""
+
+    bicubic: np.ndarray
+    sr: np.ndarray
+
+
+class Upscaler:
+    """Enlarges pictures tile by tile, with the same result as in one piece.
+
+    Args:
+        resolver: the trained network.
+        self_ensemble: average the network over the eight flips and rotations (Timofte et al.,
+            "Seven ways to improve example-based single image super resolution", CVPR 2016): eight
+            times the work for a little more quality.
+        tile: HR pixels a side that are computed at once.
+        bfloat16: compute most of the network in bfloat16 (`Network.patch`), faster on hardware that
+            is made for it, and slower elsewhere.
+    """
+
+    def __init__(
+        self,
+        resolver: SuperResolver,
+        self_ensemble: bool = False,
+        tile: int = TILE,
+        bfloat16: bool = False,
+    ) -> None:
+        self.scale = resolver.scale
+        self._model = resolver.model
+        self._device = resolver.device
+        self._luma = affine(resolver.luma)
+        self._self_ensemble = self_ensemble
+        self._tile = tile
+        self._bfloat16 = bfloat16
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """Enlarge a picture.
+
+        Args:
+            picture: (h, w) gray or (h, w, C), C being 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA;
+                uint8, uint16, or floating point in [0, 1].
+
+        Returns:
+            The same kind of array, (h · scale, w · scale[, C]); floats are clipped to [0, 1] and
+            not rounded.
+
+        Raises:
+            ValueError: another shape or dtype, or an empty picture.
+        """
+        samples = picture[..., None] if picture.ndim == 2 else picture
+        height, width, channels = check_samples(samples).shape
+        result = np.empty((height * self.scale, width * self.scale, channels), picture.dtype)
+        top = 0
+        for band in self.bands(samples):
+            result[top : top + len(band.sr)] = band.sr
+            top += len(band.sr)
+        return result[..., 0] if picture.ndim == 2 else result
+
+    def bands(self, samples: np.ndarray, deadline: float = math.inf) -> Iterator[Band]:
+        """The enlarged picture from top to bottom, beside its bicubic enlargement.
+
+        Args:
+            samples: (h, w, C) as for a call.
+            deadline: of `time.monotonic`, in seconds; looked at before each tile.
+
+        Raises:
+            OutOfTime: the deadline passed; nothing is computed any more.
+        """
+        height, width, channels = check_samples(samples).shape
+        high, wide = _tile_size(self._tile, width, self.scale)
+        for top in range(0, height, high):
+            rows = slice(top, min(top + high, height))
+            shape = ((rows.stop - top) * self.scale, width * self.scale, channels)
+            band = Band(np.empty(shape, samples.dtype), np.empty(shape, samples.dtype))
+            for left in range(0, width, wide):
+                if time.monotonic() > deadline:
+                    raise OutOfTime("the time that the picture may take is over")
+                columns = slice(left, min(left + wide, width))
+                place = slice(left * self.scale, columns.stop * self.scale)
+                tile = self._enlarge(samples, rows, columns)
+                band.bicubic[:, place], band.sr[:, place] = tile
+            yield band
+
+    def _enlarge(
+        self, samples: np.ndarray, rows: slice, columns: slice
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """One tile, given in LR pixels: bicubic and SR."""
+        # What is cut out has so much around it that the picture is only continued where it ends.
+        reach = max(REACH, self._model.overlap)
+        if samples.shape[2] in (2, 4):
+            reach += _HIDDEN_REACH
+        high, wide = (
+            _grown(part, reach, size)
+            for part, size in zip((rows, columns), samples.shape, strict=False)
+        )
+        part = samples[high, wide].astype(np.float64)
+        if samples.shape[2] in (2, 4):
+            _fill_hidden(part)
+        inner = _within(rows, high), _within(columns, wide)
+        bicubic = self._bicubic(part, *inner)
+
+        maximum = _maximum(samples.dtype)
+        colors = 1 if samples.shape[2] < 3 else 3
+        correction = self._network(self._luma_of(part[..., :colors] / maximum), *inner)
+        correction -= self._luma_of(bicubic[..., :colors] / maximum)
+        sr = bicubic.copy()
+        sr[..., :colors] += (self._luma[2] * maximum * correction)[..., None]
+        return _finished(bicubic, samples.dtype), _finished(sr, samples.dtype)
+
+    def _bicubic(self, part: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """These LR pixels, enlarged: float64, neither rounded nor clipped."""
+        high, wide = (
+            _grown(inner, REACH, size)
+            for inner, size in zip((rows, columns), part.shape, strict=False)
+        )
+        enlarged = bicubic_upscale(part[high, wide], self.scale)
+        inner = (_within(rows, high), _within(columns, wide))
+        top, left = (slice(side.start * self.scale, side.stop * self.scale) for side in inner)
+        return enlarged[top, left]
+
+    def _luma_of(self, colors: np.ndarray) -> np.ndarray:
+        """Luma in [0, 1] of (H, W, 1 or 3) in [0, 1]; gray stands for R = G = B."""
+        weights, offset, _ = self._luma
+        if colors.shape[2] == 1:
+            return colors[..., 0] * weights.sum() + offset
+        return colors @ weights + offset
+
+    def _network(self, luma: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """SR luma, float64, of these LR pixels of (h, w)."""
+        lr = torch.from_numpy(luma.astype(np.float32))[None, None].to(self._device)
+        if self._self_ensemble:
+            results = [
+                back(by_tiles(self._model, turn(lr), bfloat16=self._bfloat16))
+                for turn, back in _DIHEDRAL
+            ]
+            high, wide = (
+                slice(part.start * self.scale, part.stop * self.scale) for part in (rows, columns)
+            )
+            sr = torch.stack(results).mean(0)[..., high, wide]
+        else:
+            sr = by_tiles(self._model, lr, rows, columns, self._bfloat16)
+        return sr[0, 0].cpu().numpy().astype(np.float64)
+
+
+def _tile_size(tile: int, width: int, scale: int) -> tuple[int, int]:
+    """Height and width, in LR pixels, of tiles of tile² HR pixels; lower in a wide picture."""
+    side = max(tile // scale, 1)
+    high = max(min(side, _BAND_PIXELS // (width * scale**2)), side // 4, 1)
+    return high, max(side**2 // high, 1)
+
+
+Turn = Callable[[torch.Tensor], torch.Tensor]
+
+
+def _symmetry(quarters: int, flip: bool) -> tuple[Turn, Turn]:
+    """A rotation, after a flip or not, and its inverse."""
+
+    def turn(pictures: torch.Tensor) -> torch.Tensor:
+        return torch.rot90(pictures.flip(3) if flip else pictures, quarters, (2, 3))
+
+    def back(pictures: torch.Tensor) -> torch.Tensor:
+        turned = torch.rot90(pictures, -quarters, (2, 3))
+        return turned.flip(3) if flip else turned
+
+    return turn, back
+
+
+_DIHEDRAL = [_symmetry(quarters, flip) for flip in (False, True) for quarters in range(4)]
+
+
+def check_samples(samples: np.ndarray) -> np.ndarray:
+    """The samples of a picture, which can be enlarged.
+
+    Raises:
+        ValueError: they are not (H, W, C) with 1 to 4 channels, or of another dtype, or none.
+    """
+    if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4 or samples.size == 0:
+        raise ValueError(
+            f"the picture has shape {samples.shape}; it must be (H, W), (H, W, 3) or (H, W, 4), "
+            "with alpha also (H, W, 2), and not empty"
+        )
+    if samples.dtype not in (np.uint8, np.uint16) and not np.issubdtype(samples.dtype, np.floating):
+        raise ValueError(
+            f"the picture is {samples.dtype}; it must be uint8, uint16 or floats in [0, 1]"
+        )
+    return samples
+
+
+def _maximum(dtype: np.dtype) -> float:
+    return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
+
+
+def _finished(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    clipped = np.clip(np.nan_to_num(values), 0, _maximum(dtype))
+    return (np.rint(clipped) if np.issubdtype(dtype, np.integer) else clipped).astype(dtype)
+
+
+def _grown(part: slice, margin: int, size: int) -> slice:
+    return slice(max(part.start - margin, 0), min(part.stop + margin, size))
+
+
+def _within(part: slice, whole: slice) -> slice:
+    return slice(part.start - whole.start, part.stop - whole.start)
+
+
+def _fill_hidden(samples: np.ndarray) -> None:
+    """Give invisible pixels, in place, the mean colour of the visible ones near them.
+
+    What files hold there is arbitrary, often black, and would bleed into visible edges.
+    """
+    visible = samples[..., -1] > 0
+    if visible.all():
+        return
+    window = 2 * _HIDDEN_REACH + 1
+    share = uniform_filter(visible.astype(np.float64), window, mode="constant")
+    fill = ~visible & (share > 0.5 / window**2)
+    for channel in range(samples.shape[2] - 1):
+        plane = samples[..., channel]
+        total = uniform_filter(np.where(visible, plane, 0.0), window, mode="constant")
+        plane[fill] = total[fill] / share[fill]

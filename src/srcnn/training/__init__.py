@@ -1,0 +1,1 @@
+"""The loop, the learner, its losses and optimizers, the validation."""

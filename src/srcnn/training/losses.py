@@ -1,0 +1,116 @@
+"""What training minimises: a pixel loss, alone or with other terms beside it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from srcnn.data.color import full_range
+
+Term = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def charbonnier(sr: torch.Tensor, hr: torch.Tensor, epsilon: float = 1e-3) -> torch.Tensor:
+    """The differentiable L1 of Lai et al. (LapSRN, CVPR 2017, eq. 3): mean sqrt(d² + ε²)."""
+    return torch.sqrt((sr - hr) ** 2 + epsilon**2).mean()
+
+
+def rmse(sr: torch.Tensor, hr: torch.Tensor, epsilon: float = 1e-3) -> torch.Tensor:
+    """The root of each picture's mean squared error, then the mean over the batch.
+
+    PSNR, too, is taken per picture and then averaged. Beside plain MSE, where patches full of
+    detail outweigh all others, every patch counts for what can be gained on it. ε² is added under
+    the root, which has no gradient at 0.
+    """
+    return torch.sqrt(((sr - hr) ** 2).mean(dim=(1, 2, 3)) + epsilon**2).mean()
+
+
+PIXEL_LOSSES: dict[str, Term] = {
+    "mse": F.mse_loss,
+    "rmse": rmse,
+    "l1": F.l1_loss,
+    "charbonnier": charbonnier,
+}
+
+
+def of_gray(term: Term, luma_range: str) -> Term:
+    """A term that sees luma as the gray it shows, whose black is 0 and whose white 1.
+
+    Args:
+        term: such as a distance between VGG19 features.
+        luma_range: of what it is given, "full" or "studio", see `srcnn.data.color.luma`.
+    """
+    return lambda sr, hr: term(full_range(sr, luma_range), full_range(hr, luma_range))
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A term of the loss.
+
+    Attributes:
+        term: two batches, (B, 1, H, W) luma in [0, 1], to a scalar.
+        weight: its factor in the sum.
+        patches: of so many patches of each training batch it is taken; None: of all.
+        ramp: steps in which the weight rises from 0.
+        validates: whether it is taken of the validation patches, too. What an adversary says at one
+            step cannot be compared with what it says at another.
+    """
+
+    term: Term
+    weight: float = 1.0
+    patches: int | None = None
+    ramp: int = 0
+    validates: bool = True
+
+    def weight_at(self, step: int | None) -> float:
+        """The weight at a step, 0 being the first; None: the whole weight."""
+        if step is None or step >= self.ramp:
+            return self.weight
+        return self.weight * (step + 1) / (self.ramp + 1)
+
+
+class ReconstructionLoss:
+    """The weighted sum of its terms, each of which is kept apart for the record.
+
+    Args:
+        pixel: "mse" | "rmse" | "l1" | "charbonnier", of weight 1.
+        others: further terms, by name.
+    """
+
+    def __init__(self, pixel: str = "mse", others: Mapping[str, Weighted] | None = None) -> None:
+        self._terms = {"pixel": Weighted(PIXEL_LOSSES[pixel]), **(others or {})}
+
+    def names(self, in_training: bool) -> list[str]:
+        """Of the values that a call gives, in their order."""
+        others = [name for name in self._taken(in_training) if name != "pixel"]
+        twins = [twin for name in others for twin in (name, f"{name}_weighted")]
+        return ["loss", "pixel", *twins]
+
+    def __call__(
+        self, sr: torch.Tensor, hr: torch.Tensor, step: int | None = None
+    ) -> dict[str, torch.Tensor]:
+        """The terms, as scalars.
+
+        Args:
+            sr: (B, 1, H, W) luma in [0, 1].
+            hr: the same.
+            step: of the training, 0 being the first; None: of a validation, where terms are taken
+                of all patches, by their whole weights, and only those that validate.
+
+        Returns:
+            "loss", which is to be minimised, "pixel", and of every other term itself and
+            NAME_weighted, itself times its weight.
+        """
+        in_training = step is not None
+        values = {}
+        for name, each in self._taken(in_training).items():
+            some = slice(each.patches if in_training else None)
+            values[name] = each.term(sr[some], hr[some])
+            if name != "pixel":
+                values[f"{name}_weighted"] = each.weight_at(step) * values[name]
+        summands = [value for name, value in values.items() if name not in self._terms]
+        return {"loss": sum(summands, values["pixel"]), **values}
+
+    def _taken(self, in_training: bool) -> dict[str, Weighted]:
+        return {name: each for name, each in self._terms.items() if in_training or each.validates}

@@ -1,0 +1,195 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from srcnn.data.pairs import Pairs, PairsWriter
+
+# Two sizes, ids that CSV must quote, a source with two pictures.
+PICTURES = [
+    ("a", "one", "train", (8, 8)),
+    ('b,"quoted" ä', "two", "test", (12, 20)),
+    ("c", "one", "train", (4, 16)),
+    ("d", "three", "val", (8, 12)),
+]
+
+
+def pixels(index: int, shape: tuple[int, int]) -> np.ndarray:
+    return np.random.default_rng(index).integers(0, 256, shape, dtype=np.uint8)
+
+
+def write(folder, pictures=PICTURES, scale=4):
+    folder.mkdir(parents=True)
+    with PairsWriter(folder, scale, "full") as writer:
+        for i, (picture_id, source, split, (height, width)) in enumerate(pictures):
+            lr = pixels(100 + i, (height // scale, width // scale))
+            writer.add(picture_id, source, split, pixels(i, (height, width)), lr)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write(tmp_path / "pairs")
+
+
+def test_what_is_written_is_read(folder):
+    pairs = Pairs.open(folder)
+    assert (pairs.scale, pairs.luma, len(pairs)) == (4, "full", 4)
+    assert pairs.ids == [picture[0] for picture in PICTURES]
+    assert pairs.sources == ["one", "two", "one", "three"]
+    for i, (*_, shape) in enumerate(PICTURES):
+        np.testing.assert_array_equal(pairs.hr(i), pixels(i, shape))
+        lr_shape = (shape[0] // 4, shape[1] // 4)
+        np.testing.assert_array_equal(pairs.lr(i), pixels(100 + i, lr_shape))
+
+
+def test_files_are_plain_npy_arrays(folder):
+    flat = np.concatenate([pixels(i, shape).ravel() for i, (*_, shape) in enumerate(PICTURES)])
+    np.testing.assert_array_equal(np.load(folder / "hr.npy"), flat)
+
+
+def test_pixels_are_mapped_and_never_written_back(folder):
+    before = (folder / "hr.npy").read_bytes()
+    pairs = Pairs.open(folder)
+    assert isinstance(pairs.hr_data, np.memmap)
+    assert np.shares_memory(pairs.hr(1), pairs.hr_data)
+    pairs.hr(0)[:] += 1
+    pairs.hr_data.flush()
+    assert (folder / "hr.npy").read_bytes() == before
+
+
+def test_split_keeps_its_pictures_only(folder):
+    train = Pairs.open(folder).split("train")
+    assert train.ids == ["a", "c"]
+    np.testing.assert_array_equal(train.hr(1), pixels(2, (4, 16)))
+    np.testing.assert_array_equal(train.lr(1), pixels(102, (1, 4)))
+
+
+def test_split_name_is_checked(folder):
+    with pytest.raises(ValueError, match="'valid'; allowed: train, val, test"):
+        Pairs.open(folder).split("valid")
+
+
+def test_select_takes_any_order(folder):
+    chosen = Pairs.open(folder).select([3, 0])
+    assert chosen.ids == ["d", "a"]
+    np.testing.assert_array_equal(chosen.hr(0), pixels(3, (8, 12)))
+
+
+def test_alone_a_split_has_its_own_pixels_only(folder):
+    train = Pairs.open(folder).split("train")
+    alone = train.alone()
+    assert alone.hr_data.size == alone.pixels == sum(train.hr(i).size for i in range(2))
+    for i in range(2):
+        np.testing.assert_array_equal(alone.hr(i), train.hr(i))
+        np.testing.assert_array_equal(alone.lr(i), train.lr(i))
+
+
+def test_same_pictures_same_bytes(folder, tmp_path):
+    again = write(tmp_path / "again")
+    for file in folder.iterdir():
+        assert file.read_bytes() == (again / file.name).read_bytes()
+
+
+def test_digest_follows_pixels_and_index(folder, tmp_path):
+    moved = [*PICTURES[:3], ("d", "three", "test", (8, 12))]
+    reshaped = [*PICTURES[:3], ("d", "three", "val", (12, 8))]
+    swapped = [PICTURES[1], PICTURES[0], *PICTURES[2:]]
+    digests = {Pairs.open(folder).digest}
+    for name, pictures in (("moved", moved), ("reshaped", reshaped), ("swapped", swapped)):
+        digests.add(Pairs.open(write(tmp_path / name, pictures)).digest)
+    assert len(digests) == 4
+
+
+@pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
+def test_a_missing_or_truncated_file_is_named(folder, name):
+    content = (folder / name).read_bytes()
+    for size in {0, len(content) // 10, len(content) // 2, len(content) - 1}:
+        (folder / name).write_bytes(content[:size])
+        if name == "meta.json" and size == len(content) - 1:  # without its last line's end
+            continue
+        with pytest.raises(ValueError, match=str(folder)):
+            Pairs.open(folder, verify=True)
+    (folder / name).unlink()
+    with pytest.raises(ValueError, match=f"no whole set of LR/HR pairs.*{name}"):
+        Pairs.open(folder)
+
+
+def test_files_of_another_set_are_told(folder, tmp_path):
+    lines = (folder / "index.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / "index.csv").write_text("".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"hr.npy holds uint8 \(464,\).*3 pictures of 368"):
+        Pairs.open(folder)
+    (folder / "index.csv").write_text("".join(lines), encoding="utf-8")
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | {"scale": 2}))
+    with pytest.raises(ValueError, match=r"lr.npy holds"):
+        Pairs.open(folder)
+    (folder / "meta.json").write_text(json.dumps(meta))
+    shutil.copy(write(tmp_path / "other", PICTURES[1:]) / "lr.npy", folder / "lr.npy")
+    with pytest.raises(ValueError, match=r"lr.npy holds uint8"):
+        Pairs.open(folder)
+
+
+@pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
+def test_every_flipped_bit_is_found_but_those_that_change_nothing(folder, name):
+    whole = (folder / name).read_bytes()
+    pairs = Pairs.open(folder, verify=True)
+    refused = 0
+    for place in range(len(whole)):
+        content = bytearray(whole)
+        content[place] ^= 1 << place % 8
+        (folder / name).write_bytes(content)
+        try:
+            read = Pairs.open(folder, verify=True)
+        except ValueError:
+            refused += 1
+        else:
+            assert (read.scale, read.luma, read.digest) == (4, "full", pairs.digest)
+            np.testing.assert_array_equal(read.hr_data, pairs.hr_data)
+    assert refused > 0.9 * len(whole)
+
+
+def test_interrupted_writing_leaves_no_set(tmp_path):
+    with (  # noqa: PT012
+        pytest.raises(KeyboardInterrupt),
+        PairsWriter(tmp_path, 4, "full") as writer,
+    ):
+        writer.add("a", "a", "train", pixels(0, (8, 8)), pixels(1, (2, 2)))
+        raise KeyboardInterrupt
+    with pytest.raises(ValueError, match="no whole set"):
+        Pairs.open(tmp_path)
+
+
+HR, LR = pixels(0, (8, 8)), pixels(1, (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("picture", "reason"),
+    [
+        *(
+            (("b", "b", "train", hr, lr), "b: HR is .* HR 4 times as large as LR")
+            for hr, lr in [
+                (HR, np.zeros((2, 3), np.uint8)),
+                (np.zeros((9, 8), np.uint8), LR),
+                (np.zeros((8, 8)), LR),
+                (np.zeros((8, 8, 12), np.uint8), np.zeros((2, 2, 3), np.uint8)),
+            ]
+        ),
+        (("a", "b", "train", HR, LR), "two pictures have the id 'a'"),
+        (("a\rb", "a", "train", HR, LR), "names must be one line"),
+        (("b", "a\nb", "train", HR, LR), "names must be one line"),
+        (("b", "b", "dev", HR, LR), "b: split is 'dev'; allowed"),
+    ],
+)
+def test_what_is_no_pair_is_refused(tmp_path, picture, reason):
+    with PairsWriter(tmp_path, 4, "full") as writer:
+        writer.add("a", "a", "train", HR, LR)
+        with pytest.raises(ValueError, match=reason):
+            writer.add(*picture)
+
+
+def test_no_picture_at_all_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no picture"), PairsWriter(tmp_path, 4, "full"):
+        pass

@@ -1,0 +1,133 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from srcnn.data.imresize import bicubic_upscale
+from srcnn.inference import resolver as inference
+from srcnn.inference.resolver import SuperResolver, UnusableModel, bicubic, to_uint8
+from srcnn.networks import SRCNN
+
+
+def resolver(seed=0, scale=3, luma="studio", **options):
+    model = SRCNN(scale, generator=torch.Generator().manual_seed(seed), **options).eval()
+    with torch.no_grad():  # far enough from bicubic to be told apart from it
+        model.reconstruct.weight.mul_(20)
+    return SuperResolver(model, luma)
+
+
+def picture(height=20, width=13, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_it_is_the_network_on_gray_levels_in_0_to_1(residual):
+    res, lr = resolver(residual=residual, kernels=(9, 1, 5)), picture()
+    x = torch.from_numpy(lr / 255).float()[None, None]
+    with torch.no_grad():
+        expected = res.model(x)[0, 0].numpy() * 255
+
+    sr = res(lr)
+
+    assert sr.dtype == np.uint8
+    assert sr.shape == (60, 39)
+    np.testing.assert_allclose(sr, np.clip(expected, 0, 255), atol=0.501)
+
+
+def test_lr_may_be_unrounded():
+    res, lr = resolver(), picture().astype(np.float64)
+    np.testing.assert_array_equal(res(lr), res(lr.astype(np.uint8)))
+    assert np.any(res(lr + 0.4) != res(lr))
+
+
+def test_saved_and_loaded_it_gives_the_same_pictures(tmp_path):
+    res, lr = resolver(scale=2, kernels=(9, 3, 5), channels=(8, 6), residual=False), picture()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(res.to_bytes())
+
+    loaded = SuperResolver.load(path)
+
+    assert (loaded.scale, loaded.luma) == (2, "studio")
+    model = loaded.model
+    assert (model.kernels, model.channels, model.residual) == ((9, 3, 5), (8, 6), False)
+    np.testing.assert_array_equal(loaded(lr), res(lr))
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path):
+    data = resolver().to_bytes()
+    assert resolver().to_bytes() == data
+    assert resolver(seed=1).to_bytes() != data
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(data)
+    assert SuperResolver.load(path).to_bytes() == data
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda whole: whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:],  # one bit of one weight
+        lambda whole: whole.replace(b"studio", b"full  ").replace(b'full  \\"', b'full\\"  '),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, damaged):
+    path, whole = tmp_path / "model.safetensors", resolver().to_bytes()
+    path.write_bytes(damaged(whole))
+    assert path.read_bytes() != whole
+    with pytest.raises(UnusableModel, match=r"model\.safetensors .*checksum"):
+        SuperResolver.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.safetensors: no such model file"):
+        SuperResolver.load(tmp_path / "none.safetensors")
+
+
+def _garbage(path):
+    path.write_bytes(b"no model")
+
+
+def _other_network(path):
+    save_file({"weight": torch.zeros(3)}, path)
+
+
+def _cut_short(path):
+    path.write_bytes(resolver().to_bytes()[:-10])
+
+
+def _missing_tensor(path):
+    tensors = dict(resolver().model.state_dict())
+    del tensors["map.bias"]
+    about = '{"kernels": [9, 5, 5], "channels": [64, 32], "residual": true, "scale": 3, "luma": ""}'
+    save_file(tensors, path, metadata={"srcnn": about})
+
+
+@pytest.mark.parametrize("write", [_garbage, _other_network, _cut_short, _missing_tensor])
+def test_files_that_are_no_model_are_named(tmp_path, write):
+    path = tmp_path / "odd.safetensors"
+    write(path)
+    with pytest.raises(UnusableModel, match=r"odd\.safetensors is not a trained network"):
+        SuperResolver.load(path)
+
+
+def test_gray_levels_are_clamped_and_rounded():
+    levels = np.array([[-3.0, -0.4, 0.49, 0.51], [99.6, 254.49, 255.4, np.inf]])
+    np.testing.assert_array_equal(to_uint8(levels), [[0, 0, 0, 1], [100, 254, 255, 255]])
+    assert to_uint8(np.array([np.nan])) == 0
+
+
+def test_bicubic_rounds_once_at_the_end():
+    lr = picture()
+    expected = np.clip(np.rint(bicubic_upscale(lr.astype(np.float64), 3)), 0, 255)
+    np.testing.assert_array_equal(bicubic(lr, 3), expected)
+    assert bicubic(lr, 3).dtype == np.uint8
+
+
+def test_files_of_version_0_2_are_srcnns(tmp_path):
+    res, path = resolver(scale=2, kernels=(9, 3, 5), channels=(8, 6)), tmp_path / "old.safetensors"
+    about = {"kernels": [9, 3, 5], "channels": [8, 6], "residual": True, "scale": 2}
+    about |= {"luma": "studio", "precision": "float32"}
+    about["sha256"] = inference._checksum(about, res.model.state_dict())
+    save_file(dict(res.model.state_dict()), path, metadata={"srcnn": json.dumps(about)})
+    np.testing.assert_array_equal(SuperResolver.load(path)(picture()), res(picture()))

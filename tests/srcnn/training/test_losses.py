@@ -1,0 +1,89 @@
+import pytest
+import torch
+
+from srcnn.training.losses import (
+    PIXEL_LOSSES,
+    ReconstructionLoss,
+    Weighted,
+    charbonnier,
+    of_gray,
+    rmse,
+)
+
+SR = torch.tensor([0.0, 0.5, 1.0, 0.25]).reshape(1, 1, 2, 2)
+HR = torch.tensor([0.0, 0.1, 0.8, 0.75]).reshape(1, 1, 2, 2)
+
+
+def squares(sr, hr):
+    return ((sr - hr) ** 2).sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("mse", (0.16 + 0.04 + 0.25) / 4), ("l1", (0.4 + 0.2 + 0.5) / 4)]
+)
+def test_pixel_losses_are_means(name, expected):
+    terms = ReconstructionLoss(name)(SR, HR)
+    assert set(terms) == {"pixel", "loss"}
+    assert float(terms["pixel"]) == pytest.approx(expected)
+    assert terms["loss"] == terms["pixel"]
+
+
+def test_charbonnier_is_l1_without_the_kink():
+    assert float(charbonnier(SR, HR)) == pytest.approx(float(PIXEL_LOSSES["l1"](SR, HR)), abs=3e-4)
+    same = SR.clone().requires_grad_()
+    charbonnier(same, SR).backward()
+    assert float(charbonnier(SR, SR)) == pytest.approx(1e-3)
+    assert torch.equal(same.grad, torch.zeros_like(SR))
+
+
+def test_rmse_is_taken_per_picture():
+    sr, hr = torch.cat([SR, SR + 0.5]), torch.cat([HR, SR])
+    expected = (((0.16 + 0.04 + 0.25) / 4) ** 0.5 + 0.5) / 2
+    assert float(rmse(sr, hr)) == pytest.approx(expected, rel=1e-4)
+    same = SR.clone().requires_grad_()
+    rmse(same, SR).backward()
+    assert torch.equal(same.grad, torch.zeros_like(SR))
+
+
+def test_the_perceptual_term_is_weighted_in_the_sum_only():
+    loss = ReconstructionLoss("l1", {"perceptual": Weighted(squares, 0.1)})
+    terms = loss(SR, HR)
+    assert list(terms) == ["loss", "pixel", "perceptual", "perceptual_weighted"]
+    assert list(terms) == loss.names(in_training=False)
+    assert float(terms["perceptual"]) == pytest.approx(0.45)
+    assert float(terms["perceptual_weighted"]) == pytest.approx(0.045)
+    assert float(terms["loss"]) == pytest.approx(0.275 + 0.045)
+
+
+def test_every_term_is_differentiable():
+    sr = SR.clone().requires_grad_()
+    loss = ReconstructionLoss("mse", {"other": Weighted(lambda sr, hr: (sr - hr).abs().sum(), 2.0)})
+    loss(sr, HR)["loss"].backward()
+    torch.testing.assert_close(sr.grad, (SR - HR) / 2 + 2 * (SR - HR).sign())
+
+
+def test_features_see_studio_luma_as_the_gray_it_was_made_of_and_the_pixel_loss_does_not():
+    gray_sr, gray_hr = SR.clone().requires_grad_(), HR
+    squeezed = [(16 + 219 * gray) / 255 for gray in (gray_sr, gray_hr)]
+    loss = ReconstructionLoss("l1", {"perceptual": Weighted(of_gray(squares, "studio"), 0.1)})
+    terms = loss(*squeezed)
+    assert terms["perceptual"].item() == pytest.approx(0.45)
+    assert terms["pixel"].item() == pytest.approx(0.275 * 219 / 255)
+    terms["perceptual"].backward()
+    torch.testing.assert_close(gray_sr.grad, 2 * (SR - HR))
+
+
+def test_a_term_may_be_taken_of_some_patches_of_a_training_batch():
+    sr, hr = torch.cat([SR, SR + 0.5]), torch.cat([HR, SR])
+    loss = ReconstructionLoss("l1", {"other": Weighted(squares, 1.0, patches=1)})
+    assert float(loss(sr, hr, step=0)["other"]) == pytest.approx(0.45)
+    assert float(loss(sr, hr)["other"]) == pytest.approx(0.45 + 1.0)
+    assert loss(sr, hr, step=0)["pixel"] == loss(sr, hr)["pixel"]
+
+
+def test_a_weight_may_rise_and_a_term_may_be_left_out_of_validations():
+    ramp = Weighted(squares, 2.0, ramp=3, validates=False)
+    loss = ReconstructionLoss("l1", {"other": ramp})
+    weights = [float(loss(SR, HR, step)["other_weighted"]) / 0.45 for step in range(5)]
+    assert weights == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
+    assert list(loss(SR, HR)) == loss.names(in_training=False) == ["loss", "pixel"]

@@ -1,0 +1,158 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from srcnn.networks import SRCNN
+from srcnn.training.optim import (
+    Muon,
+    Optimization,
+    build_optimizers,
+    center_kernels,
+    orthogonalise,
+    schedule,
+)
+
+
+def normal(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", [(32, 64), (64, 81), (64, 20), (5, 5)])
+def test_orthogonalise_brings_singular_values_near_one(shape):
+    matrix = normal(*shape) @ torch.diag(torch.linspace(0.1, 3.0, shape[1]))
+    u, before, v = torch.linalg.svd(matrix, full_matrices=False)
+    result = orthogonalise(matrix)
+
+    values = torch.diagonal(u.T @ result @ v.T)  # in the basis of the matrix itself
+    assert result.shape == shape
+    # The bound of the quintic holds for singular values above 1 % of the Frobenius norm.
+    large = before > 0.01 * before.norm()
+    assert large.sum() >= 0.8 * len(before)
+    assert values[large].min() > 0.65
+    assert values.max() < 1.25
+
+
+def test_orthogonalise_ignores_the_length_and_keeps_zero():
+    matrix = normal(8, 20)
+    torch.testing.assert_close(
+        orthogonalise(matrix), orthogonalise(1e-3 * matrix), atol=1e-3, rtol=0
+    )
+    assert torch.equal(orthogonalise(torch.zeros(4, 6)), torch.zeros(4, 6))
+
+
+@pytest.mark.parametrize("shape", [(6, 2, 3, 3), (8, 1, 1, 2)])
+def test_muon_steps_along_the_orthogonalised_nesterov_momentum(shape):
+    kernel = torch.nn.Parameter(normal(*shape))
+    optimizer = Muon([kernel], lr=0.1, momentum=0.9)
+    expected, momentum = kernel.detach().clone(), torch.zeros(shape)
+    rows, columns = shape[0], math.prod(shape[1:])
+    for step in range(3):
+        gradient = normal(*shape, seed=10 + step)
+        kernel.grad = gradient.clone()
+        optimizer.step()
+
+        momentum = 0.9 * momentum + 0.1 * gradient
+        nesterov = 0.1 * gradient + 0.9 * momentum
+        update = orthogonalise(nesterov.reshape(rows, columns)).reshape(shape)
+        expected = expected - 0.1 * max(1, rows / columns) ** 0.5 * update
+        torch.testing.assert_close(kernel.detach(), expected)
+
+
+def test_kernels_of_one_shape_are_trained_as_each_alone():
+    kernels = [torch.nn.Parameter(normal(4, 2, 3, 3, seed=seed)) for seed in range(3)]
+    alone = [torch.nn.Parameter(kernel.detach().clone()) for kernel in kernels]
+    optimizers = [Muon(kernels), *(Muon([kernel]) for kernel in alone)]
+    for seed, (kernel, single) in enumerate(zip(kernels, alone, strict=True)):
+        kernel.grad = single.grad = normal(4, 2, 3, 3, seed=10 + seed)
+    for optimizer in optimizers:
+        optimizer.step()
+    for kernel, single in zip(kernels, alone, strict=True):
+        torch.testing.assert_close(kernel, single)
+
+
+def test_muon_leaves_kernels_without_gradient_alone():
+    kernel = torch.nn.Parameter(normal(3, 1, 2, 2))
+    before = kernel.detach().clone()
+    Muon([kernel]).step()
+    assert torch.equal(kernel, before)
+
+
+def test_muon_learns_what_gradients_of_very_different_size_teach():
+    """Least squares with condition number 10,000: the weak directions learn as fast."""
+    inputs = normal(256, 8) * torch.logspace(0, -2, 8)
+    target = normal(4, 8, seed=1)
+    kernel = torch.nn.Parameter(torch.zeros(4, 8))
+    optimizer = Muon([kernel], lr=0.1, momentum=0.9)
+    for step in range(200):
+        optimizer.param_groups[0]["lr"] = 0.1 * (1 - step / 200)
+        optimizer.zero_grad()
+        ((inputs @ (kernel - target).T) ** 2).mean().backward()
+        optimizer.step()
+    assert (kernel - target).abs().max() < 0.1
+
+
+def test_means_are_removed_in_place():
+    kernels = normal(5, 2, 3, 3) + 4
+    expected = torch.stack([kernel - kernel.mean() for kernel in kernels])
+    center_kernels(kernels)
+    torch.testing.assert_close(kernels, expected)
+
+
+@pytest.mark.parametrize("name", ["muon", "adam", "adamw", "sgd"])
+def test_every_parameter_has_exactly_one_optimizer(name):
+    model = SRCNN(2)
+    optimizers = build_optimizers(model, Optimization(name))
+    trained = [p for o in optimizers for group in o.param_groups for p in group["params"]]
+    assert sorted(map(id, trained)) == sorted(map(id, model.parameters()))
+
+
+def test_settings_reach_the_optimizers():
+    model = SRCNN(2)
+    muon, adam = build_optimizers(model, Optimization("muon", 0.003, 0.04, 0.9))
+    assert (muon.defaults["lr"], muon.defaults["momentum"]) == (0.04, 0.9)
+    assert adam.defaults["lr"] == 0.003
+    (sgd,) = build_optimizers(model, Optimization("sgd", 0.1, momentum=0.8, weight_decay=0.01))
+    assert [sgd.defaults[key] for key in ("lr", "momentum", "weight_decay")] == [0.1, 0.8, 0.01]
+    (adamw,) = build_optimizers(model, Optimization("adamw", 0.1, weight_decay=0.02))
+    assert adamw.defaults["weight_decay"] == 0.02
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="'lion'; allowed are muon, adam, adamw, sgd"):
+        build_optimizers(SRCNN(2), Optimization("lion"))
+    with pytest.raises(ValueError, match="'step'; allowed are one-cycle, cosine, constant"):
+        schedule("step", 50, 100, warmup=0.1)
+
+
+@pytest.mark.parametrize("name", ["one-cycle", "cosine", "constant"])
+def test_the_rate_rises_over_the_warm_up(name):
+    rates = [schedule(name, step, 100, warmup=0.2) for step in range(100)]
+    assert rates[20] == 1
+    assert all(np.diff(rates[:21]) > 0)
+    assert 0 < rates[0] < 0.1
+
+
+@pytest.mark.parametrize("name", ["one-cycle", "cosine"])
+def test_the_rate_falls_as_half_a_cosine(name):
+    rates = [schedule(name, step, 120, warmup=1 / 6) for step in range(120)]
+    assert rates[45] == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
+    assert rates[70] == pytest.approx(0.5)
+    assert all(np.diff(rates[20:]) < 0)
+    assert 0 < rates[-1] < 0.001
+
+
+def test_values_of_the_schedules():
+    # Warm-up of 4 steps: a fifth of the way up after each; one-cycle starts from 1/25.
+    assert [schedule("cosine", step, 8, 0.5) for step in range(5)] == pytest.approx(
+        [0.2, 0.4, 0.6, 0.8, 1.0]
+    )
+    first = 1 - (24 / 25) * (1 + math.cos(math.pi / 5)) / 2
+    assert schedule("one-cycle", 0, 8, 0.5) == pytest.approx(first)
+    assert [schedule("constant", step, 8, 0.5) for step in (3, 4, 7)] == pytest.approx([0.8, 1, 1])
+
+
+@pytest.mark.parametrize("name", ["one-cycle", "cosine", "constant"])
+def test_without_warm_up_the_first_step_has_the_peak_rate(name):
+    assert schedule(name, 0, 10, warmup=0.0) == 1

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+
+from srcnn.data.imresize import downscale
+from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.inference.resolver import bicubic
+from srcnn.scoring.classical import psnr, shave, ssim
+from srcnn.training.process_group import ProcessGroup
+from srcnn.training.validation import Validation
+
+SCALE = 4
+
+
+def write(folder, counts, shape=(64, 80)):
+    folder.mkdir()
+    with PairsWriter(folder, SCALE, "full") as writer:
+        for split, count in counts.items():
+            for i in range(count):
+                hr = np.random.default_rng([len(split), i]).integers(0, 256, shape, dtype=np.uint8)
+                writer.add(f"{split}{i}", f"{split}{i}", split, hr, downscale(hr, SCALE))
+    return Pairs.open(folder)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    return write(tmp_path / "pairs", {"train": 3, "val": 6})
+
+
+def repeat(lr):
+    """Stands in for a model: pixels repeated."""
+    return np.kron(lr, np.ones((SCALE, SCALE), np.uint8))
+
+
+def mean(measure, enlarge, pairs):
+    return np.mean(
+        [
+            measure(shave(enlarge(pairs.lr(i)), SCALE), shave(pairs.hr(i), SCALE))
+            for i in range(len(pairs))
+        ]
+    )
+
+
+def test_scores_are_means_over_pictures_beside_bicubic(pairs):
+    scores = Validation(pairs, pictures=100).scores(repeat, ProcessGroup())
+
+    train, val = pairs.split("train"), pairs.split("val")
+    expected = {
+        "train_psnr": mean(psnr, repeat, train),
+        "val_psnr": mean(psnr, repeat, val),
+        "val_ssim": mean(ssim, repeat, val),
+        "train_psnr_bicubic": mean(psnr, lambda lr: bicubic(lr, SCALE), train),
+        "val_psnr_bicubic": mean(psnr, lambda lr: bicubic(lr, SCALE), val),
+        "val_ssim_bicubic": mean(ssim, lambda lr: bicubic(lr, SCALE), val),
+    }
+    assert scores == pytest.approx(expected)
+
+
+def test_fewer_pictures_are_spread_over_the_split(pairs):
+    scores = Validation(pairs, pictures=2).scores(repeat, ProcessGroup())
+    val = pairs.split("val")
+    assert scores["val_psnr"] == pytest.approx(mean(psnr, repeat, val.select([0, 3])))
+
+
+def test_snapshots_are_the_centres_of_the_pictures(tmp_path):
+    pairs = write(tmp_path / "large", {"train": 1, "val": 2}, shape=(140, 160))
+    validation = Validation(pairs, pictures=2)
+    by_step = {
+        5: validation.snapshot(repeat),
+        0: validation.snapshot(lambda lr: bicubic(lr, SCALE)),
+    }
+
+    snapshots = validation.snapshots(by_step)
+
+    assert snapshots["steps"].tolist() == [0, 5]
+    assert snapshots["sr"].shape == (2, 3, 128, 128)
+    assert snapshots["in_training"].tolist() == [True, False, False]
+    centre = (slice(6, 134), slice(16, 144))
+    for i in range(3):
+        np.testing.assert_array_equal(snapshots["hr"][i], pairs.hr(i)[centre])
+        np.testing.assert_array_equal(snapshots["bicubic"][i], bicubic(pairs.lr(i), SCALE)[centre])
+        np.testing.assert_array_equal(snapshots["sr"][0, i], snapshots["bicubic"][i])
+        np.testing.assert_array_equal(snapshots["sr"][1, i], repeat(pairs.lr(i))[centre])
+
+
+def test_snapshots_of_small_pictures_are_as_large_as_they_are(pairs):
+    validation = Validation(pairs, pictures=2)
+    assert validation.snapshot(repeat).shape == (3, 64, 64)
+
+
+def test_snapshots_are_of_the_pictures_that_bicubic_reconstructs_worst(tmp_path):
+    pairs = write(tmp_path / "many", {"train": 1, "val": 6}, shape=(64, 64))
+    val = pairs.split("val")
+    errors = [psnr(bicubic(val.lr(i), SCALE), val.hr(i)) for i in range(6)]
+    hardest = sorted(np.argsort(errors)[:3])
+    snapshots = Validation(pairs, pictures=6).snapshots(
+        {0: torch.zeros(4, 64, 64, dtype=torch.uint8)}
+    )
+    for shown, i in enumerate(hardest, 1):
+        np.testing.assert_array_equal(snapshots["hr"][shown], val.hr(i))
