@@ -19,7 +19,7 @@ $(VENV)/ready: requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --requirement requirements.txt --constraint constraints.txt
+	$(VENV)/bin/pip install --progress-bar off --requirement requirements.txt --constraint constraints.txt
 	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
