@@ -33,10 +33,10 @@ EXTRAS = {
     "command/demo/": "demo",
     "command/onnx_export.py": "onnx",
     "figures/": "figures",
-    "mlflow_sqlite.py": "mlflow",
+    "inference/mlflow_sqlite.py": "mlflow",
     "perceptual/": "perceptual",
     "scoring/learned.py": "perceptual",
-    "registry.py": "mlflow",
+    "inference/registry.py": "mlflow",
 }
 
 
