@@ -54,7 +54,7 @@ class Params(Section):
         scale, context = self.degrade.scale, 2 * self.model.margin
         patches = [("train", self.train.patch_size, 1)]
         if self.finetunes:
-            patches.append(("finetune", self.finetune.patch_size, self.loss.smallest_patch))
+            patches.append(("finetune", self.finetune.patch_size, self.loss.smallest_patch(scale)))
         for name, patch, least in patches:
             if patch % scale:
                 raise ValueError(

@@ -177,6 +177,7 @@ class Loss(Section):
     vgg19_weights: Word
     adversarial_weight: Annotated[float, Field(ge=0)]
     adversarial: Literal["relativistic", "vanilla"]
+    lattice_weight: Annotated[float, Field(ge=0)]
 
     @property
     def has_further_terms(self) -> bool:
@@ -189,13 +190,13 @@ class Loss(Section):
         known = ("embedded", "imagenet", "random")
         return None if self.vgg19_weights in known else self.vgg19_weights
 
-    @property
-    def smallest_patch(self) -> int:
+    def smallest_patch(self, scale: int) -> int:
         """Pixels of a patch, without the network's margin, that the deepest layer needs."""
         least = _DISCRIMINATED if self.adversarial_weight else 1
         if not self.perceptual_weight:
             return least
-        return max(least, 2 ** (max(int(layer[4]) for layer in self.perceptual_layers) - 1))
+        deepest = max(int(layer[4]) for layer in self.perceptual_layers)
+        return max(least, 2 ** (deepest - 1) + scale - 1)
 
 
 class Machine(Section):

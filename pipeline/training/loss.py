@@ -3,6 +3,7 @@
 What a term needs is imported only where its weight is not 0.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +12,7 @@ from pipeline import stage
 from pipeline.stage.inputs import vgg19_file
 from pipeline.stage.params import Params
 from pipeline.stage.sections import Loss
-from srcnn.training.losses import ReconstructionLoss, Weighted, of_gray
+from srcnn.training.losses import ReconstructionLoss, Weighted, lattice, of_gray
 from srcnn.training.process_group import ProcessGroup
 
 if TYPE_CHECKING:
@@ -48,11 +49,17 @@ def build_loss(
     if wanted.perceptual_weight:
         term = of_gray(_perceptual(wanted, precision).to(device), luma)
         patches = params.finetune.perceptual_patches // processes
-        others["perceptual"] = Weighted(term, wanted.perceptual_weight, patches)
+        others["perceptual"] = Weighted(
+            term, wanted.perceptual_weight, patches, shifts=params.degrade.scale
+        )
     if adversary:
         ramp = round(params.finetune.adversarial_ramp * params.finetune.steps)
         others["adversarial"] = Weighted(
             adversary.term, wanted.adversarial_weight, ramp=ramp, validates=False
+        )
+    if others and wanted.lattice_weight:
+        others["lattice"] = Weighted(
+            partial(lattice, scale=params.degrade.scale), wanted.lattice_weight
         )
     return ReconstructionLoss(wanted.pixel, others)
 

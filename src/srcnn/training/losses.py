@@ -34,6 +34,25 @@ PIXEL_LOSSES: dict[str, Term] = {
 }
 
 
+def lattice(sr: torch.Tensor, hr: torch.Tensor, scale: int) -> torch.Tensor:
+    """What a pattern of period `scale` has and no detail: mean errors that depend on the phase.
+
+    An error's phase is its place within the scale x scale pixels of one LR pixel. A loss that looks
+    through strided layers, as VGG19 and discriminators do, rewards such patterns.
+
+    Args:
+        sr: (B, 1, H, W) luma in [0, 1]; rows and columns beyond a multiple of `scale` do not count.
+        hr: the same.
+        scale: the enlargement.
+
+    Returns:
+        The variance over the phases of each patch's mean error, then the mean over the batch.
+    """
+    height, width = (size - size % scale for size in sr.shape[-2:])
+    phases = F.pixel_unshuffle((sr - hr)[..., :height, :width], scale)
+    return phases.mean(dim=(2, 3)).var(dim=1, correction=0).mean()
+
+
 def of_gray(term: Term, luma_range: str) -> Term:
     """A term that sees luma as the gray it shows, whose black is 0 and whose white 1.
 
@@ -52,6 +71,8 @@ class Weighted:
         term: two batches, (B, 1, H, W) luma in [0, 1], to a scalar.
         weight: its factor in the sum.
         patches: of so many patches of each training batch it is taken; None: of all.
+        shifts: of so many rows and columns, fewer by one, patches are shifted in turn, so that a
+            term's strided layers do not meet each phase of an LR pixel at the same place always.
         ramp: steps in which the weight rises from 0.
         validates: whether it is taken of the validation patches, too. What an adversary says at one
             step cannot be compared with what it says at another.
@@ -60,8 +81,15 @@ class Weighted:
     term: Term
     weight: float = 1.0
     patches: int | None = None
+    shifts: int = 1
     ramp: int = 0
     validates: bool = True
+
+    def part(self, batch: torch.Tensor, step: int) -> torch.Tensor:
+        """What a step sees of a batch."""
+        # 7 has no divisor in common with the squares of 2, 3, 4 and 8, so that each shift comes up.
+        down, right = divmod(step * 7 % self.shifts**2, self.shifts)
+        return batch[: self.patches, :, down:, right:]
 
     def weight_at(self, step: int | None) -> float:
         """The weight at a step, 0 being the first; None: the whole weight."""
@@ -105,8 +133,8 @@ class ReconstructionLoss:
         in_training = step is not None
         values = {}
         for name, each in self._taken(in_training).items():
-            some = slice(each.patches if in_training else None)
-            values[name] = each.term(sr[some], hr[some])
+            seen = (sr, hr) if step is None else (each.part(sr, step), each.part(hr, step))
+            values[name] = each.term(*seen)
             if name != "pixel":
                 values[f"{name}_weighted"] = each.weight_at(step) * values[name]
         summands = [value for name, value in values.items() if name not in self._terms]

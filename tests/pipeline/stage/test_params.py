@@ -58,8 +58,8 @@ def test_every_parameter_has_a_comment():
         ),
         (
             VGG19 | {"finetune.patch_size": 28},
-            "finetune.patch_size is 28; at least 32 pixels are needed: 16 as context of model.name "
-            "srcnn, 16 for the loss",
+            "finetune.patch_size is 28; at least 35 pixels are needed: 16 as context of model.name "
+            "srcnn, 19 for the loss",
         ),
         ({"finetune.perceptual_patches": 7}, "at most finetune.batch_size (6) is allowed"),
         (
@@ -95,8 +95,8 @@ def test_every_layer_of_vgg19_and_no_other_may_be_named():
 
 
 def test_a_shallow_layer_is_content_with_a_small_patch():
-    changes = VGG19 | {"loss.perceptual_layers": {"relu2_2": 1.0}, "finetune.patch_size": 20}
-    assert params_with(changes).finetune.patch_size == 20
+    changes = VGG19 | {"loss.perceptual_layers": {"relu2_2": 1.0}, "finetune.patch_size": 24}
+    assert params_with(changes).finetune.patch_size == 24
 
 
 def test_a_parameter_that_has_moved_is_told_with_its_new_name():

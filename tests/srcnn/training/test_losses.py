@@ -6,6 +6,7 @@ from srcnn.training.losses import (
     ReconstructionLoss,
     Weighted,
     charbonnier,
+    lattice,
     of_gray,
     rmse,
 )
@@ -79,6 +80,32 @@ def test_a_term_may_be_taken_of_some_patches_of_a_training_batch():
     assert float(loss(sr, hr, step=0)["other"]) == pytest.approx(0.45)
     assert float(loss(sr, hr)["other"]) == pytest.approx(0.45 + 1.0)
     assert loss(sr, hr, step=0)["pixel"] == loss(sr, hr)["pixel"]
+
+
+def test_a_term_sees_each_phase_of_an_lr_pixel_at_each_place():
+    places = torch.arange(36.0).reshape(1, 1, 6, 6)
+    seen = []
+    term = Weighted(lambda sr, hr: seen.append(float(sr[0, 0, 0, 0])) or sr.sum(), shifts=3)
+    loss = ReconstructionLoss("l1", {"other": term})
+    for step in range(9):
+        loss(places, places, step)
+    assert sorted(seen) == [6 * row + column for row in range(3) for column in range(3)]
+    loss(places, places)
+    assert seen[-1] == 0  # a validation sees the same always
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_the_lattice_term_sees_a_pattern_of_the_period_of_the_scale_and_nothing_else(scale):
+    generator = torch.Generator().manual_seed(0)
+    hr = torch.rand(2, 1, 6 * scale + 1, 6 * scale + 1, generator=generator)
+    pattern = torch.zeros_like(hr)
+    pattern[..., ::scale, ::scale] = 0.1
+    variance = 0.01 / scale**2 * (1 - 1 / scale**2)
+    assert float(lattice(hr + pattern, hr, scale)) == pytest.approx(variance, rel=1e-4)
+    assert float(lattice(hr + 0.1, hr, scale)) == pytest.approx(0, abs=1e-9)
+    other = torch.zeros_like(hr)
+    other[..., ::7, ::7] = 0.1  # all phases alike, nearly
+    assert float(lattice(hr + other, hr, scale)) < variance / 5
 
 
 def test_a_weight_may_rise_and_a_term_may_be_left_out_of_validations():
