@@ -49,7 +49,7 @@ def main(params: Params) -> None:
         resolver = SuperResolver.load(paths.WEIGHTS, device)
     with artifacts.reading(paths.PAIRS):
         pairs = Pairs.open(paths.PAIRS, verify=True)
-    available = find_measures(loss, params.evaluate, device)
+    available = find_measures(loss, params.evaluate, device, pairs)
 
     scores = _score_sets(resolver, pairs, params, available)
     val = pairs.split("val")

@@ -11,11 +11,11 @@ from pipeline.stage import StageError, paths
 from srcnn.data.pairs import Pairs
 from srcnn.inference import packaged
 from srcnn.inference.resolver import SuperResolver
-from srcnn.scoring.measures import GMSD, PSNR, SSIM, VGG19, Context
+from srcnn.scoring.measures import GMSD, LR_PSNR, PSNR, SSIM, VGG19, Context
 from srcnn.scoring.protocol import score_pairs
-from tests.pipeline.experiment import load_params, picture, write_experiment, write_picture
+from tests.pipeline.experiment import SCALE, load_params, picture, write_experiment, write_picture
 
-CLASSICAL = {measure: measure.make(Context()) for measure in (PSNR, SSIM, GMSD)}
+CLASSICAL = {m: m.make(Context(scale=SCALE)) for m in (PSNR, SSIM, GMSD, LR_PSNR)}
 
 
 def enter(folder, patch):
@@ -63,7 +63,7 @@ def test_the_test_split_is_scored_and_the_summary_is_that_of_the_table(results):
     assert [row["id"] for row in rows] == ["p2", "p3", "p4", "p5", "p6"]
     assert [row["source"][-1] for row in rows] == list("11223")
     for row, score in zip(rows, expected, strict=True):
-        for name in ("psnr", "ssim", "gmsd"):
+        for name in (measure.name for measure in CLASSICAL):
             assert float(row[name]) == pytest.approx(score.sr[name], abs=1e-6)
             assert float(row[f"{name}_bicubic"]) == pytest.approx(score.bicubic[name], abs=1e-6)
     psnr, bicubic = ([float(row[name]) for row in rows] for name in ("psnr", "psnr_bicubic"))
@@ -84,7 +84,7 @@ def test_the_test_split_is_scored_and_the_summary_is_that_of_the_table(results):
 def test_dvcs_tables_show_a_few_numbers_in_the_digits_that_count(results):
     _, figures = results
     summary = json.loads(paths.SUMMARY.read_text())
-    measures = ["psnr_gain", "psnr", "ssim", "gmsd", "vgg19"]
+    measures = ["psnr_gain", "psnr", "ssim", "gmsd", "lr_psnr", "vgg19"]
     assert list(summary) == [f"{of}{name}" for of in ("", "One_", "Two_") for name in measures]
     assert summary["One_psnr"] == round(figures["test_sets"]["One"]["psnr"], 2)
     assert summary["One_ssim"] == round(figures["test_sets"]["One"]["ssim"], 4)
@@ -114,9 +114,10 @@ def test_validation_pictures_are_measured_as_many_as_the_training_looked_at(resu
         "pictures": 1,
         "psnr_bicubic": pytest.approx(score.bicubic["psnr"], abs=1e-6),
         "psnr_over_packaged": pytest.approx(score.sr["psnr"] - other.sr["psnr"], abs=1e-6),
-        **{name: pytest.approx(score.sr[name], abs=1e-6) for name in ("psnr", "ssim", "gmsd")},
+        **{m.name: pytest.approx(score.sr[m.name], abs=1e-6) for m in CLASSICAL},
         "vgg19": pytest.approx(score.sr["vgg19"], abs=1e-5),
         "lpips": None,
+        "niqe": None,
     }
     assert "p1" not in {row["id"] for row in rows}
 

@@ -1,9 +1,11 @@
-"""How alike two 8-bit gray pictures are: PSNR, SSIM and GMSD, each as its authors defined it."""
+"""How alike two 8-bit gray pictures are: PSNR (also of LR), SSIM and GMSD, as their authors do."""
 
 import math
 
 import numpy as np
 from scipy.ndimage import convolve1d
+
+from srcnn.data.imresize import crop_to_multiple, downscale
 
 _DATA_RANGE = 255.0
 
@@ -59,6 +61,26 @@ def finite_psnr(a: np.ndarray, b: np.ndarray) -> float:
     Args, Raises: see `psnr`.
     """
     return min(psnr(a, b), 10 * math.log10(_DATA_RANGE**2 * a.size))
+
+
+def lr_psnr(sr: np.ndarray, hr: np.ndarray, scale: int) -> float:
+    """Consistency: PSNR in dB, see `finite_psnr`, of both once shrunk by MATLAB's bicubic to uint8.
+
+    It tells whether SR could be what LR was made from, and does not see what is invented beyond LR.
+    Lugmayr et al., "NTIRE 2021 learning the super-resolution space challenge", CVPRW 2021.
+
+    Args:
+        sr: uint8 (H, W), at least `scale` high and wide; the rest of a multiple of it is cut off.
+        hr: the same dtype and shape.
+        scale: the enlargement.
+
+    Raises:
+        ValueError: another dtype, another shape, or the two shapes differ.
+    """
+    _check(sr, hr, minimum=scale, what="LR-PSNR")
+    return finite_psnr(
+        *(downscale(crop_to_multiple(picture, scale), scale) for picture in (sr, hr))
+    )
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> float:

@@ -4,13 +4,15 @@ What stands in it is taken by `evaluate` and by the demo, and is shown wherever 
 functions are in `srcnn.scoring.classical` and `srcnn.scoring.learned`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srcnn.scoring.classical import GMSD_MINIMUM, SSIM_WINDOW, finite_psnr, gmsd, ssim
+import numpy as np
+
+from srcnn.scoring.classical import GMSD_MINIMUM, SSIM_WINDOW, finite_psnr, gmsd, lr_psnr, ssim
 
 if TYPE_CHECKING:
     import torch
@@ -25,11 +27,18 @@ class Context:
         vgg19: whose VGG19 the distance is of, see `vgg19.load`; torchvision's ("imagenet") is never
             downloaded for it: where it is not in torch's cache the embedded one takes its place.
         download: whether LPIPS may download its AlexNet.
+        scale: the enlargement, if one is known.
+        natural: pictures that show what is natural, uint8 (H, W): originals, but not of those that
+            are measured.
+        luma: their range, "full" or "studio".
     """
 
     device: "str | torch.device" = "cpu"
     vgg19: str | Path = "embedded"
     download: bool = False
+    scale: int | None = None
+    natural: Sequence[np.ndarray] = ()
+    luma: str = "full"
 
 
 @dataclass(frozen=True)
@@ -40,8 +49,8 @@ class Function:
         take: the measure of a luma and its original, or of a luma alone where none is needed, each
             uint8 (H, W); the last argument is their range, "full" or "studio".
         smallest: pixels on each side that a picture must have.
-        weights: whose they are, where it looks through a network that may have others; values of
-            different weights cannot be compared.
+        weights: whose they are, where it looks through a network that may have others, or what else
+            it was fitted to; values of different weights cannot be compared.
     """
 
     take: Callable[..., float]
@@ -107,6 +116,20 @@ def _of_levels(function: Callable[..., float], smallest: int = 1) -> Callable[[C
     return lambda _: Function(lambda sr, hr, _: function(sr, hr), smallest)
 
 
+def _lr_psnr(context: Context) -> Function:
+    scale = context.scale
+    if scale is None:
+        raise ValueError("the scale is not known")
+    return Function(lambda sr, hr, _: lr_psnr(sr, hr, scale), scale)
+
+
+def _niqe(context: Context) -> Function:
+    from srcnn.scoring.niqe import NIQE, SMALLEST
+
+    niqe = NIQE(context.natural, context.luma)
+    return Function(niqe, SMALLEST, niqe.fitted_to)
+
+
 def _vgg19(context: Context) -> Function:
     from srcnn.scoring.learned import VGGDistance
 
@@ -129,10 +152,12 @@ def _lpips(context: Context) -> Function:
 PSNR = Measure("psnr", "PSNR", _of_levels(finite_psnr), "dB", decimals=2, higher_is_better=True)
 SSIM = Measure("ssim", "SSIM", _of_levels(ssim, SSIM_WINDOW), higher_is_better=True)
 GMSD = Measure("gmsd", "GMSD", _of_levels(gmsd, GMSD_MINIMUM))
+LR_PSNR = Measure("lr_psnr", "LR-PSNR", _lr_psnr, "dB", decimals=2, higher_is_better=True)
+NIQE = Measure("niqe", "NIQE", _niqe, decimals=2, needs_original=False)
 VGG19 = Measure("vgg19", "VGG19 distance", _vgg19, learned=True)
 LPIPS = Measure("lpips", "LPIPS", _lpips, learned=True)
 
-MEASURES = {measure.name: measure for measure in (PSNR, SSIM, GMSD, VGG19, LPIPS)}
+MEASURES = {measure.name: measure for measure in (PSNR, SSIM, GMSD, LR_PSNR, VGG19, LPIPS, NIQE)}
 """Every measure, by name, in the order in which they are shown."""
 
 PERCEPTUAL = (LPIPS, VGG19, GMSD)

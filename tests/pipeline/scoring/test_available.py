@@ -14,10 +14,14 @@ import torch
 from pipeline import evaluate
 from pipeline.scoring.available import find_measures
 from pipeline.stage import StageError, paths
+from srcnn.data.imresize import downscale
+from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.perceptual import embedded, vgg19
+from srcnn.scoring import niqe
+from srcnn.scoring.classical import lr_psnr
 from srcnn.scoring.learned import VGGDistance
-from srcnn.scoring.measures import GMSD, LPIPS, PSNR, SSIM, VGG19
-from tests.pipeline.experiment import load_params, write_experiment
+from srcnn.scoring.measures import GMSD, LPIPS, LR_PSNR, NIQE, PSNR, SSIM, VGG19
+from tests.pipeline.experiment import load_params, picture, write_experiment
 
 CPU = torch.device("cpu")
 
@@ -100,6 +104,25 @@ def test_a_damaged_installation_stops_no_evaluation(monkeypatch):
     found = find(load({"lpips": False}))
     assert found.functions.keys() == {PSNR, SSIM, GMSD}
     assert "install it again" in found.notes["vgg19"]
+
+
+def test_what_is_natural_is_what_training_pictures_show():
+    hrs = {split: picture(i, 240, 240) for i, split in enumerate(("train", "val", "test"))}
+    with PairsWriter(Path(), 2, "full") as writer:
+        for split, hr in hrs.items():
+            for i in range(9):
+                writer.add(f"{split}{i}", split, split, hr, downscale(hr, 2))
+    pairs = Pairs.open(Path())
+    params = load({"lpips": False})
+    with_pairs, without = (
+        find_measures(params.loss, params.evaluate, CPU, given) for given in (pairs, None)
+    )
+    natural = with_pairs.functions[NIQE].weights
+    assert natural == niqe.NIQE([hrs["train"]] * 9).fitted_to
+    assert with_pairs.functions[LR_PSNR].take(hrs["val"], hrs["test"], "full") == lr_psnr(
+        hrs["val"], hrs["test"], 2
+    )
+    assert {"niqe", "lr_psnr"} <= without.notes.keys()
 
 
 def test_without_its_network_lpips_is_not_measured_but_can_be_insisted_on():

@@ -6,7 +6,7 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srcnn.data.imresize import bicubic_upscale, downscale
-from srcnn.scoring.classical import finite_psnr, gmsd, psnr, shave, ssim
+from srcnn.scoring.classical import finite_psnr, gmsd, lr_psnr, psnr, shave, ssim
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,16 @@ def test_psnr_of_identical_pictures_is_the_highest_of_different_ones():
 
     assert finite_psnr(flat, flat) == finite_psnr(almost, flat)
     assert finite_psnr(flat, flat) == pytest.approx(10 * math.log10(255**2 * 24**2))
+
+
+def test_lr_psnr_sees_what_contradicts_lr_alone(photo):
+    hr, sr = photo
+    assert lr_psnr(sr, hr, 4) == finite_psnr(downscale(sr, 4), downscale(hr, 4)) > psnr(sr, hr)
+    assert lr_psnr(sr[:-3, :-1], hr[:-3, :-1], 4) == lr_psnr(sr[:124, :124], hr[:124, :124], 4)
+    gray = np.full((32, 32), 128, np.uint8)
+    board = (np.indices(gray.shape).sum(axis=0) % 2 * 20 + 118).astype(np.uint8)
+    assert psnr(board, gray) < 29
+    assert lr_psnr(board, gray, 4) > 48  # half a level, by rounding
 
 
 # Reference values: piq 0.8.0 (photosynthesis-team), float64, on this very pair divided by 255:
