@@ -1,9 +1,12 @@
-"""docs/portrait.png: a held-out face, enlarged by bicubic interpolation and by the trained network.
+"""docs/portrait.png: a held-out face as each of the trained networks enlarges it.
 
-`python -m tools.portrait` makes it of models/srcnn.safetensors. The face is that of Eileen Collins
-(NASA, public domain), which the default parameters hold out.
+`python -m tools.portrait NAME...` makes it of up to three models, each the name of an experiment, a
+model file or what else `srcnn upscale --model` takes, and of data/pairs, to whose training pictures
+NIQE is fitted. The face is that of Eileen Collins (NASA, public domain), which the default
+parameters hold out.
 """
 
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,50 +14,58 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pipeline.data import samples
+from pipeline.scoring.available import natural
 from pipeline.stage import artifacts, paths
 from srcnn.data.color import luma
 from srcnn.data.imresize import crop_to_multiple, downscale
+from srcnn.data.pairs import Pairs
 from srcnn.figures import png
 from srcnn.figures.style import DPI, STYLE
-from srcnn.inference.resolver import SuperResolver, bicubic
+from srcnn.inference import model_files
+from srcnn.inference.resolver import bicubic
+from srcnn.scoring import measures
 from srcnn.scoring.classical import psnr, shave
-from srcnn.scoring.measures import PSNR
+from srcnn.scoring.niqe import NIQE
 
 PICTURE = Path("docs/portrait.png")
 
 _FACE = (slice(12, 188), slice(144, 304))  # rows and columns of astronaut.png
+_EYE = (slice(84, 124), slice(188, 228))
 _ZOOM = 2  # screen pixels a side for each of HR
+_GAP, _CAPTION = 12, 48
 
 
-def panels(resolver: SuperResolver) -> dict[str, np.ndarray]:
-    """The face by captions, uint8 (176, 160): bicubic, SR and HR. PSNR is of the whole picture."""
-    hr = crop_to_multiple(luma(samples.photograph("astronaut.png"), resolver.luma), resolver.scale)
-    lr = downscale(hr, resolver.scale)
-    enlarged = {"bicubic": bicubic(lr, resolver.scale), "SRCNN": resolver(lr)}
-    shown = {}
-    for name, picture in enlarged.items():
-        border = resolver.scale
-        quality = psnr(shave(picture, border), shave(hr, border))
-        shown[f"{name} ×{resolver.scale}: {PSNR.text(quality)}"] = picture[_FACE]
-    return shown | {"original": hr[_FACE]}
+def panels(names: list[str], pairs: Pairs) -> dict[str, np.ndarray]:
+    """The whole picture by captions, uint8 (H, W): LR, bicubic, each model's SR, and HR."""
+    scale, border = pairs.scale, pairs.scale
+    hr = crop_to_multiple(luma(samples.photograph("astronaut.png"), pairs.luma), scale)
+    lr = downscale(hr, scale)
+    niqe = NIQE(natural(pairs), pairs.luma)
+    shown = {f"LR\n1/{scale} of each side": lr.repeat(scale, axis=0).repeat(scale, axis=1)}
+    reconstructed = {"bicubic": bicubic(lr, scale)}
+    reconstructed |= {name: model_files.load(name).resolver(lr) for name in names}
+    for name, sr in reconstructed.items():
+        fidelity = measures.PSNR.text(psnr(shave(sr, border), shave(hr, border)))
+        shown[f"{name}\n{fidelity}, NIQE {measures.NIQE.number(niqe(sr))}"] = sr
+    return shown | {f"original\nNIQE {measures.NIQE.number(niqe(hr))}": hr}
 
 
 def draw(shown: dict[str, np.ndarray]) -> Figure:
-    """The panels side by side, every pixel a square of whole screen pixels."""
-    height, width = (side * _ZOOM for side in next(iter(shown.values())).shape)
-    gap, caption = 12, 26
-    total = (len(shown) * (width + gap) - gap, height + caption)
+    """The face of each panel above an eye of it, every pixel a square of whole screen pixels."""
+    height, width = ((part.stop - part.start) * _ZOOM for part in _FACE)
+    total = (len(shown) * (width + _GAP) - _GAP, height + width + _GAP + _CAPTION)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(total[0] / DPI, total[1] / DPI), dpi=DPI)
         for k, (title, picture) in enumerate(shown.items()):
-            left = k * (width + gap) / total[0]
-            box = (left, caption / total[1], width / total[0], height / total[1])
-            axes = figure.add_axes(box)
-            axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            axes.set_axis_off()
-            figure.text(left + width / total[0] / 2, 8 / total[1], title, ha="center")
+            left = k * (width + _GAP)
+            for part, bottom, side in ((_FACE, width + _GAP, height), (_EYE, 0, width)):
+                box = (left, bottom + _CAPTION, width, side)
+                axes = figure.add_axes([at / total[i % 2] for i, at in enumerate(box)])
+                axes.imshow(picture[part], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+                axes.set_axis_off()
+            figure.text((left + width / 2) / total[0], 6 / total[1], title, ha="center")
     return figure
 
 
 if __name__ == "__main__":
-    artifacts.write_bytes(PICTURE, png(draw(panels(SuperResolver.load(paths.WEIGHTS)))))
+    artifacts.write_bytes(PICTURE, png(draw(panels(sys.argv[1:], Pairs.open(paths.PAIRS)))))
