@@ -59,8 +59,9 @@ def draw(shown: dict[str, np.ndarray]) -> Figure:
         for k, (title, picture) in enumerate(shown.items()):
             left = k * (width + _GAP)
             for part, bottom, side in ((_FACE, width + _GAP, height), (_EYE, 0, width)):
-                box = (left, bottom + _CAPTION, width, side)
-                axes = figure.add_axes([at / total[i % 2] for i, at in enumerate(box)])
+                place = (left, bottom + _CAPTION, width, side)
+                x, y, w, h = (at / total[i % 2] for i, at in enumerate(place))
+                axes = figure.add_axes((x, y, w, h))
                 axes.imshow(picture[part], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
                 axes.set_axis_off()
             figure.text((left + width / 2) / total[0], 6 / total[1], title, ha="center")

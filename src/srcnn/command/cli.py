@@ -110,6 +110,13 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _score(options: argparse.Namespace) -> int:
+    from srcnn.command import score
+
+    print(score.table(options.sr, options.hr, options.scale))
+    return 0
+
+
 def _demo(options: argparse.Namespace) -> int:
     from srcnn.command import demo
 
@@ -169,6 +176,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(export)
     export.add_argument("--overwrite", action="store_true", help="replace a file that exists")
     export.set_defaults(command=_export)
+
+    score = commands.add_parser("score", help="PSNR and SSIM under each convention in use")
+    score.add_argument("sr", type=Path, metavar="SR", help="the reconstruction")
+    score.add_argument("hr", type=Path, metavar="HR", help="its original, of the same size")
+    score.add_argument(
+        "--scale", type=int, default=4, help="so many border pixels are cut off, too (default: 4)"
+    )
+    score.set_defaults(command=_score)
 
     demo = commands.add_parser("demo", help="a web page on this machine to try the models")
     demo.add_argument(
