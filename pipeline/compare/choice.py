@@ -1,8 +1,10 @@
 """Which two experiments are compared: those that are named, or the best of each kind."""
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 from pipeline.compare.runs import PublishedRun
+from pipeline.compare.seeds import as_one
 from pipeline.stage import StageError
 from srcnn.scoring.measures import PERCEPTUAL, Measure
 
@@ -13,19 +15,29 @@ _LISTED = 6  # of the experiments that there are, in a message
 def find(found: Sequence[PublishedRun], names: Sequence[str]) -> list[PublishedRun]:
     """The newest experiment of each run name, DVC experiment, run id or model version.
 
+    A name with *, ? or [ is a pattern of such names: all that it fits, see `as_one`.
+
     Args:
         found: newest first.
         names: each any of the names that equal experiments share, or the first six characters
             or more of a run id.
 
     Raises:
-        StageError: some of the names are unknown.
+        StageError: some of the names are unknown, or a pattern fits experiments that differ in
+            more than their seed.
     """
-    named = {name: _newest(found, name) for name in names}
+    named = {name: _named(found, name) for name in names}
     unknown = [repr(name) for name, experiment in named.items() if experiment is None]
     if unknown:
         raise StageError(f"MLflow holds no experiment {' and no '.join(unknown)}. {_there(found)}")
     return [experiment for name in names if (experiment := named[name])]
+
+
+def _named(found: Sequence[PublishedRun], name: str) -> PublishedRun | None:
+    if not set(name) & set("*?["):
+        return _newest(found, name)
+    fitting = [run for run in found if any(fnmatchcase(called, name) for called in run.called)]
+    return as_one(name, fitting) if fitting else None
 
 
 def _newest(found: Sequence[PublishedRun], name: str) -> PublishedRun | None:
@@ -35,14 +47,16 @@ def _newest(found: Sequence[PublishedRun], name: str) -> PublishedRun | None:
     return next(iter(called), None)
 
 
-def best_of_each_kind(found: Sequence[PublishedRun]) -> tuple[PublishedRun, PublishedRun]:
-    """The best pixel-only and the best perceptual experiment, by validation pictures alone.
+def best_of_each_kind(found: Sequence[PublishedRun]) -> list[PublishedRun]:
+    """The best pixel-only, the best perceptual, and the best adversarial experiment, if there is
+    one, by validation pictures alone.
 
-    Both are of the same data and as many validation pictures (`train.val_pictures`): the newest
+    All are of the same data and as many validation pictures (`train.val_pictures`): the newest
     such group that has both kinds. The best pixel-only experiment has the highest gain in PSNR over
-    bicubic, the best perceptual one the lowest LPIPS; or the lowest VGG19 distance where LPIPS was
-    not measured of all, or GMSD where that was not measured with the same weights of all. The loss
-    itself decides nothing: it means another thing with other layers, weights and patches.
+    bicubic, the best perceptual one (of those without a discriminator, and of those with one) the
+    lowest LPIPS; or the lowest VGG19 distance where LPIPS was not measured of all, or GMSD where
+    that was not measured with the same weights of all. The loss itself decides nothing: it means
+    another thing with other layers, weights and patches.
     An experiment whose VGG19 is untrained is never the best one.
 
     Args:
@@ -57,10 +71,15 @@ def best_of_each_kind(found: Sequence[PublishedRun]) -> tuple[PublishedRun, Publ
         perceptual = [r for r in same if r.is_perceptual and not r.learned_from_untrained]
         if pixel and perceptual:
             measure = _measure_of_all(perceptual)
-            return (
+            kinds = [[r for r in perceptual if r.is_adversarial is kind] for kind in (False, True)]
+            return [
                 max(pixel, key=lambda run: run.metrics[_GAIN]),
-                max(perceptual, key=lambda r: measure.gain(r.metrics[f"val/{measure.name}"], 0)),
-            )
+                *(
+                    max(kind, key=lambda r: measure.gain(r.metrics[f"val/{measure.name}"], 0))
+                    for kind in kinds
+                    if kind
+                ),
+            ]
     raise StageError(
         "MLflow holds no pixel-only and perceptual experiment on the same data and "
         "train.val_pictures, the perceptual one with a trained VGG19; "

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from pipeline.compare.runs import PublishedRun, Reconstruction
 from pipeline.stage import StageError
 from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import MEASURES, Measure
-from srcnn.scoring.significance import Difference, compare
+from srcnn.scoring.significance import Difference, compare, correct
 
 _PROTOCOL = ("scale", "luma", "shave")
 # What a change of these means for the test pictures is said by name.
@@ -19,14 +20,15 @@ _DATA_SECTIONS = ("data.", "degrade.")
 
 @dataclass(frozen=True)
 class Comparison:
-    """Experiments A and B side by side.
+    """Two experiments side by side, of which A is the first of all that are compared.
 
     Attributes:
         a: the first.
         b: the second.
-        parameters: those that differ, with A's and B's value.
+        letter: the second's, "B" or one after it.
+        parameters: those that differ, with both values.
         differences: for each test set that both have (the held-out split, "test", is the first),
-            each measure that both have.
+            each measure that both have, p corrected for their number.
         unmeasured: for each measure that cannot be compared, why.
         left_out: for each test set that cannot be compared, why.
         pictures: test pictures as A and as B reconstructed them.
@@ -34,6 +36,7 @@ class Comparison:
 
     a: PublishedRun
     b: PublishedRun
+    letter: str
     parameters: Mapping[str, tuple[str, str]]
     differences: Mapping[str, Sequence[Difference]]
     unmeasured: Mapping[Measure, str]
@@ -43,7 +46,11 @@ class Comparison:
     @property
     def sides(self) -> dict[str, PublishedRun]:
         """Both, by their letters."""
-        return {"A": self.a, "B": self.b}
+        return {"A": self.a, self.letter: self.b}
+
+    def better(self, difference: Difference) -> str:
+        """The letter of the one that is significantly better; empty if neither is."""
+        return {"a": "A", "b": self.letter, None: ""}[difference.better]
 
     @property
     def other_parameters(self) -> list[str]:
@@ -52,8 +59,25 @@ class Comparison:
         return [name for name in self.parameters if name.startswith(training)]
 
 
-def compare_runs(a: PublishedRun, b: PublishedRun) -> Comparison:
+def compare_all(runs: Sequence[PublishedRun]) -> list[Comparison]:
+    """Compare each experiment but the first with the first.
+
+    Raises:
+        StageError: see `compare_runs`.
+    """
+    return [
+        compare_runs(runs[0], other, letter)
+        for other, letter in zip(runs[1:], ascii_uppercase[1:], strict=False)
+    ]
+
+
+def compare_runs(a: PublishedRun, b: PublishedRun, letter: str = "B") -> Comparison:
     """Compare two experiments.
+
+    Args:
+        a: the first, A.
+        b: the second.
+        letter: the second's.
 
     Raises:
         StageError: they are one experiment, or they were not scored on the same test
@@ -63,17 +87,17 @@ def compare_runs(a: PublishedRun, b: PublishedRun) -> Comparison:
         raise StageError(f"{a.label} cannot be compared with itself")
     _check_comparable(a, b)
     sets = list(dict.fromkeys([HELD_OUT, *a.results.scores, *b.results.scores]))
-    left_out = {name: why for name in sets if (why := _why_left_out(a, b, name))}
+    left_out = {name: why for name in sets if (why := _why_left_out(a, b, name, letter))}
     unmeasured: dict[Measure, str] = {}
     differences = {
-        name: found
+        name: correct(found)
         for name in sets
-        if name not in left_out and (found := _differences(a, b, name, unmeasured))
+        if name not in left_out and (found := _differences(a, b, name, letter, unmeasured))
     }
     theirs = {picture.id: picture for picture in b.results.pictures}
     pictures = [(mine, theirs[mine.id]) for mine in a.results.pictures if mine.id in theirs]
     parameters = _differing(a.params, b.params)
-    return Comparison(a, b, parameters, differences, unmeasured, left_out, pictures)
+    return Comparison(a, b, letter, parameters, differences, unmeasured, left_out, pictures)
 
 
 def _differing(mine: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -109,24 +133,24 @@ def _check_comparable(a: PublishedRun, b: PublishedRun) -> None:
         raise StageError(f"{refusal}metrics/per_image.csv lists different test pictures")
 
 
-def _why_left_out(a: PublishedRun, b: PublishedRun, name: str) -> str:
+def _why_left_out(a: PublishedRun, b: PublishedRun, name: str, letter: str) -> str:
     """Why a test set cannot be compared, as it does not hold the same pictures for both; or ""."""
     if name == HELD_OUT:  # part of the data, which are the same
         return ""
     mine, other = a.results.of_set(name), b.results.of_set(name)
     if not (mine and other):
-        return f"only {'A' if mine else 'B'} was scored on it"
+        return f"only {'A' if mine else letter} was scored on it"
     digests = [{(id_, score.pixels) for id_, score in of.items()} for of in (mine, other)]
     if digests[0] != digests[1]:
         return (
-            "it does not hold the same pictures for A and B: "
+            f"it does not hold the same pictures for A and {letter}: "
             f"{len(digests[0] & digests[1])} of {len(mine)} and {len(other)} are the same"
         )
     return ""
 
 
 def _differences(
-    a: PublishedRun, b: PublishedRun, name: str, unmeasured: dict[Measure, str]
+    a: PublishedRun, b: PublishedRun, name: str, letter: str, unmeasured: dict[Measure, str]
 ) -> list[Difference]:
     mine, other = (run.results.of_set(name) for run in (a, b))
     found = []
@@ -135,14 +159,14 @@ def _differences(
             {id_ for id_, score in of.items() if measure.name in score.sr} for of in (mine, other)
         ]
         both = [id_ for id_ in mine if id_ in taken[0] & taken[1]]
-        if reason := _why_unmeasured(a, b, measure, taken):
+        if reason := _why_unmeasured(a, b, letter, measure, taken):
             unmeasured[measure] = reason
             continue
         found.append(
             compare(
                 measure,
-                np.array([mine[id_].sr[measure.name] for id_ in both]),
-                np.array([other[id_].sr[measure.name] for id_ in both]),
+                a.results.values(name, measure, both),
+                b.results.values(name, measure, both),
                 np.array([mine[id_].bicubic[measure.name] for id_ in both]),
                 [mine[id_].source for id_ in both],
             )
@@ -151,19 +175,23 @@ def _differences(
 
 
 def _why_unmeasured(
-    a: PublishedRun, b: PublishedRun, measure: Measure, taken: Sequence[Collection[str]]
+    a: PublishedRun,
+    b: PublishedRun,
+    letter: str,
+    measure: Measure,
+    taken: Sequence[Collection[str]],
 ) -> str:
-    """Why values of a measure cannot be compared, or ""; `taken`: of which pictures A and B."""
+    """Why values of a measure cannot be compared, or ""; `taken`: of which pictures of each."""
     evaluations = [run.results.evaluation for run in (a, b)]
     reasons: dict[str, list[str]] = {}
-    for letter, of, evaluation in zip("AB", taken, evaluations, strict=True):
+    for side, of, evaluation in zip(("A", letter), taken, evaluations, strict=True):
         if not of:
             reason = evaluation.get(f"{measure.name}_note", "not measured")
-            reasons.setdefault(reason, []).append(letter)
+            reasons.setdefault(reason, []).append(side)
     if reasons:
         return "; ".join(f"{' and '.join(of)}: {reason}" for reason, of in reasons.items())
     if not set(taken[0]) & set(taken[1]):
-        return "A and B have it of different pictures"
+        return f"A and {letter} have it of different pictures"
     weights = [evaluation.get(f"{measure.name}_weights") for evaluation in evaluations]
     if weights[0] != weights[1]:
         return f"measured with different weights: {weights[0]} and {weights[1]}"

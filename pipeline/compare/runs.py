@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -19,6 +20,7 @@ from pipeline.tracking.store import RESULTS, TROUBLE, Store, name_tag
 from srcnn.inference import mlflow_sqlite
 from srcnn.inference.registry import names_in, published_runs
 from srcnn.masking import brief, masked
+from srcnn.scoring.measures import Measure
 from srcnn.scoring.scores import Score, read_scores
 
 KINDS = ("lr", "bicubic", "sr", "hr")
@@ -48,16 +50,24 @@ class Results:
         scores: per_image.csv: of each set by the ids of its pictures.
         curve: training.csv.
         pictures: chosen test pictures.
+        by_seed: where these are means of trainings that differ in their seed alone: the scores of
+            each.
     """
 
     evaluation: Mapping[str, Any]
     scores: Mapping[str, Mapping[str, Score]]
     curve: pd.DataFrame
     pictures: Sequence[Reconstruction]
+    by_seed: Sequence[Mapping[str, Mapping[str, Score]]] = ()
 
     def of_set(self, name: str) -> Mapping[str, Score]:
         """The scores of a test set, by the ids of its pictures; none if it was not scored."""
         return self.scores.get(name, {})
+
+    def values(self, name: str, measure: Measure, ids: Sequence[str]) -> np.ndarray:
+        """A measure of pictures of a test set, (seeds, pictures)."""
+        every = self.by_seed or (self.scores,)
+        return np.array([[of[name][id_].sr[measure.name] for id_ in ids] for of in every])
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,11 @@ class PublishedRun:
         """Whether a perceptual or an adversarial loss took part in its training."""
         weights = (f"loss.{term}_weight" for term in ("perceptual", "adversarial"))
         return any(float(self.params.get(weight, 0)) > 0 for weight in weights)
+
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether a discriminator took part in its training."""
+        return float(self.params.get("loss.adversarial_weight", 0)) > 0
 
     @property
     def steps(self) -> int:

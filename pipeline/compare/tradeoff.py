@@ -23,6 +23,7 @@ _FREE = ("loss.", "finetune.", "evaluate.", "tracking.")
 _LAYERS = "loss.perceptual_layers."
 _WEIGHT = "loss.perceptual_weight"
 _PIXEL = "loss.pixel"
+_AXES = (*(m for m in MEASURES.values() if not m.needs_original), *PERCEPTUAL)
 _ALIKE = "measured of the same pictures with the same weights"
 
 
@@ -40,8 +41,8 @@ def main(params: Params, name: str | None, output: Path) -> None:
         scores = [f"{m.title} {m.number(run.metrics[f'test/{m.name}'])}" for m in shown]
         print(f"{run.name:24}  {wording.loss(run):48}  {'  '.join(scores)}")
     print("Means over pictures.", *_measured_on(sweep[0], shown), sep="\n  ")
-    if measure == PERCEPTUAL[-1] and not name:
-        others = " or ".join(each.title for each in PERCEPTUAL[:-1])
+    if measure == _AXES[-1] and not name:
+        others = " or ".join(each.title for each in _AXES[:-1])
         print(f"{measure.title} is drawn: not all have {others}, {_ALIKE}")
     artifacts.write_bytes(output, figures.png(_figure(sweep, measure)))
     print(f"\nAs a figure: {output}")
@@ -79,7 +80,7 @@ def measure_of_all(sweep: Sequence[PublishedRun], wanted: Measure | None) -> Mea
     Raises:
         StageError: not all have the one asked for.
     """
-    measures = (wanted,) if wanted else PERCEPTUAL
+    measures = (wanted,) if wanted else _AXES
     for measure in measures:
         ways = {_way(run, measure) for run in sweep}
         if len(ways) == 1 and None not in ways:
@@ -168,7 +169,9 @@ def _kind(run: PublishedRun) -> str:
     weights = Path(run.params["loss.vgg19_weights"]).name
     names = {"embedded": "VGG19", "random": "random VGG19"}
     network = names.get(weights, f"VGG19 ({weights})")
-    return f"{run.params[_PIXEL]} + weight × {network} {' + '.join(sorted(layers))}"
+    adversarial = float(run.params.get("loss.adversarial_weight", 0))
+    more = f" + {adversarial:g} adversarial" if adversarial else ""
+    return f"{run.params[_PIXEL]} + weight × {network} {' + '.join(sorted(layers))}{more}"
 
 
 def _arguments() -> argparse.Namespace:
@@ -180,7 +183,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--measure",
         choices=[name for name in MEASURES if name != PSNR.name],
-        help=f"default: the first that all have of {', '.join(each.name for each in PERCEPTUAL)}",
+        help=f"default: the first that all have of {', '.join(each.name for each in _AXES)}",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("tradeoff.png"), help="the figure (%(default)s)"

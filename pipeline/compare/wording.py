@@ -6,7 +6,7 @@ from pipeline.compare.comparison import Comparison
 from pipeline.compare.runs import PublishedRun
 from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import VGG19
-from srcnn.scoring.significance import FEWEST_SOURCES, Difference
+from srcnn.scoring.significance import Difference, fewest_sources
 
 
 def interval(difference: Difference) -> str:
@@ -23,22 +23,22 @@ def measured_on(sources: int, pictures: int) -> str:
 
 
 def undecidable(sources: int) -> str:
-    """What is said of differences over fewer than FEWEST_SOURCES."""
+    """What is said of differences over fewer sources than can be significant."""
     return f"cannot be decided with {_count(sources, 'source')}"
 
 
-def significance(difference: Difference) -> str:
+def significance(comparison: Comparison, difference: Difference) -> str:
     """Who is better at a measure, and of how many sources."""
     if not difference.is_decidable:
         return undecidable(difference.sources)
     p = difference.p_value
     shown = "p < 0.001" if p < 0.001 else f"p {p:.3f}"
-    if not difference.better:
+    better = comparison.better(difference)
+    if not better:
         why = "; interval and test disagree" if difference.is_contradictory else ""
         return f"no significant difference, {shown}{why}"
-    letter = difference.better.upper()
-    won = difference.wins["AB".index(letter)]
-    return f"{letter} is better in {won} of {difference.sources} sources, {shown}"
+    won = difference.wins["ab".index(str(difference.better))]
+    return f"{better} is better in {won} of {difference.sources} sources, {shown}"
 
 
 def loss(run: PublishedRun) -> str:
@@ -46,22 +46,24 @@ def loss(run: PublishedRun) -> str:
     return str(run.results.evaluation["loss"])
 
 
-def verdict(differences: Sequence[Difference]) -> str:
+def verdict(comparison: Comparison, name: str) -> str:
     """What is significant about the measures of one test set, in a plain sentence or two."""
     parts = []
-    for letter in "AB":
-        won = [d for d in differences if d.better == letter.lower()]
+    differences = comparison.differences[name]
+    for letter in comparison.sides:
+        won = [d for d in differences if comparison.better(d) == letter]
         if won:
             parts.append(f"{letter} is significantly better in {listed([_amount(d) for d in won])}")
     equal = [d.measure.title for d in differences if d.is_decidable and not d.better]
     if equal:
         parts.append(f"no significant difference in {listed(equal)}")
-    undecided: dict[int, list[str]] = {}
+    undecided: dict[tuple[int, int], list[str]] = {}
     for d in differences:
         if not d.is_decidable:
-            undecided.setdefault(d.sources, []).append(d.measure.title)
-    for sources, titles in undecided.items():
-        parts.append(f"{listed(titles)} {undecidable(sources)}, {FEWEST_SOURCES} are needed")
+            undecided.setdefault((d.sources, d.tests), []).append(d.measure.title)
+    for (sources, tests), titles in undecided.items():
+        needed = fewest_sources(tests)
+        parts.append(f"{listed(titles)} {undecidable(sources)}, {needed} are needed")
     sentence = "; ".join(parts)
     return f"{sentence[0].upper()}{sentence[1:]}."
 
@@ -80,14 +82,36 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
+def seeds(comparison: Comparison) -> list[str]:
+    """What is known of other seeds than those that were trained."""
+    differences = comparison.differences[HELD_OUT]
+    if differences[0].seeds == (1, 1):
+        return ["One training each: whether another seed would tell otherwise was not tested."]
+    found = ["Where there are several seeds their mean counts, and intervals are over them, too."]
+    for letter, side in zip(comparison.sides, (0, 1), strict=True):
+        count = differences[0].seeds[side]
+        if count > 1:
+            ends = [(d.measure, d.spread[side]) for d in differences]
+            said = [f"{m.title} {m.number(low)} to {m.text(high)}" for m, (low, high) in ends]
+            found.append(
+                f"{letter} is {count} trainings; least and greatest mean: {', '.join(said)}."
+            )
+    return found
+
+
 def remarks(comparison: Comparison) -> list[str]:
     """What one must know to read the differences rightly."""
-    found = []
+    found = seeds(comparison)
+    b = comparison.letter
     differences = [d for of_set in comparison.differences.values() for d in of_set]
+    if tests := max((d.tests for d in differences), default=1) - 1:
+        found.append(
+            f"p is corrected for the {tests + 1} measures of a test set (Holm); intervals are not."
+        )
     if any(d.sources < d.pictures for d in differences):
         found.append(
-            "Bicubic, A and B are means over pictures; B − A, its interval and its test are over "
-            "sources, each of which counts once, as the mean of its pictures."
+            f"Bicubic, A and {b} are means over pictures; {b} − A, its interval and its test are "
+            "over sources, each of which counts once, as the mean of its pictures."
         )
     perceptual = [letter for letter, run in comparison.sides.items() if run.is_perceptual]
     if len(perceptual) == 1:
@@ -102,11 +126,11 @@ def remarks(comparison: Comparison) -> list[str]:
             f"{' and '.join(perceptual)} learned from VGG19 features, so the VGG19 distance is "
             "not independent of that; LPIPS and GMSD are."
         )
-    a, b = comparison.a.steps, comparison.b.steps
-    if a != b:
+    steps = comparison.a.steps, comparison.b.steps
+    if steps[0] != steps[1]:
         found.append(
-            f"A was trained for {a:,} steps and B for {b:,}, which may be a part of the "
-            "difference; finetune.control: true gives the pixel loss as many."
+            f"A was trained for {steps[0]:,} steps and {b} for {steps[1]:,}, which may be "
+            "a part of the difference; finetune.control: true gives the pixel loss as many."
         )
     if others := comparison.other_parameters:
         found.append(
@@ -120,23 +144,24 @@ def remarks(comparison: Comparison) -> list[str]:
     return found
 
 
-def as_text(comparison: Comparison) -> str:
-    """The whole comparison for a terminal."""
-    lines = []
-    for letter, run in comparison.sides.items():
-        lines.append(f"{letter}  {run.label}: {loss(run)}")
-    lines += ["", "Parameters that differ"]
-    rows = [(name, *values) for name, values in comparison.parameters.items()]
-    lines += _table(["", "A", "B"], rows, "<<<") if rows else ["  none"]
-    for name, differences in comparison.differences.items():
-        lines += ["", set_title(name)]
-        lines += _table(
-            ["", "measured on", "bicubic", "A", "B", "B − A", "95 % interval", "significant"],
-            [_row(difference) for difference in differences],
-            "<<>>>>><",
-        )
-        lines += ["", verdict(differences)]
-    return "\n".join(lines + remarks(comparison))
+def as_text(comparisons: Sequence[Comparison]) -> str:
+    """All comparisons with the first experiment for a terminal."""
+    sides = {letter: run for each in comparisons for letter, run in each.sides.items()}
+    lines = [f"{letter}  {run.label}: {loss(run)}" for letter, run in sides.items()]
+    for comparison in comparisons:
+        if len(comparisons) > 1:
+            lines += ["", f"{comparison.letter} beside A"]
+        lines += ["", "Parameters that differ"]
+        changed = [(name, *values) for name, values in comparison.parameters.items()]
+        lines += _table(["", *comparison.sides], changed, "<<<") if changed else ["  none"]
+        for name, differences in comparison.differences.items():
+            head = ["", "measured on", "bicubic", *comparison.sides]
+            head += [f"{comparison.letter} − A", "95 % interval", "significant"]
+            rows = [_row(comparison, difference) for difference in differences]
+            lines += ["", set_title(name), *_table(head, rows, "<<>>>>><")]
+            lines += ["", verdict(comparison, name)]
+        lines += remarks(comparison)
+    return "\n".join(lines)
 
 
 def set_title(name: str) -> str:
@@ -144,17 +169,17 @@ def set_title(name: str) -> str:
     return "Held-out test pictures" if name == HELD_OUT else f"Test set {name}"
 
 
-def _row(difference: Difference) -> list[str]:
+def _row(comparison: Comparison, difference: Difference) -> tuple[str, ...]:
     measure = difference.measure
     values = (difference.bicubic, difference.a, difference.b)
-    return [
+    return (
         f"{measure.heading} {measure.arrow}",
         measured_on(difference.sources, difference.pictures),
         *(measure.number(value) for value in values),
         measure.number(difference.mean, signed=True),
         interval(difference),
-        significance(difference),
-    ]
+        significance(comparison, difference),
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], sides: str) -> list[str]:

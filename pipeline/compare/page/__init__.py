@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pipeline.compare.comparison import Comparison
 from pipeline.compare.runs import PublishedRun
 from pipeline.stage.paths import HELD_OUT
 from srcnn import figures
-from srcnn.scoring.measures import Measure
+from srcnn.scoring.measures import MEASURES, Measure
 from srcnn.scoring.scores import Score
 from srcnn.scoring.significance import Difference
 
@@ -21,8 +22,8 @@ _TEMPLATES = Path(__file__).parent
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
-def render(comparison: Comparison) -> str:
-    """The page."""
+def render(comparisons: Sequence[Comparison]) -> str:
+    """The page of all comparisons with the first experiment."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -30,30 +31,41 @@ def render(comparison: Comparison) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    evaluation = comparison.a.results.evaluation
+    first = comparisons[0].a
+    sides = {letter: run for each in comparisons for letter, run in each.sides.items()}
+    differing = sorted({name for each in comparisons for name in each.parameters})
+    evaluation = first.results.evaluation
     return environment.get_template("page.html").render(
-        sides={letter: _side(run) for letter, run in comparison.sides.items()},
+        sides={letter: _side(run) for letter, run in sides.items()},
         scale=evaluation["scale"],
         luma=evaluation["luma"],
         shave=evaluation["shave"],
         sources=evaluation["sources"],
-        held_out=len(comparison.a.results.of_set(HELD_OUT)),
-        sets=[
+        held_out=len(first.results.of_set(HELD_OUT)),
+        comparisons=[
             {
-                "title": wording.set_title(name),
-                "rows": [_row(difference) for difference in differences],
-                "verdict": wording.verdict(differences),
+                "letter": comparison.letter,
+                "sets": [
+                    {
+                        "title": wording.set_title(name),
+                        "rows": [_row(comparison, difference) for difference in differences],
+                        "verdict": wording.verdict(comparison, name),
+                    }
+                    for name, differences in comparison.differences.items()
+                ],
+                "remarks": wording.remarks(comparison),
             }
-            for name, differences in comparison.differences.items()
+            for comparison in comparisons
         ],
-        remarks=wording.remarks(comparison),
-        parameters=comparison.parameters,
-        cropped=any(not a.whole for a, _ in comparison.pictures),
+        parameters={
+            name: [run.params.get(name, "–") for run in sides.values()] for name in differing
+        },
+        cropped=any(not a.whole for a, _ in comparisons[0].pictures),
         data=_script_data(
             {
-                "names": {"A": comparison.a.name, "B": comparison.b.name},
-                "pictures": _pictures(comparison),
-            },
+                "names": {letter: run.name for letter, run in sides.items()},
+                "pictures": _pictures(comparisons, sides),
+            }
         ),
     )
 
@@ -74,27 +86,27 @@ def _side(run: PublishedRun) -> dict[str, Any]:
     }
 
 
-def _row(difference: Difference) -> dict[str, Any]:
-    """A row of the measures' table; the interval as percentages of a scale centred on 0."""
+def _row(comparison: Comparison, difference: Difference) -> dict[str, Any]:
+    """A row of the measures' table; the interval as percentages of a scale centered on 0."""
     measure = difference.measure
     low, high = difference.interval or (difference.mean, difference.mean)
     reach = 1.25 * max(abs(low), abs(high), abs(difference.mean)) or 1.0
     # To the right is where B is better.
     sign = 1 if measure.higher_is_better else -1
     ends = sorted(50 + 50 * sign * end / reach for end in (low, high))
-    better = (difference.better or "").upper()
+    better = comparison.better(difference)
     return {
         "title": measure.heading,
         "measured_on": wording.measured_on(difference.sources, difference.pictures),
         "arrow": measure.arrow,
         "direction": measure.direction,
         "bicubic": measure.number(difference.bicubic),
-        "A": measure.number(difference.a),
-        "B": measure.number(difference.b),
+        "a": measure.number(difference.a),
+        "b": measure.number(difference.b),
         "difference": measure.number(difference.mean, signed=True),
         "interval": wording.interval(difference),
         "better": better,
-        "significance": wording.significance(difference)
+        "significance": wording.significance(comparison, difference)
         .removeprefix(better)
         .replace(", p ", f", p{_NO_BREAK}"),
         "left": round(ends[0], 2),
@@ -112,35 +124,44 @@ def _curves(run: PublishedRun) -> str:
     return _uri(figures.svg(figure), "svg+xml")
 
 
-def _pictures(comparison: Comparison) -> list[dict[str, Any]]:
-    mine, other = (run.results.of_set(HELD_OUT) for run in comparison.sides.values())
+def _pictures(
+    comparisons: Sequence[Comparison], sides: Mapping[str, PublishedRun]
+) -> list[dict[str, Any]]:
+    """The pictures that all experiments have, as each reconstructed them, and their measures."""
+    measures = {d.measure for each in comparisons for d in each.differences[HELD_OUT]}
+    by_id = {
+        letter: {picture.id: picture for picture in run.results.pictures}
+        for letter, run in sides.items()
+    }
+    scores = {letter: run.results.of_set(HELD_OUT) for letter, run in sides.items()}
     return [
         {
-            "id": a.id,
+            "id": id_,
             "src": {
-                "LR": _uri(a.png["lr"]),
-                "bicubic": _uri(a.png["bicubic"]),
-                "A": _uri(a.png["sr"]),
-                "B": _uri(b.png["sr"]),
-                "HR": _uri(a.png["hr"]),
+                "LR": _uri(first.png["lr"]),
+                "bicubic": _uri(first.png["bicubic"]),
+                **{letter: _uri(of[id_].png["sr"]) for letter, of in by_id.items()},
+                "HR": _uri(first.png["hr"]),
             },
             "measures": [
                 {
-                    "title": difference.measure.title,
-                    "heading": f"{difference.measure.title}{_NO_BREAK}{difference.measure.arrow}",
-                    "better": 1 if difference.measure.higher_is_better else -1,
-                    "values": _values(difference.measure, mine[a.id], other[a.id]),
+                    "title": measure.title,
+                    "heading": f"{measure.title}{_NO_BREAK}{measure.arrow}",
+                    "better": 1 if measure.higher_is_better else -1,
+                    "values": _values(measure, {letter: of[id_] for letter, of in scores.items()}),
                 }
-                for difference in comparison.differences[HELD_OUT]
+                for measure in MEASURES.values()
+                if measure in measures
             ],
         }
-        for a, b in comparison.pictures
+        for id_, first in by_id["A"].items()
+        if all(id_ in of for of in by_id.values())
     ]
 
 
-def _values(measure: Measure, a: Score, b: Score) -> dict[str, str]:
-    """A picture's measure of bicubic, A and B; empty where it was not taken."""
-    values = {"bicubic": a.bicubic, "A": a.sr, "B": b.sr}
+def _values(measure: Measure, scores: Mapping[str, Score]) -> dict[str, str]:
+    """A picture's measure of bicubic and each experiment; empty where it was not taken."""
+    values = {"bicubic": scores["A"].bicubic} | {key: score.sr for key, score in scores.items()}
     return {
         name: measure.number(of[measure.name]) if measure.name in of else ""
         for name, of in values.items()

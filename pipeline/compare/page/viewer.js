@@ -1,7 +1,9 @@
-// Test pictures: a before/after stage and five panes that share one zoom and position.
+// Test pictures: a before/after stage and a pane for each kind, which share one zoom and position.
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const KINDS = ["LR", "bicubic", "A", "B", "HR"];
-const NAMES = { LR: "LR", bicubic: "Bicubic", A: `A: ${DATA.names.A}`, B: `B: ${DATA.names.B}`, HR: "HR" };
+const LETTERS = Object.keys(DATA.names);
+const KINDS = ["LR", "bicubic", ...LETTERS, "HR"];
+const NAMES = { LR: "LR", bicubic: "Bicubic", HR: "HR" };
+for (const letter of LETTERS) NAMES[letter] = `${letter}: ${DATA.names[letter]}`;
 const LARGEST_ZOOM = 16;
 const $ = (id) => document.getElementById(id);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -62,9 +64,9 @@ function showPicture() {
 
 function showScores(picture) {
   $("picture-name").textContent = picture.id;
-  const head = element("tr", {}, ...["", "Bicubic", "A", "B"].map((name) => element("th", { scope: "col", class: name }, name)));
+  const head = element("tr", {}, ...["", "Bicubic", ...LETTERS].map((name) => element("th", { scope: "col", class: name }, name)));
   $("scores").previousElementSibling.replaceChildren(head);
-  const columns = ["bicubic", "A", "B"];
+  const columns = ["bicubic", ...LETTERS];
   $("scores").replaceChildren(...picture.measures.map(({ heading, better, values }) => {
     const numbers = columns.map((name) => (values[name] === "" ? NaN : better * values[name].replace("−", "-")));
     const best = Math.max(...numbers.filter((number) => !isNaN(number)));

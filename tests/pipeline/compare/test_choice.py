@@ -23,6 +23,17 @@ def test_best_pixel_only_and_best_perceptual_run_are_chosen():
     assert (a.name, b.name) == ("strong", "heavy")
 
 
+def test_the_best_adversarial_run_joins_where_there_is_one():
+    adversarial = {"loss.adversarial_weight": "0.001"}
+    found = [
+        experiment("pixel"),
+        experiment("perceptual", "0.01", metrics=gain(1.0, gmsd=0.05)),
+        experiment("worse gan", "0.01", params=adversarial, metrics=gain(1.0, gmsd=0.09)),
+        experiment("gan", "0.01", params=adversarial, metrics=gain(1.0, gmsd=0.07)),
+    ]
+    assert [run.name for run in best_of_each_kind(found)] == ["pixel", "perceptual", "gan"]
+
+
 @pytest.mark.parametrize(
     ("lpips", "weights", "best"),
     [

@@ -69,7 +69,7 @@ def test_a_measure_that_one_lacks_or_took_otherwise_is_not_compared(measure, min
     b = experiment("other", measures=("psnr", measure), evaluation=other)
     comparison = compare_runs(a, b)
     assert [d.measure for d in comparison.differences["test"]] == [PSNR]
-    assert f"{MEASURES[measure].title} is not compared: {why}." in wording.as_text(comparison)
+    assert f"{MEASURES[measure].title} is not compared: {why}." in wording.as_text([comparison])
 
 
 def test_test_sets_of_both_are_compared_after_the_held_out_pictures():
@@ -80,7 +80,9 @@ def test_test_sets_of_both_are_compared_after_the_held_out_pictures():
         "test": 24,
         "Set5": 5,
     }
-    assert "Test set Set14 is not compared: only A was scored on it." in wording.as_text(comparison)
+    assert "Test set Set14 is not compared: only A was scored on it." in wording.as_text(
+        [comparison]
+    )
 
 
 def with_test_sets(made, *names, change=lambda i, score: score):
@@ -101,7 +103,7 @@ def with_test_sets(made, *names, change=lambda i, score: score):
 def test_test_sets_of_other_pictures_under_the_same_name_are_left_out(change, same):
     a = with_test_sets(experiment("pixel"), "Set5")
     b = with_test_sets(experiment("other", shift=0.5), "Set5", change=change)
-    text = wording.as_text(compare_runs(a, b))
+    text = wording.as_text([compare_runs(a, b)])
     assert re.search(f"Test set Set5 is not compared: .* {same} of 5 and 5 are the same", text)
     assert "Test set Set5\n" not in text
 
@@ -113,4 +115,4 @@ def test_parameters_that_differ_are_listed_but_not_where_it_is_tracked():
         "loss.perceptual_weight": ("0.0", "0.01"),
         "train.steps": ("–", "9"),
     }
-    assert "not of the loss alone: train.steps" in wording.as_text(comparison)
+    assert "not of the loss alone: train.steps" in wording.as_text([comparison])

@@ -25,7 +25,7 @@ PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
 def written(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "comparison.html"
     perceptual = experiment("perceptual <b>&", "0.01", shift=0.5)
-    path.write_text(page.render(compare_runs(experiment("pixel"), perceptual)), encoding="utf-8")
+    path.write_text(page.render([compare_runs(experiment("pixel"), perceptual)]), encoding="utf-8")
     return path
 
 
@@ -280,7 +280,7 @@ def test_runs_without_intervals_still_have_a_page(browser, tmp_path):
     settings = {"count": 6, "tiles": 2}
     a, b = experiment("pixel", **settings), experiment("other", shift=0.5, **settings)
     path = tmp_path / "comparison.html"
-    path.write_text(page.render(compare_runs(a, b)), encoding="utf-8")
+    path.write_text(page.render([compare_runs(a, b)]), encoding="utf-8")
     browser.get(path.as_uri())
     (row, *_) = browser.find_elements(By.CSS_SELECTOR, ".measures tbody tr")
     assert row.find_element(By.TAG_NAME, "th").text.endswith("3 sources, 6 pictures")
@@ -296,7 +296,7 @@ def test_data_inside_the_page_cannot_end_its_script(written):
     ]
     for each in both:
         each.results.pictures[0] = replace(each.results.pictures[0], id=HOSTILE)
-    text = page.render(compare_runs(*both))
+    text = page.render([compare_runs(*both)])
     assert "alert(1)" in text
     assert HOSTILE not in text
     assert text.count("</script>") == written.read_text(encoding="utf-8").count("</script>")

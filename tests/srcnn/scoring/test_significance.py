@@ -9,7 +9,13 @@ import pytest
 from scipy import stats
 
 from srcnn.scoring.measures import GMSD, LPIPS, PSNR, SSIM, measures_among
-from srcnn.scoring.significance import FEWEST_SOURCES, bootstrap_interval, compare
+from srcnn.scoring.significance import (
+    FEWEST_SOURCES,
+    bootstrap_interval,
+    compare,
+    correct,
+    fewest_sources,
+)
 
 
 def names(count):
@@ -94,7 +100,7 @@ def test_a_source_counts_once_however_many_pictures_it_has():
     differences = np.arange(-3, 9) / 8
     many, one = differ(differences, [1] * 6 + [20] * 6), differ(differences)
     assert (many.pictures, many.b) != (one.pictures, one.b)
-    assert replace(many, b=one.b, pictures=one.pictures) == one
+    assert replace(many, b=one.b, pictures=one.pictures, spread=one.spread) == one
 
 
 @pytest.mark.parametrize(
@@ -143,3 +149,42 @@ def test_under_no_difference_few_comparisons_are_significant():
 def test_measures_are_the_columns_with_a_bicubic_twin():
     columns = ["set", "id", "lpips", "psnr", "ssim", "psnr_bicubic", "lpips_bicubic", "note"]
     assert measures_among(columns) == [PSNR, LPIPS]
+
+
+def test_p_values_are_corrected_by_holms_steps():
+    one = differ(spread(10, 0.5))
+    raw = [0.04, 0.01, 0.03, 0.005]
+    corrected = correct([replace(one, p_value=p) for p in raw])
+    # By hand: 0.005 · 4, 0.01 · 3, 0.03 · 2, then 0.04 · 1, which may not end below 0.06.
+    assert [d.p_value for d in corrected] == pytest.approx([0.06, 0.03, 0.06, 0.02])
+    assert [d.better for d in corrected] == [None, "b", None, "b"]
+    assert {d.tests for d in corrected} == {4}
+    assert correct([one]) == [one]
+    assert [d.p_value for d in correct([replace(one, p_value=0.7)] * 2)] == [1, 1]
+
+
+@pytest.mark.parametrize(("tests", "sources"), [(1, 6), (3, 7), (6, 8), (7, 9)])
+def test_the_fewest_sources_are_those_whose_least_p_survives_the_correction(tests, sources):
+    assert fewest_sources(tests) == sources
+    for count, better in ((sources - 1, None), (sources, "b")):
+        found = correct([differ(spread(count, 0.5))] * tests)
+        assert {d.better for d in found} == {better}
+        assert {d.is_decidable for d in found} == {better is not None}
+
+
+def test_of_several_seeds_the_mean_counts_and_the_interval_is_over_them_too():
+    rng = np.random.default_rng(0)
+    a = rng.normal(28, 3, 40)
+    b = a + rng.normal(0.3, 0.05, 40)
+    seeds = np.array([[-0.2], [0.0], [0.2]])  # by which the whole training is better
+    single = compare(PSNR, a, b, a, names(40))
+    several = compare(PSNR, a + seeds, b + seeds, a, names(40))
+    assert several.mean == pytest.approx(single.mean)
+    assert several.seeds == (3, 3)
+    assert several.spread[0] == pytest.approx((a.mean() - 0.2, a.mean() + 0.2))
+    # Of three seeds the mean of three draws deviates by 0.2 · sqrt(2/3) / sqrt(3), of both sides.
+    deviation = np.hypot((b - a).std() / 40**0.5, 2**0.5 * 0.2 * (2 / 3) ** 0.5 / 3**0.5)
+    for end, sign in zip(several.interval, (-1, 1), strict=True):
+        assert end == pytest.approx(single.mean + sign * 1.96 * deviation, abs=0.04)
+    same = compare(PSNR, np.stack([a, a]), np.stack([b, b]), a, names(40))
+    assert same.interval == pytest.approx(single.interval, abs=0.003)

@@ -1,0 +1,75 @@
+"""Experiments that differ in their seed alone, as one: what is said then holds for other seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.compare.runs import PublishedRun, Results
+from pipeline.stage import StageError
+from srcnn.scoring.scores import Score
+
+_SEED = "seed"
+_NOT_COMPARED = (_SEED, "tracking.")
+
+
+def as_one(name: str, runs: Sequence[PublishedRun]) -> PublishedRun:
+    """The mean of experiments, as one under a name of its own; the newest's where there is one.
+
+    Curve, pictures and what else is not a number per test picture are the newest experiment's.
+
+    Args:
+        name: the pattern that they were found by.
+        runs: newest first; of equal seeds the newest counts.
+
+    Raises:
+        StageError: they differ in more than their seed.
+    """
+    by_seed: dict[str, PublishedRun] = {}
+    for run in runs:
+        by_seed.setdefault(run.params[_SEED], run)
+    members = list(by_seed.values())
+    first = members[0]
+    if len(members) == 1:
+        return first
+    for other in members[1:]:
+        differing = [
+            f"{key} {first.params.get(key, '–')} and {other.params.get(key, '–')}"
+            for key in sorted({*first.params, *other.params})
+            if first.params.get(key) != other.params.get(key) and not key.startswith(_NOT_COMPARED)
+        ]
+        if differing or first.data != other.data:
+            raise StageError(
+                f"{name!r} means {first.label} and {other.label}, which differ in more than their "
+                f"seed: {'; '.join(differing) or 'their data'}. A pattern stands for trainings "
+                "that differ in their seed alone"
+            )
+    seeds = ", ".join(sorted(by_seed, key=int))
+    return replace(
+        first,
+        name=name,
+        params=dict(first.params) | {_SEED: seeds},
+        read_results=lambda: _mean([run.results for run in members]),
+    )
+
+
+def _mean(results: Sequence[Results]) -> Results:
+    """Of the test pictures and measures that all have."""
+    scores = {
+        name: {id_: _mean_score([of.scores[name][id_] for of in results]) for id_ in of_set}
+        for name, of_set in results[0].scores.items()
+        if all(of.of_set(name).keys() == of_set.keys() for of in results)
+    }
+    return replace(results[0], scores=scores, by_seed=[of.scores for of in results])
+
+
+def _mean_score(scores: Sequence[Score]) -> Score:
+    def mean(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+        common = [name for name in values[0] if all(name in of for of in values)]
+        return {name: float(np.mean([of[name] for of in values])) for name in common}
+
+    return replace(
+        scores[0],
+        sr=mean([score.sr for score in scores]),
+        bicubic=mean([score.bicubic for score in scores]),
+    )
