@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of impor
     from srcnn.command.batch import Report
     from srcnn.command.plans import Job
     from srcnn.inference.model_files import TrainedModel
+    from srcnn.inference.resolver import SuperResolver
 
 _MODELS = (
     "packaged:x4 (or x2, x3), a .safetensors file, the name of an experiment, models:/NAME@ALIAS, "
@@ -72,11 +73,28 @@ def _upscale(options: argparse.Namespace) -> int:
     from srcnn.inference.upscaler import Upscaler
 
     precision = choose_precision(options.precision, resolver.device)
-    upscaler = Upscaler(resolver, options.self_ensemble, bfloat16=precision == "bfloat16")
+    blend = _blend(options) if options.blend else None
+    upscaler = Upscaler(
+        resolver, options.self_ensemble, bfloat16=precision == "bfloat16", blend=blend
+    )
     folders = any(map(os.path.isdir, options.sources))  # of which the end tells, in one line
+    used = f"{model().title}{f', blended with {options.blend}' if options.blend else ''}"
     report = batch.run(plan.jobs, upscaler, options.compare, None if folders else _tell_done)
-    _tell_all(report, len(plan.jobs), f"x{resolver.scale} by {model().title}")
+    _tell_all(report, len(plan.jobs), f"x{resolver.scale} by {used}")
     return 1 if report.failures else 0
+
+
+def _blend(options: argparse.Namespace) -> "tuple[SuperResolver, float]":
+    from srcnn.inference import model_files
+
+    reference, _, share = options.blend.rpartition(":")
+    try:
+        weight = float(share)
+    except ValueError:
+        raise ValueError(
+            f"--blend is {options.blend!r}; it must be a model and its share, as packaged:x4:0.7"
+        ) from None
+    return model_files.load(reference, options.device).resolver, weight
 
 
 def _tell_done(job: "Job", width: int, height: int) -> None:
@@ -144,6 +162,12 @@ def _parser() -> argparse.ArgumentParser:
         "picture, NAME_x4/ beside the folder)",
     )
     _add_model(upscale)
+    upscale.add_argument(
+        "--blend",
+        metavar="MODEL:SHARE",
+        help="the mean with another model of this share, 0 to 1: PSNR of one, naturalness of the "
+        "other, and what lies between",
+    )
     upscale.add_argument(
         "--device", default="auto", help="auto (default), cpu, cuda or mps", metavar="DEVICE"
     )

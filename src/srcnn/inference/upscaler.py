@@ -49,6 +49,13 @@ class Upscaler:
         tile: HR pixels a side that are computed at once.
         bfloat16: compute most of the network in bfloat16 (`Network.patch`), faster on hardware that
             is made for it, and slower elsewhere.
+        blend: another network, and its share in the mean of both, 0..1. Between the estimate of the
+            least error and a natural one, the line is the best that can be had of both (Freirich et
+            al., "A Theory of the Distortion-Perception Tradeoff in Wasserstein Space", NeurIPS
+            2021, arXiv:2107.02555).
+
+    Raises:
+        ValueError: the blended networks' scales or luma ranges differ, or the share is not in 0..1.
     """
 
     def __init__(
@@ -57,9 +64,14 @@ class Upscaler:
         self_ensemble: bool = False,
         tile: int = TILE,
         bfloat16: bool = False,
+        blend: tuple[SuperResolver, float] | None = None,
     ) -> None:
         self.scale = resolver.scale
-        self._model = resolver.model
+        self._networks = [(resolver.model, 1.0)]
+        if blend:
+            other, share = blend
+            _check_blend(resolver, other, share)
+            self._networks = [(resolver.model, 1 - share), (other.model, share)]
         self._device = resolver.device
         self._luma = affine(resolver.luma)
         self._self_ensemble = self_ensemble
@@ -114,12 +126,22 @@ class Upscaler:
                 band.bicubic[:, place], band.sr[:, place] = tile
             yield band
 
+    def _sr(
+        self, lr: torch.Tensor, rows: slice | None = None, columns: slice | None = None
+    ) -> torch.Tensor:
+        """The networks' weighted mean, see `by_tiles`."""
+        parts = [
+            share * by_tiles(network, lr, rows, columns, self._bfloat16)
+            for network, share in self._networks
+        ]
+        return torch.stack(parts).sum(dim=0) if len(parts) > 1 else parts[0]
+
     def _enlarge(
         self, samples: np.ndarray, rows: slice, columns: slice
     ) -> tuple[np.ndarray, np.ndarray]:
         """One tile, given in LR pixels: bicubic and SR."""
         # What is cut out has so much around it that the picture is only continued where it ends.
-        reach = max(REACH, self._model.overlap)
+        reach = max(REACH, *(network.overlap for network, _ in self._networks))
         if samples.shape[2] in (2, 4):
             reach += _HIDDEN_REACH
         high, wide = (
@@ -162,16 +184,13 @@ class Upscaler:
         """SR luma, float64, of these LR pixels of (h, w)."""
         lr = torch.from_numpy(luma.astype(np.float32))[None, None].to(self._device)
         if self._self_ensemble:
-            results = [
-                back(by_tiles(self._model, turn(lr), bfloat16=self._bfloat16))
-                for turn, back in _DIHEDRAL
-            ]
+            results = [back(self._sr(turn(lr))) for turn, back in _DIHEDRAL]
             high, wide = (
                 slice(part.start * self.scale, part.stop * self.scale) for part in (rows, columns)
             )
             sr = torch.stack(results).mean(0)[..., high, wide]
         else:
-            sr = by_tiles(self._model, lr, rows, columns, self._bfloat16)
+            sr = self._sr(lr, rows, columns)
         return sr[0, 0].cpu().numpy().astype(np.float64)
 
 
@@ -199,6 +218,14 @@ def _symmetry(quarters: int, flip: bool) -> tuple[Turn, Turn]:
 
 
 _DIHEDRAL = [_symmetry(quarters, flip) for flip in (False, True) for quarters in range(4)]
+
+
+def _check_blend(one: SuperResolver, other: SuperResolver, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise ValueError(f"the share of the blended network is {share}; it must be 0 to 1")
+    for what, mine, its in (("scale", one.scale, other.scale), ("luma", one.luma, other.luma)):
+        if mine != its:
+            raise ValueError(f"networks of {what} {mine} and {its} cannot be blended")
 
 
 def check_samples(samples: np.ndarray) -> np.ndarray:

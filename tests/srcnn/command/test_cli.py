@@ -198,3 +198,13 @@ def test_module_and_import_stay_light(folder):
         [sys.executable, "-c", check], env=ENVIRONMENT, capture_output=True, text=True, check=True
     )
     assert done.stderr == "ERROR: nobody.png: no such file or folder\n"
+
+
+def test_a_blend_names_both_models(folder, capsys):
+    assert upscale("portrait.png", "-o", "a.png", "--blend", "model.safetensors:0.3") == 0
+    output = capsys.readouterr().out
+    assert "by model.safetensors, blended with model.safetensors:0.3: " in output
+    np.testing.assert_array_equal(np.asarray(Image.open("a.png")), Upscaler(resolver())(ASTRONAUT))
+    assert upscale("portrait.png", "-o", "b.png", "--blend", "model.safetensors") == 1
+    assert "must be a model and its share" in capsys.readouterr().err
+    assert not Path("b.png").exists()

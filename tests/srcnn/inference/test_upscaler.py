@@ -126,3 +126,29 @@ def test_self_ensemble_commutes_with_flips_and_rotations():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 2)])
 def test_tiny_pictures(shape):
     assert Upscaler(resolver())(np.full(shape, 9, np.uint8)).shape == (shape[0] * 2, shape[1] * 2)
+
+
+def test_a_blend_is_the_weighted_mean_of_both_networks_in_tiles():
+    picture = pictures()["rgba"]
+    one, other = resolver(2), resolver(2, residual=False)
+    ends = [Upscaler(network)(picture) for network in (one, other)]
+    assert np.abs(ends[0] - ends[1]).max() > 0.01
+    for share in (0, 0.7, 1):
+        blended = Upscaler(one, tile=50, blend=(other, share))(picture)
+        inside = (ends[0] > 0) & (ends[0] < 1) & (ends[1] > 0) & (ends[1] < 1)
+        mean = (1 - share) * ends[0] + share * ends[1]
+        np.testing.assert_allclose(blended[inside], mean[inside], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("other", "share", "message"),
+    [
+        (resolver(3), 0.5, "scale 2 and 3"),
+        (resolver(2, "studio"), 0.5, "luma full and studio"),
+        (resolver(2, "full"), 1.5, "share of the blended network is 1.5"),
+        (resolver(2, "full"), float("nan"), "share of the blended network is nan"),
+    ],
+)
+def test_what_cannot_be_blended_is_refused(other, share, message):
+    with pytest.raises(ValueError, match=message):
+        Upscaler(resolver(2, "full"), blend=(other, share))
