@@ -27,9 +27,10 @@ from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.inference.resolver import SuperResolver
 from srcnn.networks import SRCNN
-from srcnn.training.loop import Settings, Training
+from srcnn.training.loop import Training
 from srcnn.training.losses import ReconstructionLoss
 from srcnn.training.process_group import ProcessGroup
+from srcnn.training.settings import Settings
 from srcnn.training.validation import Validation
 
 BATCH, PATCH, SCALE, PICTURES = 6, 72, 4, 8

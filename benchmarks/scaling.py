@@ -24,8 +24,9 @@ from srcnn.inference.resolver import SuperResolver, bicubic
 from srcnn.networks import SRCNN
 from srcnn.pictures import images
 from srcnn.scoring.classical import finite_psnr, shave
-from srcnn.training.loop import Settings, Training
+from srcnn.training.loop import Training
 from srcnn.training.losses import ReconstructionLoss
+from srcnn.training.settings import Settings
 
 SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
 BATCH, PATCH = 6, 72

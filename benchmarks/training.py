@@ -34,10 +34,11 @@ from srcnn.networks import SRCNN
 from srcnn.networks.bicubic import REACH
 from srcnn.networks.network import crop
 from srcnn.pictures import images
-from srcnn.training.loop import Settings, Training
+from srcnn.training.loop import Training
 from srcnn.training.losses import ReconstructionLoss
 from srcnn.training.patches import PatchSampler
 from srcnn.training.process_group import ProcessGroup
+from srcnn.training.settings import Settings
 from srcnn.training.validation import Validation
 
 BATCH, PATCH = 16, 48

@@ -19,8 +19,9 @@ from pipeline.tracking import identity, live
 from pipeline.training import checkpoints, processes
 from srcnn.data.pairs import Pairs
 from srcnn.hardware import choose_device, choose_precision, keep_freed_memory, make_deterministic
-from srcnn.training.loop import DivergedError, Training
+from srcnn.training.loop import Training
 from srcnn.training.process_group import ProcessGroup
+from srcnn.training.settings import DivergedError
 
 Prepare = Callable[[Pairs, torch.device, str, ProcessGroup], Training]
 

@@ -2,8 +2,8 @@
 
 from pipeline.stage.params import Params
 from pipeline.stage.sections import Finetune, Train
-from srcnn.training.loop import Settings
 from srcnn.training.optim import Optimization
+from srcnn.training.settings import Settings
 
 
 def settings(params: Params, of: Train | Finetune, precision: str) -> Settings:

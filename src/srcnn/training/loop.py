@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,9 +16,9 @@ from srcnn.progress import Progress
 from srcnn.training.curve import Past, Row, collapse, validation_score
 from srcnn.training.learner import GRADIENT_NORM, Learner, Terms, weights_of
 from srcnn.training.losses import ReconstructionLoss
-from srcnn.training.optim import Optimization
 from srcnn.training.patches import PatchSampler
 from srcnn.training.process_group import ProcessGroup
+from srcnn.training.settings import Settings, check_finite
 from srcnn.training.validation import Validation
 
 if TYPE_CHECKING:  # most trainings have none
@@ -27,26 +27,6 @@ if TYPE_CHECKING:  # most trainings have none
 
 SNAPSHOTS = 8  # step 0, then every doubling up to the last step
 VAL_PATCHES = 32  # enough for a smooth val_loss, few enough for a perceptual one
-
-
-class DivergedError(RuntimeError):
-    """The loss is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train. Names and units: section `train` of params.yaml."""
-
-    steps: int
-    batch_size: int
-    patch_size: int
-    augment: bool = True
-    optimization: Optimization = field(default_factory=Optimization)
-    precision: str = "float32"
-    log_every: int = 10
-    validate_every: int = 200
-    val_pictures: int = 8
-    ema: float = 0.0  # decay of a running mean of the weights, which is what is kept; 0: none
 
 
 class Training:
@@ -227,7 +207,7 @@ class Training:
                 if self._is_due(settings.log_every) or self._is_due(settings.validate_every):
                     self._record(shown, report)
                 if self.step % checkpoint_every == 0:
-                    self._check_finite()
+                    check_finite(self._terms, self._past.step + self.step)
                     if self._group.is_main:
                         checkpoint(self.state_dict())
 
@@ -293,7 +273,7 @@ class Training:
     def _record(self, shown: Progress, report: Callable[[Row], None]) -> None:
         row: Row = {"step": self._past.step + self.step}
         if self.step > 0:
-            self._check_finite()
+            check_finite(self._terms, self._past.step + self.step)
             row["lr"] = self._learner.lr
             for name in self._names:
                 values = [terms[name] for terms in self._terms]
@@ -309,17 +289,6 @@ class Training:
             shown.tell(
                 f"validation {row['val_psnr']:.2f} dB (bicubic {row['val_psnr_bicubic']:.2f})"
             )
-
-    def _check_finite(self) -> None:
-        """Name the first term that is no number, with its step."""
-        first = self._past.step + self.step - len(self._terms) + 1
-        for step, terms in enumerate(self._terms, first):
-            for name in [*(name for name in terms if name != "loss"), "loss"]:
-                if not terms[name].isfinite():
-                    raise DivergedError(
-                        f"the training loss became {float(terms[name])} at step {step}, in its "
-                        f"term {name}: the learning rate or a loss weight is too high"
-                    )
 
     def _validate(self) -> Row:
         lr, hr = self._val_patches

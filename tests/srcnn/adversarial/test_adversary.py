@@ -15,9 +15,10 @@ from srcnn.adversarial.naturalness import Naturalness
 from srcnn.data.imresize import downscale
 from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.training.curve import collapse
-from srcnn.training.loop import DivergedError, Settings, Training
+from srcnn.training.loop import Training
 from srcnn.training.losses import ReconstructionLoss, Weighted
 from srcnn.training.process_group import ProcessGroup
+from srcnn.training.settings import DivergedError, Settings
 from tests.support.models import network
 
 SHORT = Settings(

@@ -12,10 +12,11 @@ from srcnn.data.imresize import downscale
 from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.networks import NETWORKS, SRCNN
 from srcnn.training.curve import Past, validation_score
-from srcnn.training.loop import DivergedError, Settings, Training
+from srcnn.training.loop import Training
 from srcnn.training.losses import ReconstructionLoss
 from srcnn.training.optim import Optimization
 from srcnn.training.process_group import ProcessGroup
+from srcnn.training.settings import DivergedError, Settings
 from srcnn.training.validation import Validation
 from tests.support.models import network
 

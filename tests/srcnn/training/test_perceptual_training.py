@@ -10,8 +10,9 @@ from srcnn.data.imresize import downscale
 from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.networks import SRCNN
 from srcnn.perceptual.loss import PerceptualLoss
-from srcnn.training.loop import Settings, Training
+from srcnn.training.loop import Training
 from srcnn.training.losses import ReconstructionLoss, Weighted, of_gray
+from srcnn.training.settings import Settings
 
 WEIGHT = 0.05
 
