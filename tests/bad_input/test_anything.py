@@ -1,14 +1,11 @@
 """Properties: whatever comes, it is taken or refused by the errors that callers know."""
 
-import io
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from pipeline.stage import params
 from srcnn.inference.resolver import SCALES, SuperResolver, UnusableModel
@@ -17,7 +14,6 @@ from srcnn.pictures import images, reader
 from srcnn.pictures.deep import UnreadableImage
 from tests.bad_input.pictures import WHOLE
 from tests.bad_input.test_model_files import ABOUT, crafted
-from tests.support.params import tree_with
 
 # The same cases each time; no deadline, as machines may be busy.
 few = settings(
@@ -34,26 +30,6 @@ VALUES = st.recursive(
     ),
     max_leaves=5,
 )
-TREE = tree_with()
-SECTIONS = [key for key, of in TREE.items() if isinstance(of, dict)]
-LEAVES = st.sampled_from([(section, leaf) for section in SECTIONS for leaf in TREE[section]])
-
-
-@few
-@given(
-    VALUES
-    | st.builds(lambda key, value: TREE | {key: value}, st.sampled_from(sorted(TREE)), VALUES)
-    | st.builds(
-        lambda leaf, value: TREE | {leaf[0]: TREE[leaf[0]] | {leaf[1]: value}}, LEAVES, VALUES
-    )
-)
-def test_any_tree_is_parameters_or_named(tree):
-    try:
-        taken = params.validated(tree)
-    except params.ParamsError as error:
-        assert len(str(error)) < 20_000
-    else:
-        assert taken.flat()
 
 
 @few
@@ -131,20 +107,3 @@ def test_no_password_is_shown(secret, around, user):
 def test_what_holds_no_address_stays_as_it_is(text):
     if not set("@=") & set(text):
         assert masked(text) == text
-
-
-@few
-@given(
-    st.tuples(st.integers(1, 9), st.integers(1, 9)),
-    st.sampled_from(["L", "LA", "RGB", "RGBA", "P", "1"]),
-    st.integers(0, 2**32 - 1),
-)
-def test_any_picture_is_read_as_it_was_written(size, mode, seed):
-    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 4), dtype=np.uint8)
-    image, file = Image.fromarray(pixels, "RGBA").convert(mode), io.BytesIO()
-    image.save(file, "PNG")
-    samples = reader.read(file.getvalue()).samples
-    assert samples.shape[:2] == size
-    if mode in ("L", "LA", "RGB", "RGBA"):
-        np.testing.assert_array_equal(samples.squeeze(), np.asarray(image).squeeze())
-    assert math.prod(images.decode(file.getvalue()).shape[:2]) == math.prod(size)

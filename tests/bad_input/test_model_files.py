@@ -1,7 +1,6 @@
 """Model files that somebody made up: one error, and no memory taken for what they promise."""
 
 import json
-import pickle
 import resource
 
 import numpy as np
@@ -11,7 +10,7 @@ from safetensors.torch import save
 
 from pipeline.stage.sections import Degrade
 from srcnn.inference.resolver import SCALES, SuperResolver, UnusableModel
-from tests.support.models import model_file, resolver
+from tests.support.models import resolver
 
 ABOUT = json.loads(
     '{"kernels": [5, 3, 3], "channels": [6, 4], "residual": true, "scale": 2, "luma": "full"}'
@@ -65,14 +64,13 @@ def test_what_is_missing_in_a_description_is_named(tmp_path, missing):
 METADATA = ["", "null", "[]", "5", '"srcnn"', "{", "not JSON", "[" * 100_000, "9" * 10_000, "{}"]
 
 
-@pytest.mark.parametrize("text", METADATA, ids=lambda text: text[:12])
-def test_metadata_that_are_no_object_are_refused(tmp_path, text):
-    check_refused(tmp_path, save(TENSORS, metadata={"srcnn": text}))
-
-
-def test_metadata_of_somebody_else_are_refused(tmp_path):
-    check_refused(tmp_path, save(TENSORS, metadata={"format": "pt"}))
-    check_refused(tmp_path, save(TENSORS))
+@pytest.mark.parametrize(
+    "metadata",
+    [*({"srcnn": text} for text in METADATA), {"format": "pt"}, None],
+    ids=lambda metadata: str(metadata)[:24],
+)
+def test_metadata_that_are_no_object_are_refused(tmp_path, metadata):
+    check_refused(tmp_path, save(TENSORS, metadata=metadata))
 
 
 CHANGED = {
@@ -118,7 +116,6 @@ FILES = {
     "a tensor that is not there": header(
         '{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}'
     ),
-    "a pickle": pickle.dumps({"extract.weight": [1.0]}),
     "text": b"# SRCNN\n" * 20,
     "zeros": bytes(1000),
 }
@@ -149,22 +146,6 @@ def test_a_description_takes_no_memory(tmp_path):
     check_refused(tmp_path, crafted(ABOUT | {"channels": [20_000, 20_000], "kernels": [5, 3, 3]}))
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert taken < 50_000, f"{taken} kB"
-
-
-def test_every_flipped_byte_is_refused_or_harmless(tmp_path):
-    path = model_file(tmp_path)
-    content, rng = path.read_bytes(), np.random.default_rng(0)
-    size = int.from_bytes(content[:8], "little") + 8
-    for place in [*range(8), *rng.integers(8, size, 150)]:
-        changed = bytearray(content)
-        changed[place] ^= 1 << int(rng.integers(8))
-        path.write_bytes(changed)
-        try:
-            loaded = SuperResolver.load(path)
-        except UnusableModel:
-            continue
-        assert loaded.scale in SCALES
-        assert loaded(np.zeros((4, 4), np.uint8)).shape == (4 * loaded.scale, 4 * loaded.scale)
 
 
 def check_refused(folder, content=None):

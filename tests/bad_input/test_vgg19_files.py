@@ -62,13 +62,6 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
-def test_a_whole_file_is_taken(suffix):
-    write = save_file if suffix == ".safetensors" else torch.save
-    write(state(), f"vgg{suffix}")
-    assert build(f"vgg{suffix}")
-
-
 CHANGED = {
     "nothing": dict.clear,
     "no first kernel": lambda s: s.pop("features.0.weight"),

@@ -135,11 +135,3 @@ def test_measures_take_arrays_and_images():
     images = Image.fromarray(a), Image.fromarray(b)
     assert srcnn.psnr(*images) == srcnn.psnr(a, b) == classical.psnr(a, b)
     assert srcnn.ssim(*images) == srcnn.ssim(a, b) == classical.ssim(a, b)
-
-
-def test_every_public_name_is_there():
-    for name in srcnn.__all__:
-        assert getattr(srcnn, name)
-        assert name in dir(srcnn)
-    with pytest.raises(AttributeError, match="nobody"):
-        srcnn.nobody  # noqa: B018

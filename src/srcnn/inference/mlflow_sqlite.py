@@ -39,8 +39,7 @@ def artifact_location(database: Path) -> str:
 def bring_up_to_date(database: Path) -> None:
     """Let a project's database name its artifacts where it lies itself, if its folder was moved.
 
-    MLflow keeps absolute paths, so a renamed or copied project would read, and write, in the old
-    folder. It changes all paths or none, says so in a line, and does nothing where all is right.
+    It changes all paths or none, says so in a line, and does nothing where all is right.
 
     Args:
         database: the SQLite file, in the project's own folder.

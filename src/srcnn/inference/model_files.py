@@ -39,15 +39,7 @@ def load(
     """Load a trained model. It is used in float32: with CUDA this process leaves TF32 alone.
 
     Args:
-        reference: `packaged:x2`, `packaged:x3` or `packaged:x4`, which come with the package; a
-            .safetensors file; or, with MLflow installed, the name of an experiment,
-            `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME` (its newest version) or
-            `runs:/RUN_ID`. MLflow's store is `MLFLOW_TRACKING_URI`, else the nearest mlflow.db in
-            this folder or above. By default the champion of the registry, if there is one (of this
-            scale) that is better than the package's network of its scale, else that.
-        device: "cpu", "cuda", "mps", or "auto" for the best there is.
-        scale: the enlargement, 2, 3, 4 or 8; by default the model's own, 4 of the package's. The
-            package has none for 8.
+        reference, device, scale: as for `srcnn.load_model`; `models:/NAME` is the newest version.
 
     Raises:
         NoModel: there is none under this reference or of this scale; MLflow is needed and not

@@ -169,23 +169,6 @@ def test_the_version_is_told(capsys):
     assert capsys.readouterr().out.startswith("srcnn")
 
 
-def test_without_mlflow_a_file_still_works(folder):
-    script = """
-import sys
-sys.modules["mlflow"] = None
-from srcnn.command.cli import main
-arguments = ["upscale", "portrait.png", "-o", "big.png"]
-assert main(arguments) == 1
-sys.exit(main([*arguments, "--model", "model.safetensors"]))
-"""
-    environment = ENVIRONMENT | {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
-    )
-    assert "MLflow, which is not installed" in done.stderr
-    assert done.returncode == 0
-
-
 def test_module_and_import_stay_light(folder):
     """Wrong names are told before PyTorch's seconds of import."""
     check = (

@@ -144,6 +144,8 @@ def test_fsrcnn_is_the_papers_layers():
 @pytest.mark.parametrize(
     ("name", "settings", "problem"),
     [
+        *(("srcnn", {"kernels": k}, "three odd sizes") for k in ([9, 4, 5], [9, 5], [9, 0, 5])),
+        *(("srcnn", {"channels": c}, "channels is") for c in ([64], [64, 0])),
         ("fsrcnn", {"d": 0}, "d, s is"),
         ("fsrcnn", {"m": -1}, "m is"),
         ("srresnet", {"blocks": 0}, "blocks, features is"),

@@ -83,15 +83,3 @@ def test_initial_weights_come_from_the_generator():
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, again.state_dict()[name])
     assert not torch.equal(first.map.weight, other.map.weight)
-
-
-@pytest.mark.parametrize("kernels", [(9, 4, 5), (9, 5), (9, 0, 5), (9, 1, 5, 5)])
-def test_kernels_are_checked(kernels):
-    with pytest.raises(ValueError, match="three odd sizes"):
-        SRCNN(2, kernels)
-
-
-@pytest.mark.parametrize("channels", [(64,), (64, 0)])
-def test_channels_are_checked(channels):
-    with pytest.raises(ValueError, match="channels is"):
-        SRCNN(2, channels=channels)

@@ -14,23 +14,12 @@ from safetensors.torch import save_file
 
 from srcnn.perceptual import pretrained
 from srcnn.perceptual.pretrained import (
-    UnusableWeights,
     WeightsUnavailable,
     read_state_dict,
     torchvision_state_dict,
 )
 
 STATE = {"0.weight": torch.arange(6.0).reshape(2, 3), "0.bias": torch.tensor([1.0, 2.0])}
-
-
-class Trap:
-    """Runs code when it is unpickled."""
-
-    def __init__(self, sprung: Path):
-        self.sprung = sprung
-
-    def __reduce__(self):
-        return Path.touch, (self.sprung,)
 
 
 def same(a, b):
@@ -130,11 +119,3 @@ def test_without_download_the_network_is_not_asked(monkeypatch):
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("asked"))
     with pytest.raises(WeightsUnavailable, match="not in torch's cache"):
         torchvision_state_dict(weights_at("http://127.0.0.1:9/net-0123abcd.pth"), download=False)
-
-
-def test_trap_in_the_cache_is_refused(cache, tmp_path):
-    cache.mkdir(parents=True)
-    torch.save({"0.weight": Trap(tmp_path / "sprung")}, cache / "net-0123abcd.pth")
-    with pytest.raises(UnusableWeights, match=r"net-0123abcd\.pth"):
-        torchvision_state_dict(weights_at("http://127.0.0.1:9/net-0123abcd.pth"))
-    assert not (tmp_path / "sprung").exists()

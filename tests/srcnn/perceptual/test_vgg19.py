@@ -40,16 +40,6 @@ def layers_of():
     return lambda configuration: make_layers(cfgs[configuration])
 
 
-def test_indices_and_shapes_are_torchvisions(layers_of):
-    layers = layers_of("E")
-    for convolution in vgg19.CONVOLUTIONS.values():
-        theirs = layers[convolution.place]
-        assert isinstance(theirs, torch.nn.Conv2d)
-        assert convolution.shapes["weight"] == tuple(theirs.weight.shape)
-        assert convolution.shapes["bias"] == tuple(theirs.bias.shape)
-    assert len(ALL) == sum(isinstance(layer, torch.nn.Conv2d) for layer in layers) == 16
-
-
 @pytest.mark.parametrize("prefix", ["features.", ""])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_loads_the_convolutions_of_a_file(tmp_path, prefix, suffix):
