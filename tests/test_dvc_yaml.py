@@ -58,8 +58,8 @@ OF_STAGE = {
 READ_BY = {
     "src/srcnn/perceptual/vgg19.safetensors": "src/srcnn/perceptual/embedded.py",
     **{
-        f"src/srcnn/weights/x{n}.safetensors": "src/srcnn/inference/packaged.py"
-        for n in packaged.SCALES
+        packaged.file(name).relative_to(ROOT).as_posix(): "src/srcnn/inference/packaged.py"
+        for name in packaged.references()
     },
 }
 

@@ -24,7 +24,7 @@ def load_model(
     """A trained model; its `scale` and `luma` are what it was trained for.
 
     Args:
-        reference: `packaged:x2`, `packaged:x3` or `packaged:x4`, which come with the package; a
+        reference: `packaged:x2`, `packaged:x3`, `packaged:x4` or `packaged:x4-vgg19`; a
             .safetensors file; or, with MLflow installed, the name of an experiment,
             `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `runs:/RUN_ID`, in
             `MLFLOW_TRACKING_URI` or in the nearest mlflow.db in the current folder or above. By

@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of impor
     from srcnn.inference.resolver import SuperResolver
 
 _MODELS = (
-    "packaged:x4 (or x2, x3), a .safetensors file, the name of an experiment, models:/NAME@ALIAS, "
-    "models:/NAME/VERSION or runs:/RUN_ID"
+    "packaged:x4 (or x2, x3, x4-vgg19), a .safetensors file, the name of an experiment, "
+    "models:/NAME@ALIAS, models:/NAME/VERSION or runs:/RUN_ID"
 )
 
 

@@ -87,7 +87,7 @@ def _best(scale: int | None) -> tuple[str, str]:
 
 
 def _packaged() -> str:
-    return ", ".join(map(packaged.reference, packaged.SCALES))
+    return ", ".join(packaged.references())
 
 
 def _find(reference: str, device: torch.device) -> TrainedModel:

@@ -5,6 +5,7 @@ from pathlib import Path
 SCALES = (2, 3, 4)
 DEFAULT_SCALE = 4
 PREFIX = "packaged:"
+PERCEPTUAL = f"{PREFIX}x4-vgg19"  # packaged:x4, fine-tuned with a perceptual loss
 
 _WEIGHTS = Path(__file__).parents[1] / "weights"
 
@@ -14,7 +15,11 @@ def reference(scale: int) -> str:
     return f"{PREFIX}x{scale}"
 
 
+def references() -> list[str]:
+    """All there are."""
+    return [reference(scale) for scale in SCALES] + [PERCEPTUAL]
+
+
 def file(name: str) -> Path | None:
     """The .safetensors file of a reference, `packaged:x2` for example; None of another one."""
-    files = {reference(scale): _WEIGHTS / f"x{scale}.safetensors" for scale in SCALES}
-    return files.get(name)
+    return _WEIGHTS / f"{name.removeprefix(PREFIX)}.safetensors" if name in references() else None

@@ -22,6 +22,7 @@ class Network(nn.Module, ABC):
         reach: LR pixels beyond a training patch, on each side, that `patch` is given.
         margin: HR pixels at a patch's border that only serve as context, and do not come out.
         overlap: LR pixels on each side from which an SR pixel takes its context.
+        muon_factor: times the rate of Muon that is asked for, so that one suits all networks.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Network(nn.Module, ABC):
     reach: int
     margin: int
     overlap: int
+    muon_factor: float = 1.0
 
     def forward(self, lr: torch.Tensor) -> torch.Tensor:
         """Super-resolve whole pictures, continued beyond their borders by the network itself."""

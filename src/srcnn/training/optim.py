@@ -116,7 +116,8 @@ def build_optimizers(network: Network, how: Optimization) -> list[torch.optim.Op
     if how.optimizer == "muon":
         kernels = network.hidden_kernels()
         rest = [p for p in parameters if all(p is not kernel for kernel in kernels)]
-        return [Muon(kernels, how.muon_lr, how.momentum), torch.optim.Adam(rest, how.lr)]
+        muon = Muon(kernels, how.muon_lr * network.muon_factor, how.momentum)
+        return [muon, torch.optim.Adam(rest, how.lr)]
     raise ValueError(f"optimizer is {how.optimizer!r}; allowed are muon, adam, adamw, sgd")
 
 

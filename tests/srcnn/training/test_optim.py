@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from srcnn.networks import SRCNN
+from srcnn.networks import SRCNN, build
+from srcnn.networks.srresnet import SRResNet
 from srcnn.training.optim import (
     Muon,
     Optimization,
@@ -112,6 +113,8 @@ def test_settings_reach_the_optimizers():
     model = SRCNN(2)
     muon, adam = build_optimizers(model, Optimization("muon", 0.003, 0.04, 0.9))
     assert (muon.defaults["lr"], muon.defaults["momentum"]) == (0.04, 0.9)
+    deep, _ = build_optimizers(build("srresnet", 2, {}), Optimization("muon", 0.003, 0.04))
+    assert deep.defaults["lr"] == 0.04 * SRResNet.muon_factor == 0.02
     assert adam.defaults["lr"] == 0.003
     (sgd,) = build_optimizers(model, Optimization("sgd", 0.1, momentum=0.8, weight_decay=0.01))
     assert [sgd.defaults[key] for key in ("lr", "momentum", "weight_decay")] == [0.1, 0.8, 0.01]

@@ -45,17 +45,19 @@ class Models:
             NoModel: the registry is there but cannot be read.
         """
         versions = registry.registered_models()
-        ours = {_packaged(scale): packaged.reference(scale) for scale in packaged.SCALES}
+        ours = {_packaged(name): name for name in packaged.references()}
         labels = {_label(version): version.reference for version in versions} | ours
         trained = [version for version in versions if not version.learned_from_untrained]
         best = (version for version in trained if version.is_champion)
         champion = next(best, next(iter(trained), None))
         if champion is None:
-            return cls(labels, _packaged(packaged.DEFAULT_SCALE), None)
+            first = packaged.reference(packaged.DEFAULT_SCALE)
+            return cls(labels, _packaged(first), _packaged(packaged.PERCEPTUAL))
         others = [v for v in trained if v.scale == champion.scale and v is not champion]
         perceptual = [version for version in others if version.perceptual_weight]
         beside = [_label(version) for version in perceptual or others]
-        beside += [_packaged(scale) for scale in packaged.SCALES if scale == champion.scale]
+        if champion.scale in packaged.SCALES:
+            beside.append(_packaged(packaged.reference(champion.scale)))
         return cls(labels, _label(champion), next(iter(beside), None))
 
 
@@ -74,5 +76,5 @@ def _label(model: RegisteredModel) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _packaged(scale: int) -> str:
-    return f"in the package, x{scale}"
+def _packaged(reference: str) -> str:
+    return f"in the package, {reference.removeprefix(packaged.PREFIX)}"
