@@ -23,7 +23,7 @@ FIGURES = ["curves.png", "gain_histogram.png", "reconstructions.png", "snapshots
 def run(tmp_path, monkeypatch):
     """Make an experiment with so many test pictures, evaluate and plot it."""
     monkeypatch.chdir(tmp_path)
-    for learned in ("vgg19", "lpips"):  # which no figure shows
+    for learned in ("vgg19", "lpips", "sifid"):  # which no figure shows
         monkeypatch.delitem(MEASURES, learned)
 
     def run(test_pictures=5, params=None):
