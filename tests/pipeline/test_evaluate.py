@@ -11,7 +11,7 @@ from pipeline.stage import StageError, paths
 from srcnn.data.pairs import Pairs
 from srcnn.inference import packaged
 from srcnn.inference.resolver import SuperResolver
-from srcnn.scoring.measures import GMSD, LR_PSNR, PSNR, SSIM, VGG19, Context
+from srcnn.scoring.measures import GMSD, LR_PSNR, PSNR, SIFID, SSIM, VGG19, Context
 from srcnn.scoring.protocol import score_pairs
 from tests.pipeline.experiment import SCALE, load_params, picture, write_experiment, write_picture
 
@@ -84,7 +84,7 @@ def test_the_test_split_is_scored_and_the_summary_is_that_of_the_table(results):
 def test_dvcs_tables_show_a_few_numbers_in_the_digits_that_count(results):
     _, figures = results
     summary = json.loads(paths.SUMMARY.read_text())
-    measures = ["psnr_gain", "psnr", "ssim", "gmsd", "lr_psnr", "vgg19"]
+    measures = ["psnr_gain", "psnr", "ssim", "gmsd", "lr_psnr", "vgg19", "sifid"]
     assert list(summary) == [f"{of}{name}" for of in ("", "One_", "Two_") for name in measures]
     assert summary["One_psnr"] == round(figures["test_sets"]["One"]["psnr"], 2)
     assert summary["One_ssim"] == round(figures["test_sets"]["One"]["ssim"], 4)
@@ -107,7 +107,7 @@ def test_validation_pictures_are_measured_as_many_as_the_training_looked_at(resu
     rows, figures = results
     pairs = Pairs.open(paths.PAIRS)
     mine, standard = map(SuperResolver.load, (paths.WEIGHTS, packaged.file("packaged:x2")))
-    functions = CLASSICAL | {VGG19: VGG19.make(Context())}
+    functions = CLASSICAL | {measure: measure.make(Context()) for measure in (VGG19, SIFID)}
     (score,) = score_pairs(mine, pairs.split("val"), functions)
     (other,) = score_pairs(standard, pairs.split("val"), CLASSICAL)
     assert figures["validation"] == {
@@ -117,6 +117,7 @@ def test_validation_pictures_are_measured_as_many_as_the_training_looked_at(resu
         **{m.name: pytest.approx(score.sr[m.name], abs=1e-6) for m in CLASSICAL},
         "vgg19": pytest.approx(score.sr["vgg19"], abs=1e-5),
         "lpips": None,
+        "sifid": pytest.approx(score.sr["sifid"], rel=1e-4),
         "niqe": None,
     }
     assert "p1" not in {row["id"] for row in rows}

@@ -1,7 +1,7 @@
-"""Perceptual measures from trained networks: VGG19 feature distance and LPIPS. Lower is better.
+"""Perceptual measures from trained networks: VGG19 feature distance, SIFID, LPIPS: lower is better.
 
-Both see a luma as a screen shows it, black as 0 and white as 1, which the networks were trained on.
-Both are 0 for equal pictures. A network trained with a VGG19 loss is good at the VGG19 distance by
+All see a luma as a screen shows it, black as 0 and white as 1, which the networks were trained on.
+All are 0 for equal pictures. A network trained with a VGG19 loss is good at the VGG19 distance by
 construction; LPIPS looks through another network (AlexNet) and is the more independent measure.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from srcnn.adversarial.naturalness import FrechetDistance, frechet
 from srcnn.data.color import full_range
 from srcnn.perceptual import embedded
 from srcnn.perceptual.loss import PerceptualLoss
@@ -60,6 +61,36 @@ class VGGDistance:
             self._targets = self._loss.targets(hr)
             self._hr = hr
         return float(self._loss.to_targets(sr, self._targets))
+
+
+class SIFID:
+    """Single-image Fréchet distance: how far SR's local features are from HR's, wherever they lie.
+
+    Perception, not distortion: detail that is like HR's counts, also where it lies elsewhere. As
+    the SIFID of Shaham, Dekel and Michaeli (SinGAN, ICCV 2019), of the embedded VGG19's relu2_2 in
+    place of Inception's first features, see `srcnn.adversarial.naturalness.FrechetDistance`.
+
+    Args:
+        device: where to compute.
+
+    Raises:
+        UnusableWeights: see `vgg19.load`.
+    """
+
+    smallest = 32  # pixels on each side: twice as many positions as features
+
+    def __init__(self, device: str | torch.device = "cpu") -> None:
+        self._distance = FrechetDistance(device=device)
+        # The last HR and its statistics: SR and then bicubic are measured against the same.
+        self._hr: tuple[np.ndarray, str] | None = None
+        self._statistics = torch.empty(0), torch.empty(0)
+
+    def __call__(self, a: np.ndarray, b: np.ndarray, luma_range: str = "full") -> float:
+        """Of two uint8 (H, W) lumas, at least 32x32; quickest where b is HR."""
+        if self._hr is None or self._hr[1] != luma_range or not np.array_equal(self._hr[0], b):
+            self._statistics = self._distance.statistics([b], luma_range)
+            self._hr = b, luma_range
+        return frechet(self._distance.statistics([a], luma_range), self._statistics)
 
 
 class LPIPS:

@@ -124,9 +124,9 @@ def _lr_psnr(context: Context) -> Function:
 
 
 def _niqe(context: Context) -> Function:
-    from srcnn.scoring.niqe import NIQE, SMALLEST
+    from srcnn.scoring.niqe import SMALLEST, fitted_niqe
 
-    niqe = NIQE(context.natural, context.luma)
+    niqe = fitted_niqe(context.natural, context.luma)
     return Function(niqe, SMALLEST, niqe.fitted_to)
 
 
@@ -143,6 +143,12 @@ def _vgg19(context: Context) -> Function:
     return Function(distance, distance.smallest, distance.weights)
 
 
+def _sifid(context: Context) -> Function:
+    from srcnn.scoring.learned import SIFID
+
+    return Function(SIFID(context.device), SIFID.smallest)
+
+
 def _lpips(context: Context) -> Function:
     from srcnn.scoring.learned import LPIPS
 
@@ -154,10 +160,13 @@ SSIM = Measure("ssim", "SSIM", _of_levels(ssim, SSIM_WINDOW), higher_is_better=T
 GMSD = Measure("gmsd", "GMSD", _of_levels(gmsd, GMSD_MINIMUM))
 LR_PSNR = Measure("lr_psnr", "LR-PSNR", _lr_psnr, "dB", decimals=2, higher_is_better=True)
 NIQE = Measure("niqe", "NIQE", _niqe, decimals=2, needs_original=False)
+SIFID = Measure("sifid", "SIFID", _sifid, decimals=1, learned=True)
 VGG19 = Measure("vgg19", "VGG19 distance", _vgg19, learned=True)
 LPIPS = Measure("lpips", "LPIPS", _lpips, learned=True)
 
-MEASURES = {measure.name: measure for measure in (PSNR, SSIM, GMSD, LR_PSNR, VGG19, LPIPS, NIQE)}
+MEASURES = {
+    measure.name: measure for measure in (PSNR, SSIM, GMSD, LR_PSNR, VGG19, LPIPS, SIFID, NIQE)
+}
 """Every measure, by name, in the order in which they are shown."""
 
 PERCEPTUAL = (LPIPS, VGG19, GMSD)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.ndimage import convolve1d
+from scipy.ndimage import convolve1d, gaussian_filter
 from scipy.special import gammaln
 
 from srcnn.data.color import full_range
@@ -66,6 +66,28 @@ class NIQE:
         away = mean - self._mean
         inverse = np.linalg.pinv((covariance + self._covariance) / 2)
         return float(np.sqrt(away @ inverse @ away))
+
+
+def fitted_niqe(pictures: Sequence[np.ndarray], luma: str = "full") -> NIQE:
+    """NIQE fitted to three of four pictures, if it can judge the others.
+
+    Where pictures are few or of many kinds it may find blur more natural than most of them.
+
+    Args, Raises: see `NIQE`.
+
+    Raises:
+        ValueError: also if it does not see that others are blurred (sigma of 1 pixel) in nine of
+            ten.
+    """
+    niqe = NIQE([picture for i, picture in enumerate(pictures) if i % 4], luma)
+    others = [picture for picture in pictures[::4] if min(picture.shape) >= SMALLEST]
+    seen = sum(niqe(other, luma) < niqe(gaussian_filter(other, 1), luma) for other in others)
+    if not others or seen < 0.9 * len(others):
+        raise ValueError(
+            f"fitted to training pictures, NIQE sees in {seen} of {len(others)} others that they "
+            "are blurred: too few, or of too many kinds"
+        )
+    return niqe
 
 
 def _levels(picture: np.ndarray, luma: str) -> np.ndarray:

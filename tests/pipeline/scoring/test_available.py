@@ -118,7 +118,7 @@ def test_what_is_natural_is_what_training_pictures_show():
         find_measures(params.loss, params.evaluate, CPU, given) for given in (pairs, None)
     )
     natural = with_pairs.functions[NIQE].weights
-    assert natural == niqe.NIQE([hrs["train"]] * 9).fitted_to
+    assert natural == niqe.fitted_niqe([hrs["train"]] * 9).fitted_to
     assert with_pairs.functions[LR_PSNR].take(hrs["val"], hrs["test"], "full") == lr_psnr(
         hrs["val"], hrs["test"], 2
     )

@@ -61,7 +61,7 @@ def test_the_vgg19_distance_is_always_there_and_lpips_where_its_network_is(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(work, "_function", learned_measures)
     results = work.enlarge(picture, True, {"A": model})
-    assert list(results.scores["A"]) == ["psnr", "ssim", "gmsd", "vgg19"]
+    assert list(results.scores["A"]) == ["psnr", "ssim", "gmsd", "vgg19", "sifid"]
     assert results.scores["A"]["vgg19"] > 0
 
 

@@ -12,7 +12,7 @@ from torchvision.models import alexnet
 
 from srcnn.perceptual import vgg19
 from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
-from srcnn.scoring.learned import LPIPS, VGGDistance
+from srcnn.scoring.learned import LPIPS, SIFID, VGGDistance
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
 
@@ -79,6 +79,18 @@ def test_vgg19_looks_at_hr_once_for_sr_and_bicubic(picture):
     other = picture[::-1]
     assert vgg(picture, other) == fresh(picture, other)
     assert len(seen) == 5
+
+
+def test_sifid_compares_what_there_is_not_where_it_lies(picture):
+    sifid = SIFID()
+    hr = np.pad(picture, (0, len(picture)), "symmetric")  # whose opposite borders fit
+    blurs = [sifid(blurred(hr, sigma), hr) for sigma in (0.6, 1.2, 2.5)]
+    assert blurs == sorted(blurs)
+    assert sifid(hr, hr) == pytest.approx(0, abs=1e-3 * blurs[0])
+    assert sifid(np.roll(hr, 24, axis=(0, 1)), hr) < blurs[1] / 4
+    assert sifid(hr, picture) == pytest.approx(SIFID()(hr, picture))  # another HR than before
+    studio = [np.rint(16 + each / 255 * 219).astype(np.uint8) for each in (blurred(hr, 1.2), hr)]
+    assert sifid(*studio, "studio") == pytest.approx(blurs[1], rel=0.05)
 
 
 @pytest.mark.parametrize("measure", ["lpips", "vgg"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from srcnn.scoring.niqe import NIQE, SMALLEST
+from srcnn.scoring.niqe import NIQE, SMALLEST, fitted_niqe
 
 
 def scene(seed, height=240, width=240):
@@ -63,3 +63,11 @@ def test_few_small_or_flat_pictures_show_nothing():
         NIQE([])
     with pytest.raises(ValueError, match="3 training pictures have 1 sharp blocks"):
         NIQE([scene(0, 40, 300), scene(0, 48, 48), np.zeros((240, 240), np.uint8)])
+
+
+def test_it_is_fitted_to_some_and_tried_on_others():
+    niqe = fitted_niqe(NATURAL)
+    assert niqe.fitted_to == NIQE([NATURAL[i] for i in range(12) if i % 4]).fitted_to
+    sharp_is_unnatural = [gaussian_filter(p, 2 if i % 4 else 0) for i, p in enumerate(NATURAL)]
+    with pytest.raises(ValueError, match="NIQE sees in 0 of 3 others that they are blurred"):
+        fitted_niqe(sharp_is_unnatural)
