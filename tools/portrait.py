@@ -1,9 +1,8 @@
 """docs/portrait.png: a held-out face as each of the trained networks enlarges it.
 
-`python -m tools.portrait NAME...` makes it of up to three models, each the name of an experiment, a
-model file or what else `srcnn upscale --model` takes, and of data/pairs, to whose training pictures
-NIQE is fitted. The face is that of Eileen Collins (NASA, public domain), which the default
-parameters hold out.
+`python -m tools.portrait NAME...` makes it of models of one scale, each the name of an experiment,
+a model file or what else `srcnn upscale --model` takes. The face is that of Eileen Collins (NASA,
+public domain), which the default parameters hold out.
 """
 
 import sys
@@ -14,18 +13,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pipeline.data import samples
-from pipeline.scoring.available import natural
-from pipeline.stage import artifacts, paths
+from pipeline.stage import artifacts
 from srcnn.data.color import luma
 from srcnn.data.imresize import crop_to_multiple, downscale
-from srcnn.data.pairs import Pairs
 from srcnn.figures import png
 from srcnn.figures.style import DPI, STYLE
 from srcnn.inference import model_files
 from srcnn.inference.resolver import bicubic
 from srcnn.scoring import measures
 from srcnn.scoring.classical import psnr, shave
-from srcnn.scoring.niqe import NIQE
+from srcnn.scoring.learned import SIFID
 
 PICTURE = Path("docs/portrait.png")
 
@@ -35,19 +32,22 @@ _ZOOM = 2  # screen pixels a side for each of HR
 _GAP, _CAPTION = 12, 48
 
 
-def panels(names: list[str], pairs: Pairs) -> dict[str, np.ndarray]:
+def panels(names: list[str]) -> dict[str, np.ndarray]:
     """The whole picture by captions, uint8 (H, W): LR, bicubic, each model's SR, and HR."""
-    scale, border = pairs.scale, pairs.scale
-    hr = crop_to_multiple(luma(samples.photograph("astronaut.png"), pairs.luma), scale)
-    lr = downscale(hr, scale)
-    niqe = NIQE(natural(pairs), pairs.luma)
-    shown = {f"LR\n1/{scale} of each side": lr.repeat(scale, axis=0).repeat(scale, axis=1)}
-    reconstructed = {"bicubic": bicubic(lr, scale)}
-    reconstructed |= {name: model_files.load(name).resolver(lr) for name in names}
+    models = {name: model_files.load(name).resolver for name in names}
+    one = models[names[0]]
+    hr = crop_to_multiple(luma(samples.photograph("astronaut.png"), one.luma), one.scale)
+    lr = downscale(hr, one.scale)
+    sifid = SIFID()
+    shown = {f"LR\n1/{one.scale} of each side": lr.repeat(one.scale, 0).repeat(one.scale, 1)}
+    reconstructed = {"bicubic": bicubic(lr, one.scale)}
+    reconstructed |= {name: model(lr) for name, model in models.items()}
     for name, sr in reconstructed.items():
-        fidelity = measures.PSNR.text(psnr(shave(sr, border), shave(hr, border)))
-        shown[f"{name}\n{fidelity}, NIQE {measures.NIQE.number(niqe(sr))}"] = sr
-    return shown | {f"original\nNIQE {measures.NIQE.number(niqe(hr))}": hr}
+        ours, its = shave(sr, one.scale), shave(hr, one.scale)
+        distortion = measures.PSNR.text(psnr(ours, its))
+        perception = measures.SIFID.number(sifid(ours, its, one.luma))
+        shown[f"{name}\n{distortion}, SIFID {perception}"] = sr
+    return shown | {"original\nSIFID 0": hr}
 
 
 def draw(shown: dict[str, np.ndarray]) -> Figure:
@@ -69,4 +69,4 @@ def draw(shown: dict[str, np.ndarray]) -> Figure:
 
 
 if __name__ == "__main__":
-    artifacts.write_bytes(PICTURE, png(draw(panels(sys.argv[1:], Pairs.open(paths.PAIRS)))))
+    artifacts.write_bytes(PICTURE, png(draw(panels(sys.argv[1:]))))

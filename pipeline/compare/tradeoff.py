@@ -16,14 +16,14 @@ from pipeline.stage import StageError, artifacts
 from pipeline.stage.params import Params
 from pipeline.stage.paths import HELD_OUT
 from srcnn import figures
-from srcnn.scoring.measures import MEASURES, PERCEPTUAL, PSNR, SSIM, Measure
+from srcnn.scoring.measures import MEASURES, PERCEPTUAL, PSNR, SIFID, SSIM, Measure
 from srcnn.scoring.significance import FEWEST_SOURCES
 
 _FREE = ("loss.", "finetune.", "evaluate.", "tracking.")
 _LAYERS = "loss.perceptual_layers."
 _WEIGHT = "loss.perceptual_weight"
 _PIXEL = "loss.pixel"
-_AXES = (*(m for m in MEASURES.values() if not m.needs_original), *PERCEPTUAL)
+_AXES = (SIFID, *PERCEPTUAL)
 _ALIKE = "measured of the same pictures with the same weights"
 
 

@@ -88,7 +88,7 @@ def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypa
     found[0].results.evaluation["vgg19_weights"] = "other"
     found[0].metrics["test/gmsd_bicubic"] = found[1].metrics["test/gmsd_bicubic"] = 0.1
     tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
-    assert "GMSD is drawn: not all have NIQE or LPIPS or VGG19 distance" in capsys.readouterr().out
+    assert "GMSD is drawn: not all have SIFID or LPIPS or VGG19 distance" in capsys.readouterr().out
 
 
 def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):

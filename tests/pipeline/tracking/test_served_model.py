@@ -137,7 +137,7 @@ def test_the_library_goes_with_a_model_without_other_networks(tmp_path):
     with registry.model_arguments(model_file(tmp_path)) as arguments:
         (library,) = map(Path, arguments["code_paths"])
         files = {file.relative_to(library).as_posix() for file in library.rglob("*.*")}
-    assert {"inference.py", "upscaling.py", "pictures/reader.py"} <= files
+    assert {"inference/resolver.py", "inference/upscaler.py", "pictures/reader.py"} <= files
     assert not any(file.endswith(".safetensors") for file in files)
 
 
