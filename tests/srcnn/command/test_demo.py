@@ -15,7 +15,7 @@ from srcnn.command.cli import main
 from srcnn.command.demo import work
 from srcnn.command.demo.models import Models
 from srcnn.data.imresize import downscale
-from srcnn.inference import registry
+from srcnn.inference import packaged, registry
 from srcnn.inference.upscaler import Upscaler
 from srcnn.scoring.measures import MEASURES, Function, Measure
 from tests.support import optional
@@ -129,7 +129,7 @@ def test_champion_stands_beside_the_newest_perceptual_version_of_its_scale(regis
     assert models.b == "version 2, x4, perceptual 0.01, 2026-11-26"
     assert list(models.references.values()) == [
         *(f"models:/srcnn/{n}" for n in (4, 3, 2, 1)),
-        *("packaged:x2", "packaged:x3", "packaged:x4"),
+        *packaged.references(),
     ]
     alone = register(versions[:1], "1")  # beside the package's network of its scale
     assert alone.references[alone.b] == "packaged:x4"
@@ -156,8 +156,8 @@ def test_where_nothing_was_trained_the_package_s_networks_are_offered(tmp_path, 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     models = Models.known()
     assert models.references[models.a] == "packaged:x4"
-    assert models.b is None
-    assert list(models.references.values()) == ["packaged:x2", "packaged:x3", "packaged:x4"]
+    assert models.references[models.b] == "packaged:x4-vgg19"
+    assert list(models.references.values()) == packaged.references()
 
 
 def test_without_gradio_the_message_names_the_extra(capsys, monkeypatch):
