@@ -145,7 +145,8 @@ def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(compar
     weighted = curve["train_perceptual_weighted"]
     assert weighted.iloc[0] > 0
     assert ((0.02 * curve["train_perceptual"] - weighted).abs() < 1e-6).all()
-    total = curve["train_pixel"] + weighted + curve["train_adversarial_weighted"]
+    others = curve["train_adversarial_weighted"] + curve["train_lattice_weighted"]
+    total = curve["train_pixel"] + weighted + others
     assert ((total - curve["train_loss"]).abs() < 1e-6).all()
 
     evaluation = json.loads(compared.read("metrics/evaluation.json"))

@@ -72,7 +72,8 @@ def test_the_curve_goes_on_from_the_steps_of_train(project):
     # at its last step `train` has a second row of scores: of the same network, by all of the loss
     pd.testing.assert_frame_equal(curve.loc[:2, shared], before[shared])
     further = curve.loc[3:]
-    summed = further["train_pixel"] + further["train_perceptual_weighted"]
+    others = further["train_perceptual_weighted"] + further["train_lattice_weighted"]
+    summed = further["train_pixel"] + others
     assert further["train_loss"].to_list() == pytest.approx(summed.to_list())
     assert (further["train_perceptual_weighted"] > 0).all()
     assert load_file(paths.SNAPSHOTS)["steps"].tolist()[-1] == 8
