@@ -55,7 +55,8 @@ TAKEN = {
         *("loss.perceptual_feature_scale", "loss.perceptual_layers.conv5_4"),
     ],
     "zero half huge": [
-        *("loss.adversarial_weight", "loss.perceptual_weight", "train.weight_decay"),
+        *("loss.adversarial_weight", "loss.lattice_weight", "loss.perceptual_weight"),
+        "train.weight_decay",
     ],
 }
 

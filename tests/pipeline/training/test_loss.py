@@ -72,7 +72,10 @@ def test_the_loss_is_the_one_of_the_parameters():
         for layer in layers
     ]
     torch.testing.assert_close(both["perceptual"], 0.5 * (2.0 * single[0] + 0.5 * single[1]))
-    torch.testing.assert_close(both["loss"], both["pixel"] + 0.3 * both["perceptual"])
+    summed = both["pixel"] + 0.3 * both["perceptual"] + both["lattice_weighted"]
+    torch.testing.assert_close(both["loss"], summed)
+    without = terms(load(**settings, **asked, perceptual_weight=0.3, lattice_weight=0.0))
+    assert "lattice" not in without
 
 
 def test_by_default_the_loss_is_of_the_vgg19_inside_and_needs_no_network():
