@@ -51,7 +51,7 @@ def main(params: Params) -> None:
             network = SuperResolver.load(paths.PIXEL.weights, device).model.train()
         naturalness = None
         if adversary:
-            from srcnn.adversarial.naturalness import Naturalness
+            from srcnn.scoring.naturalness import Naturalness
 
             naturalness = Naturalness(device=device)
         how = settings(params, params.finetune, precision)

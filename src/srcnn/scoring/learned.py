@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srcnn.adversarial.naturalness import FrechetDistance, frechet
 from srcnn.data.color import full_range
 from srcnn.perceptual import embedded
 from srcnn.perceptual.loss import PerceptualLoss
@@ -21,6 +20,7 @@ from srcnn.perceptual.pretrained import (
     torch_cache,
     torchvision_state_dict,
 )
+from srcnn.scoring.naturalness import FrechetDistance, frechet
 
 
 class VGGDistance:
@@ -68,7 +68,7 @@ class SIFID:
 
     Perception, not distortion: detail that is like HR's counts, also where it lies elsewhere. As
     the SIFID of Shaham, Dekel and Michaeli (SinGAN, ICCV 2019), of the embedded VGG19's relu2_2 in
-    place of Inception's first features, see `srcnn.adversarial.naturalness.FrechetDistance`.
+    place of Inception's first features, see `srcnn.scoring.naturalness.FrechetDistance`.
 
     Args:
         device: where to compute.

@@ -23,7 +23,7 @@ from srcnn.training.validation import Validation
 
 if TYPE_CHECKING:  # most trainings have none
     from srcnn.adversarial.adversary import Adversary
-    from srcnn.adversarial.naturalness import Naturalness
+    from srcnn.scoring.naturalness import Naturalness
 
 SNAPSHOTS = 8  # step 0, then every doubling up to the last step
 VAL_PATCHES = 32  # enough for a smooth val_loss, few enough for a perceptual one

@@ -14,7 +14,7 @@ from srcnn.scoring.classical import finite_psnr, psnr, shave, ssim
 from srcnn.training.process_group import ProcessGroup
 
 if TYPE_CHECKING:  # brings VGG19, which most trainings do without
-    from srcnn.adversarial.naturalness import Naturalness
+    from srcnn.scoring.naturalness import Naturalness
 
 SNAPSHOT_PICTURES = 4
 SNAPSHOT_SIZE = 128  # HR pixels

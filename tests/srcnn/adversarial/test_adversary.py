@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from srcnn.adversarial.adversary import Adversary
 from srcnn.adversarial.discriminators import DISCRIMINATORS
-from srcnn.adversarial.naturalness import Naturalness
 from srcnn.data.imresize import downscale
 from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.scoring.naturalness import Naturalness
 from srcnn.training.curve import collapse
 from srcnn.training.loop import Training
 from srcnn.training.losses import ReconstructionLoss, Weighted

@@ -6,7 +6,7 @@ import torch
 from scipy.linalg import sqrtm
 from scipy.ndimage import gaussian_filter
 
-from srcnn.adversarial import naturalness
+from srcnn.scoring import naturalness
 
 
 @pytest.fixture(scope="module")
