@@ -62,7 +62,7 @@ class Naturalness:
         device: where to compute.
     """
 
-    names = ("frechet", "fine_power")
+    names = ("frechet", "fine_power", "lattice")
 
     def __init__(self, weights: str = "embedded", device: str | torch.device = "cpu") -> None:
         self._distance = FrechetDistance(weights, device)
@@ -80,14 +80,18 @@ class Naturalness:
 
         Returns:
             "frechet", see `FrechetDistance`; "fine_power", the mean ratio of SR's to HR's: below 1
-            of a blurred picture.
+            of a blurred picture; "lattice", the mean of SR's.
         """
         statistics = (self._distance.statistics(pictures, luma) for pictures in (sr, hr))
         ratios = [
             fine_power(ours, scale) / max(fine_power(original, scale), 1e-9)
             for ours, original in zip(sr, hr, strict=True)
         ]
-        return {"frechet": frechet(*statistics), "fine_power": float(np.mean(ratios))}
+        return {
+            "frechet": frechet(*statistics),
+            "fine_power": float(np.mean(ratios)),
+            "lattice": float(np.mean([lattice(picture, scale) for picture in sr])),
+        }
 
 
 def frechet(a: tuple[torch.Tensor, torch.Tensor], b: tuple[torch.Tensor, torch.Tensor]) -> float:
