@@ -71,6 +71,11 @@ def compare_all(runs: Sequence[PublishedRun]) -> list[Comparison]:
     ]
 
 
+def contestants(comparisons: Sequence[Comparison]) -> dict[str, PublishedRun]:
+    """All experiments of comparisons with the same first, by their letters."""
+    return {letter: run for each in comparisons for letter, run in each.sides.items()}
+
+
 def compare_runs(a: PublishedRun, b: PublishedRun, letter: str = "B") -> Comparison:
     """Compare two experiments.
 
@@ -87,12 +92,13 @@ def compare_runs(a: PublishedRun, b: PublishedRun, letter: str = "B") -> Compari
         raise StageError(f"{a.label} cannot be compared with itself")
     _check_comparable(a, b)
     sets = list(dict.fromkeys([HELD_OUT, *a.results.scores, *b.results.scores]))
-    left_out = {name: why for name in sets if (why := _why_left_out(a, b, name, letter))}
+    sides = {"A": a, letter: b}
+    left_out = {name: why for name in sets if (why := _why_left_out(sides, name))}
     unmeasured: dict[Measure, str] = {}
     differences = {
         name: correct(found)
         for name in sets
-        if name not in left_out and (found := _differences(a, b, name, letter, unmeasured))
+        if name not in left_out and (found := _differences(sides, name, unmeasured))
     }
     theirs = {picture.id: picture for picture in b.results.pictures}
     pictures = [(mine, theirs[mine.id]) for mine in a.results.pictures if mine.id in theirs]
@@ -133,40 +139,41 @@ def _check_comparable(a: PublishedRun, b: PublishedRun) -> None:
         raise StageError(f"{refusal}metrics/per_image.csv lists different test pictures")
 
 
-def _why_left_out(a: PublishedRun, b: PublishedRun, name: str, letter: str) -> str:
+def _why_left_out(sides: Mapping[str, PublishedRun], name: str) -> str:
     """Why a test set cannot be compared, as it does not hold the same pictures for both; or ""."""
     if name == HELD_OUT:  # part of the data, which are the same
         return ""
-    mine, other = a.results.of_set(name), b.results.of_set(name)
+    mine, other = (run.results.of_set(name) for run in sides.values())
     if not (mine and other):
-        return f"only {'A' if mine else letter} was scored on it"
+        return f"only {list(sides)[not mine]} was scored on it"
     digests = [{(id_, score.pixels) for id_, score in of.items()} for of in (mine, other)]
     if digests[0] != digests[1]:
         return (
-            f"it does not hold the same pictures for A and {letter}: "
+            f"it does not hold the same pictures for {' and '.join(sides)}: "
             f"{len(digests[0] & digests[1])} of {len(mine)} and {len(other)} are the same"
         )
     return ""
 
 
 def _differences(
-    a: PublishedRun, b: PublishedRun, name: str, letter: str, unmeasured: dict[Measure, str]
+    sides: Mapping[str, PublishedRun], name: str, unmeasured: dict[Measure, str]
 ) -> list[Difference]:
-    mine, other = (run.results.of_set(name) for run in (a, b))
+    mine, other = (run.results.of_set(name) for run in sides.values())
     found = []
     for measure in MEASURES.values():
         taken = [
             {id_ for id_, score in of.items() if measure.name in score.sr} for of in (mine, other)
         ]
         both = [id_ for id_ in mine if id_ in taken[0] & taken[1]]
-        if reason := _why_unmeasured(a, b, letter, measure, taken):
+        if reason := _why_unmeasured(sides, measure, taken):
             unmeasured[measure] = reason
             continue
+        a, b = (run.results.values(name, measure, both) for run in sides.values())
         found.append(
             compare(
                 measure,
-                a.results.values(name, measure, both),
-                b.results.values(name, measure, both),
+                a,
+                b,
                 np.array([mine[id_].bicubic[measure.name] for id_ in both]),
                 [mine[id_].source for id_ in both],
             )
@@ -175,23 +182,19 @@ def _differences(
 
 
 def _why_unmeasured(
-    a: PublishedRun,
-    b: PublishedRun,
-    letter: str,
-    measure: Measure,
-    taken: Sequence[Collection[str]],
+    sides: Mapping[str, PublishedRun], measure: Measure, taken: Sequence[Collection[str]]
 ) -> str:
     """Why values of a measure cannot be compared, or ""; `taken`: of which pictures of each."""
-    evaluations = [run.results.evaluation for run in (a, b)]
+    evaluations = [run.results.evaluation for run in sides.values()]
     reasons: dict[str, list[str]] = {}
-    for side, of, evaluation in zip(("A", letter), taken, evaluations, strict=True):
+    for letter, of, evaluation in zip(sides, taken, evaluations, strict=True):
         if not of:
             reason = evaluation.get(f"{measure.name}_note", "not measured")
-            reasons.setdefault(reason, []).append(side)
+            reasons.setdefault(reason, []).append(letter)
     if reasons:
         return "; ".join(f"{' and '.join(of)}: {reason}" for reason, of in reasons.items())
     if not set(taken[0]) & set(taken[1]):
-        return f"A and {letter} have it of different pictures"
+        return f"{' and '.join(sides)} have it of different pictures"
     weights = [evaluation.get(f"{measure.name}_weights") for evaluation in evaluations]
     if weights[0] != weights[1]:
         return f"measured with different weights: {weights[0]} and {weights[1]}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.compare.comparison import Comparison
+from pipeline.compare.comparison import Comparison, contestants
 from pipeline.compare.runs import PublishedRun
 from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import VGG19
@@ -87,15 +87,15 @@ def seeds(comparison: Comparison) -> list[str]:
     differences = comparison.differences[HELD_OUT]
     if differences[0].seeds == (1, 1):
         return ["One training each: whether another seed would tell otherwise was not tested."]
-    found = ["Where there are several seeds their mean counts, and intervals are over them, too."]
-    for letter, side in zip(comparison.sides, (0, 1), strict=True):
+    found = ["Of several seeds the mean counts; intervals are over the seeds, too, p is not."]
+    for side, letter in enumerate(comparison.sides):
         count = differences[0].seeds[side]
-        if count > 1:
-            ends = [(d.measure, d.spread[side]) for d in differences]
-            said = [f"{m.title} {m.number(low)} to {m.text(high)}" for m, (low, high) in ends]
-            found.append(
-                f"{letter} is {count} trainings; least and greatest mean: {', '.join(said)}."
-            )
+        if count == 1:
+            found.append(f"{letter} is one training: of it, no other seed was tested.")
+            continue
+        ends = [(d.measure, d.spread[side]) for d in differences]
+        said = [f"{m.title} {m.number(low)} to {m.text(high)}" for m, (low, high) in ends]
+        found.append(f"{letter} is {count} trainings; least and greatest mean: {', '.join(said)}.")
     return found
 
 
@@ -118,13 +118,13 @@ def remarks(comparison: Comparison) -> list[str]:
         found.append(
             f"{perceptual[0]} was trained with a perceptual loss. It is expected to lose PSNR and "
             "SSIM, which reward blur where detail is uncertain, often GMSD too, and to gain in "
-            "VGG19 distance and LPIPS."
+            "VGG19 distance, LPIPS, SIFID and NIQE."
         )
     measures = {d.measure for d in differences}
     if perceptual and VGG19 in measures:
         found.append(
-            f"{' and '.join(perceptual)} learned from VGG19 features, so the VGG19 distance is "
-            "not independent of that; LPIPS and GMSD are."
+            f"{' and '.join(perceptual)} learned from VGG19 features, so the VGG19 distance "
+            "and SIFID are not independent of that; LPIPS, NIQE and GMSD are."
         )
     steps = comparison.a.steps, comparison.b.steps
     if steps[0] != steps[1]:
@@ -146,7 +146,7 @@ def remarks(comparison: Comparison) -> list[str]:
 
 def as_text(comparisons: Sequence[Comparison]) -> str:
     """All comparisons with the first experiment for a terminal."""
-    sides = {letter: run for each in comparisons for letter, run in each.sides.items()}
+    sides = contestants(comparisons)
     lines = [f"{letter}  {run.label}: {loss(run)}" for letter, run in sides.items()]
     for comparison in comparisons:
         if len(comparisons) > 1:

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from pipeline.compare import wording
-from pipeline.compare.comparison import Comparison
+from pipeline.compare.comparison import Comparison, contestants
 from pipeline.compare.runs import PublishedRun
 from pipeline.stage.paths import HELD_OUT
 from srcnn import figures
@@ -32,7 +32,7 @@ def render(comparisons: Sequence[Comparison]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     first = comparisons[0].a
-    sides = {letter: run for each in comparisons for letter, run in each.sides.items()}
+    sides = contestants(comparisons)
     differing = sorted({name for each in comparisons for name in each.parameters})
     evaluation = first.results.evaluation
     return environment.get_template("page.html").render(

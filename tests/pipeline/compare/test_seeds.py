@@ -36,6 +36,8 @@ def test_a_pattern_is_the_mean_of_the_runs_that_differ_in_their_seed_alone():
 def test_one_training_of_each_says_that_seeds_were_not_tested():
     text = wording.as_text(compare_all(find(found(), ["mse-0", "vgg-[1]"])))
     assert "One training each: whether another seed would tell otherwise was not tested." in text
+    mixed = wording.as_text(compare_all(find(found(), ["mse-*", "vgg-1"])))
+    assert "B is one training: of it, no other seed was tested." in mixed
 
 
 def test_of_equal_seeds_the_newest_counts_and_what_one_lacks_is_not_measured():
