@@ -65,21 +65,7 @@ def bootstrap_interval(means: np.ndarray, seed: int) -> tuple[float, float] | No
     Returns:
         Both ends; None of fewer than FEWEST_SOURCES.
     """
-    from scipy.stats import bootstrap  # half a second, for which `register` need not wait
-
-    count = len(means)
-    if count < FEWEST_SOURCES:
-        return None
-    found = bootstrap(
-        (means,),
-        np.mean,
-        n_resamples=min(_DRAWS, max(_FEWEST_DRAWS, _DRAWN // count)),
-        batch=max(1, _DRAWN_AT_ONCE // count),
-        method="percentile",
-        confidence_level=_CONFIDENCE,
-        rng=np.random.default_rng(seed),
-    )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return _interval(np.zeros((1, len(means))), means[None], seed)
 
 
 @dataclass(frozen=True)
@@ -168,10 +154,7 @@ def compare(
     """
     a, b = np.atleast_2d(a), np.atleast_2d(b)
     means = source_means(b.mean(axis=0) - a.mean(axis=0), sources)
-    if len(a) == len(b) == 1:
-        interval = bootstrap_interval(means, seed)
-    else:
-        interval = _interval_over_seeds(_by_source(a, sources), _by_source(b, sources), seed)
+    mine, other = (np.stack([source_means(of, sources) for of in each]) for each in (a, b))
     better = means if measure.higher_is_better else -means
     signed_ranks, p_value = _signed_rank_test(means)
     return Difference(
@@ -180,7 +163,7 @@ def compare(
         b=float(b.mean()),
         bicubic=float(bicubic.mean()),
         mean=float(means.mean()),
-        interval=interval,
+        interval=_interval(mine, other, seed),
         p_value=p_value,
         signed_ranks=signed_ranks,
         wins=(int((better < 0).sum()), int((better > 0).sum())),
@@ -208,21 +191,17 @@ def correct(differences: Sequence[Difference]) -> list[Difference]:
     ]
 
 
-def _by_source(values: np.ndarray, sources: Sequence[str]) -> np.ndarray:
-    return np.stack([source_means(of_seed, sources) for of_seed in values])
-
-
 def _ends(values: np.ndarray) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def _interval_over_seeds(a: np.ndarray, b: np.ndarray, seed: int) -> tuple[float, float] | None:
+def _interval(a: np.ndarray, b: np.ndarray, seed: int) -> tuple[float, float] | None:
     """95 % percentile interval of B less A, sources and each one's seeds drawn alike.
 
     Args:
         a: (seeds, sources).
         b: (seeds, sources), of the same sources.
-        seed: of the samples, as many as `bootstrap_interval` takes.
+        seed: see `bootstrap_interval`.
     """
     count = a.shape[1]
     if count < FEWEST_SOURCES:
@@ -232,10 +211,10 @@ def _interval_over_seeds(a: np.ndarray, b: np.ndarray, seed: int) -> tuple[float
     means = []
     while left > 0:
         size = min(left, max(1, _DRAWN_AT_ONCE // count))
-        of_a, of_b, of_sources = (
-            rng.multinomial(n, np.full(n, 1 / n), size) / n for n in (len(a), len(b), count)
-        )
-        means.append(((of_b @ b - of_a @ a) * of_sources).sum(axis=1))
+        of_a, of_b = (rng.integers(len(of), size=(size, len(of))) for of in (a, b))
+        sources = rng.integers(count, size=(size, count))
+        differences = b[of_b].mean(axis=1) - a[of_a].mean(axis=1)  # (size, sources)
+        means.append(np.take_along_axis(differences, sources, axis=1).mean(axis=1))
         left -= size
     rest = (1 - _CONFIDENCE) / 2
     low, high = np.quantile(np.concatenate(means), (rest, 1 - rest))
