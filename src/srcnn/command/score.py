@@ -8,7 +8,7 @@ import numpy as np
 from srcnn.data.color import LUMA_RANGES, affine, luma
 from srcnn.pictures.deep import UnreadableImage
 from srcnn.pictures.images import decode
-from srcnn.scoring.classical import psnr, shave, ssim
+from srcnn.scoring.classical import decibels, psnr, shave, ssim
 
 _CONVENTIONS = {
     "studio": "luma 16–235, MATLAB's rgb2ycbcr: the literature of super-resolution",
@@ -51,17 +51,12 @@ def _scores(sr: np.ndarray, hr: np.ndarray) -> dict[str, tuple[float, float]]:
         lumas = luma(sr, luma_range), luma(hr, luma_range)
         found[luma_range] = psnr(*lumas), ssim(*lumas)
     weights, _, _ = affine("studio")
-    error = ((sr.astype(float) - hr) @ weights) ** 2
-    found["studio, not rounded"] = _psnr(error), math.nan
+    errors = (sr.astype(float) - hr) @ weights, sr.astype(float) - hr
+    unrounded, rgb = (decibels(float(np.mean(each**2))) for each in errors)
+    found["studio, not rounded"] = unrounded, math.nan
     channels = [(sr[..., channel], hr[..., channel]) for channel in range(3)]
-    error = (sr.astype(float) - hr) ** 2
-    found["RGB"] = _psnr(error), float(np.mean([ssim(*pair) for pair in channels]))
+    found["RGB"] = rgb, float(np.mean([ssim(*pair) for pair in channels]))
     return {name: found[name] for name in _CONVENTIONS}
-
-
-def _psnr(squared_errors: np.ndarray) -> float:
-    mse = float(squared_errors.mean())
-    return 10 * math.log10(255**2 / mse) if mse else math.inf
 
 
 def _read(file: Path) -> np.ndarray:

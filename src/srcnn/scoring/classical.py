@@ -48,7 +48,11 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
         ValueError: another dtype, another shape, or the two shapes differ.
     """
     _check(a, b, minimum=1, what="PSNR")
-    mse = float(np.mean((a.astype(np.int32) - b) ** 2))
+    return decibels(float(np.mean((a.astype(np.int32) - b) ** 2)))
+
+
+def decibels(mse: float) -> float:
+    """PSNR in dB, peak 255, of a mean squared error in gray levels squared; inf of 0."""
     return 10 * math.log10(_DATA_RANGE**2 / mse) if mse else math.inf
 
 

@@ -4,15 +4,12 @@ import copy
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from srcnn.adversarial.adversary import Adversary
 from srcnn.adversarial.discriminators import DISCRIMINATORS
-from srcnn.data.imresize import downscale
-from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.scoring.naturalness import Naturalness
 from srcnn.training.curve import collapse
 from srcnn.training.loop import Training
@@ -20,6 +17,7 @@ from srcnn.training.losses import ReconstructionLoss, Weighted
 from srcnn.training.process_group import ProcessGroup
 from srcnn.training.settings import DivergedError, Settings
 from tests.support.models import network
+from tests.support.pairs import noise_pairs
 
 SHORT = Settings(
     steps=6, batch_size=2, patch_size=32, log_every=1, validate_every=3, val_pictures=1, ema=0.5
@@ -28,13 +26,7 @@ SHORT = Settings(
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pairs")
-    with PairsWriter(folder, 2, "full") as writer:
-        for i, split in enumerate(("train", "train", "val")):
-            noise = np.random.default_rng(i).normal(0, 20, (64, 64)).cumsum(0)
-            hr = np.clip(128 + noise, 0, 255).astype(np.uint8)
-            writer.add(f"p{i}", f"p{i}", split, hr, downscale(hr, 2))
-    return Pairs.open(folder)
+    return noise_pairs(tmp_path_factory.mktemp("pairs"), 64)
 
 
 def random(*shape, seed=0):

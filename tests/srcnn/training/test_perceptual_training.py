@@ -13,19 +13,14 @@ from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.training.loop import Training
 from srcnn.training.losses import ReconstructionLoss, Weighted, of_gray
 from srcnn.training.settings import Settings
+from tests.support.pairs import noise_pairs
 
 WEIGHT = 0.05
 
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pairs")
-    with PairsWriter(folder, 2, "full") as writer:
-        for i, split in enumerate(("train", "train", "val")):
-            noise = np.random.default_rng(i).normal(0, 20, (48, 48)).cumsum(0)
-            hr = np.clip(128 + noise, 0, 255).astype(np.uint8)
-            writer.add(f"p{i}", f"p{i}", split, hr, downscale(hr, 2))
-    return Pairs.open(folder)
+    return noise_pairs(tmp_path_factory.mktemp("pairs"), 48)
 
 
 def new_training(pairs, perceptual=True):
