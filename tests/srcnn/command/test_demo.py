@@ -76,6 +76,25 @@ def test_a_picture_to_enlarge_is_measured_by_what_needs_no_original(picture, mod
     assert list(work.enlarge(picture, True, {"A": model}).scores["A"])[-1] == "mean"
 
 
+def test_two_models_are_blended(picture, model, tmp_path):
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(resolver(residual=False).to_bytes())
+    results = work.enlarge(picture, True, {"A": model, "B": str(other)})
+    results.blend(0.75)
+    mean = 0.25 * results.pictures["A"] + 0.75 * results.pictures["B"]
+    np.testing.assert_allclose(results.pictures["blend"], mean, atol=0.5)
+    ends = sorted(results.scores[name]["psnr"] for name in "AB")
+    assert results.scores["blend"]["psnr"] > ends[0]
+    results.blend(0)
+    assert results.scores["blend"] == results.scores["A"]
+
+
+def test_one_model_has_no_blend(picture, model):
+    results = work.enlarge(picture, True, {"A": model})
+    results.blend(0.5)
+    assert "blend" not in results.pictures
+
+
 def test_models_of_two_scales_are_not_compared(picture, model, tmp_path):
     (tmp_path / "other").mkdir()
     other = str(model_file(tmp_path / "other", 3))

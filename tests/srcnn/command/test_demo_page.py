@@ -278,21 +278,27 @@ def test_models_are_changed(page, served, picture):
     one, other = served.models
     upload(page, picture)
     shown(page, "enlarged")
-    _, a, b = wait(page, lambda: scores(page), "scores")["PSNR, dB ↑"]
+    _, a, b, _ = wait(page, lambda: scores(page), "scores")["PSNR, dB ↑"]
     assert a != b
     pictures = [image.get_attribute("src") for image in find(page, "#slider img")]
 
     choose(page, "Model A", other)
-    wait(page, lambda: scores(page)["PSNR, dB ↑"][1:] == [b, b], "results of the other model")
+    wait(page, lambda: scores(page)["PSNR, dB ↑"][1:3] == [b, b], "results of the other model")
     wait(page, lambda: find(page, "#slider img")[1].get_attribute("src") != pictures[1], "picture")
     assert find(page, "#slider img")[0].get_attribute("src") == pictures[0]
 
     assert f"A: {other}" in text(page, "#note")
 
     choose(page, "Model B", one)
-    wait(page, lambda: scores(page)["PSNR, dB ↑"][1:] == [b, a], "the two changed round")
+    wait(page, lambda: scores(page)["PSNR, dB ↑"][1:3] == [b, a], "the two changed round")
     choose(page, "Right", "B")
     wait(page, lambda: find(page, "#slider img")[1].get_attribute("src") == pictures[1], "B")
+    choose(page, "Right", "blend")
+    share = find(page, "#share input[type=number]")[0]
+    share.send_keys(Keys.CONTROL, "a")
+    share.send_keys("1", Keys.TAB)
+    wait(page, lambda: scores(page)["PSNR, dB ↑"][3] == a, "a blend that is B alone")
+    wait(page, lambda: find(page, "#slider img")[1].get_attribute("src") == pictures[1], "blend")
     choose(page, "Model B", "none")
     wait(page, lambda: scores(page)["PSNR, dB ↑"][1:] == [b], "A alone")
     assert not find(page, "#download-B")[0].is_enabled()

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from srcnn.command.demo import work
 from srcnn.command.demo.guard import Guard
 from srcnn.command.demo.models import Models
-from srcnn.command.demo.work import BICUBIC, HR, A, B, Results
+from srcnn.command.demo.work import BICUBIC, BLEND, HR, A, B, Results
 from srcnn.scoring.measures import MEASURES
 
 _NONE = "none"
@@ -33,6 +33,7 @@ input[role=combobox] {text-overflow: ellipsis; padding-right: 1.5em}
 #scores table {width: 100%}
 #scores :is(th, td) {padding: var(--size-2); border-color: var(--border-color-primary)}
 #scores :is(th, td):not(:first-child) {white-space: nowrap}
+@media (max-width: 480px) {#scores :is(th, td) {padding: var(--size-1); font-size: 0.8rem}}
 """
 _APPEARANCE: dict[str, Any] = {
     "theme": gr.themes.Default(font=_SANS, font_mono=_MONO),
@@ -98,8 +99,9 @@ def _build(models: Models) -> gr.Blocks:
                 button = gr.Button("Enlarge it", variant="primary", elem_id="enlarge")
             with gr.Column(scale=2, min_width=320):
                 with gr.Row():
-                    left = gr.Dropdown([BICUBIC, A, B, HR], value=BICUBIC, label="Left")
-                    right = gr.Dropdown([BICUBIC, A, B, HR], value=A, label="Right")
+                    shown = [BICUBIC, A, B, BLEND, HR]
+                    left = gr.Dropdown(shown, value=BICUBIC, label="Left")
+                    right = gr.Dropdown(shown, value=A, label="Right")
                 slider = gr.ImageSlider(
                     label="Before and after; the mouse wheel looks closer",
                     format="png",
@@ -109,6 +111,9 @@ def _build(models: Models) -> gr.Blocks:
                 # Gradio's handle takes a mouse or a finger, this takes the arrow keys.
                 divide = gr.Slider(
                     0, 100, value=50, step=1, label="The line between them", elem_id="divide"
+                )
+                share = gr.Slider(
+                    0, 1, value=0.5, step=0.05, label="Share of B in the blend", elem_id="share"
                 )
                 note = gr.Markdown(elem_id="note")
                 scores = gr.Markdown(elem_id="scores")
@@ -132,7 +137,7 @@ def _build(models: Models) -> gr.Blocks:
             return nothing()
 
         def compute(
-            path: str | None, chosen: str, a: str, b: str
+            path: str | None, chosen: str, a: str, b: str, of_b: float
         ) -> tuple[Results | None, str, str, Any, Any]:
             if path is None:
                 return nothing()
@@ -140,6 +145,7 @@ def _build(models: Models) -> gr.Blocks:
             references = {name: models.references[label] for name, label in chosen_models.items()}
             try:
                 computed = work.enlarge(path, chosen == _DEGRADE, references)
+                computed.blend(of_b)
             except ValueError as error:
                 gr.Warning(_sentence(error), title="Error")  # gr.Error would leave old results
                 return nothing()
@@ -152,7 +158,7 @@ def _build(models: Models) -> gr.Blocks:
         done = gr.on(
             [button.click, source.change, mode.change, first.change, second.change],
             compute,
-            [source, mode, first, second],
+            [source, mode, first, second, share],
             outputs,
             trigger_mode="always_last",
             concurrency_limit=1,
@@ -162,6 +168,9 @@ def _build(models: Models) -> gr.Blocks:
         done.success(_pair, pair, slider)
         done.failure(fail, None, outputs).then(_pair, pair, slider)  # an error nobody foresaw
         gr.on([left.change, right.change], _pair, pair, slider, show_progress="hidden")
+        share.change(
+            _blend, [results, share], scores, trigger_mode="always_last", concurrency_limit=1
+        ).success(_pair, pair, slider)
         divide.change(
             lambda position: gr.update(slider_position=position),
             divide,
@@ -182,6 +191,14 @@ def _pair(results: Results | None, left: str, right: str) -> tuple[np.ndarray, n
     pictures = results.pictures
     # Without B or an original, what is always there.
     return pictures.get(left, pictures[BICUBIC]), pictures.get(right, pictures[A])
+
+
+def _blend(results: Results | None, share: float) -> str:
+    """The table of measures after another blend."""
+    if results is None:
+        return ""
+    results.blend(share)
+    return _table(results.scores)
 
 
 def _table(scores: dict[str, dict[str, float]]) -> str:

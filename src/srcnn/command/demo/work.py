@@ -31,7 +31,7 @@ TIME_LIMIT = 120.0
 
 _MAX_LEARNED_PIXELS = 1_000_000
 
-HR, BICUBIC, A, B = "original", "bicubic", "A", "B"
+HR, BICUBIC, A, B, BLEND = "original", "bicubic", "A", "B", "blend"
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,31 @@ class Results:
     """Pictures of one size, uint8 (H, W) or (H, W, 3), by name, in the order of the page.
 
     Attributes:
-        pictures: original if known, bicubic, and one of each model.
+        pictures: original if known, bicubic, one of each model, and the blend of two.
         scores: of each but the original the measures, by name; if that is not known, those that
             need none.
         files: the PNG files of the models' pictures to download; they go when this object does.
         note: one sentence on what was done.
+        model: a model, whose luma and scale the measures are of.
     """
 
     pictures: dict[str, np.ndarray]
     scores: dict[str, dict[str, float]]
     files: dict[str, str]
     note: str
+    model: SuperResolver
+
+    def blend(self, share: float) -> None:
+        """Add the mean of both models' pictures, B's of this share, 0 to 1; none without B.
+
+        See Freirich et al. (NeurIPS 2021): the line between the estimate of least error and a
+        natural one is the best trade-off of both.
+        """
+        if B not in self.pictures:
+            return
+        mean = (1 - share) * self.pictures[A] + share * self.pictures[B]
+        self.pictures[BLEND] = np.rint(mean).astype(np.uint8)
+        self.scores[BLEND] = _scores(self.pictures[BLEND], self.pictures.get(HR), self.model)
 
 
 def enlarge(path: str, as_hr: bool, references: Mapping[str, str]) -> Results:
@@ -93,7 +107,7 @@ def enlarge(path: str, as_hr: bool, references: Mapping[str, str]) -> Results:
     files = {name: str(folder / f"{Path(path).stem}_{name}.png") for name in models}
     for name, file in files.items():
         Image.fromarray(pictures[name]).save(file)
-    results = Results(pictures, scores, files, note)
+    results = Results(pictures, scores, files, note, one)
     weakref.finalize(results, shutil.rmtree, folder, ignore_errors=True)
     return results
 
