@@ -90,7 +90,7 @@ def compare_runs(a: PublishedRun, b: PublishedRun, letter: str = "B") -> Compari
     """
     if a.run_id == b.run_id:
         raise StageError(f"{a.label} cannot be compared with itself")
-    _check_comparable(a, b)
+    check_comparable(a, b)
     sets = list(dict.fromkeys([HELD_OUT, *a.results.scores, *b.results.scores]))
     sides = {"A": a, letter: b}
     left_out = {name: why for name in sets if (why := _why_left_out(sides, name))}
@@ -118,7 +118,7 @@ def _differing(mine: Mapping[str, str], other: Mapping[str, str]) -> dict[str, t
     }
 
 
-def _check_comparable(a: PublishedRun, b: PublishedRun) -> None:
+def check_comparable(a: PublishedRun, b: PublishedRun) -> None:
     """Raise a StageError unless both were tested on the same pictures in the same way."""
     refusal = f"{a.label} and {b.label} cannot be compared: "
     if a.data != b.data:

@@ -75,7 +75,7 @@ class PublishedRun:
     """A published experiment, as MLflow holds it.
 
     Attributes:
-        run_id: MLflow's.
+        run_id: MLflow's; empty of what no run holds.
         name: the run's name.
         params: all parameters, by their names in params.yaml, as MLflow's texts.
         tags: the run's tags.
@@ -120,7 +120,7 @@ class PublishedRun:
     @property
     def label(self) -> str:
         """Its name and the beginning of its run id."""
-        return f"{self.name} (run {self.run_id[:8]})"
+        return f"{self.name} (run {self.run_id[:8]})" if self.run_id else self.name
 
     @property
     def other_names(self) -> list[str]:

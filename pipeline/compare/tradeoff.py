@@ -1,6 +1,8 @@
-"""The trade-off of a sweep: PSNR against another measure, over experiments in MLflow.
+"""The trade-off: PSNR against another measure, over experiments in MLflow.
 
-python -m pipeline.compare.tradeoff        of the newest experiments that differ in the loss alone
+python -m pipeline.compare.tradeoff            the newest that differ in the loss alone
+python -m pipeline.compare.tradeoff NAME ...   those that are named, as for pipeline.compare
+  ... --blend                                  also blends of the two ends of the trade-off
 """
 
 import argparse
@@ -10,7 +12,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from pipeline import stage
-from pipeline.compare import runs, wording
+from pipeline.compare import runs, unpublished, wording
+from pipeline.compare.choice import find
+from pipeline.compare.comparison import check_comparable
 from pipeline.compare.runs import PublishedRun
 from pipeline.stage import StageError, artifacts
 from pipeline.stage.params import Params
@@ -23,29 +27,60 @@ _FREE = ("loss.", "finetune.", "evaluate.", "tracking.")
 _LAYERS = "loss.perceptual_layers."
 _WEIGHT = "loss.perceptual_weight"
 _PIXEL = "loss.pixel"
+_SHARES = (0.25, 0.5, 0.75)  # of blends
 _AXES = (SIFID, *PERCEPTUAL)
 _ALIKE = "measured of the same pictures with the same weights"
 
 
-def main(params: Params, name: str | None, output: Path) -> None:
-    """Print the experiments of the newest sweep and draw their trade-off.
+def main(
+    params: Params, names: Sequence[str], wanted: str | None, output: Path, blend: bool = False
+) -> None:
+    """Print experiments and draw their trade-off.
+
+    Args:
+        params: where the experiments are, and how blends are scored.
+        names: of the experiments; none: the newest sweep.
+        wanted: the measure's name; None: the first of the axes that all have.
+        output: the figure.
+        blend: whether to draw blends of the experiments with the best PSNR and the best measure.
 
     Raises:
         StageError: there are no two experiments to set against each other, or they lack the
             measure.
     """
-    sweep = newest_sweep(runs.published(params.tracking.experiment))
-    measure = measure_of_all(sweep, MEASURES[name] if name else None)
+    found = runs.published(params.tracking.experiment)
+    sweep = _named(found, names) if names else newest_sweep(found)
+    measure = measure_of_all(sweep, MEASURES[wanted] if wanted else None)
+    blends = _blends(sweep, measure, params) if blend else []
     shown = (PSNR, SSIM, measure)
-    for run in sweep:
+    for run in (*sweep, *blends[1:-1]):
         scores = [f"{m.title} {m.number(run.metrics[f'test/{m.name}'])}" for m in shown]
         print(f"{run.name:24}  {wording.loss(run):48}  {'  '.join(scores)}")
     print("Means over pictures.", *_measured_on(sweep[0], shown), sep="\n  ")
-    if measure == _AXES[-1] and not name:
+    if measure == _AXES[-1] and not wanted:
         others = " or ".join(each.title for each in _AXES[:-1])
         print(f"{measure.title} is drawn: not all have {others}, {_ALIKE}")
-    artifacts.write_bytes(output, figures.png(_figure(sweep, measure)))
+    artifacts.write_bytes(output, figures.png(_figure(sweep, blends, measure)))
     print(f"\nAs a figure: {output}")
+
+
+def _named(found: Sequence[PublishedRun], names: Sequence[str]) -> list[PublishedRun]:
+    sweep = find(found, names)
+    for other in sweep[1:]:
+        check_comparable(sweep[0], other)
+    return sorted(sweep, key=_weight)
+
+
+def _blends(sweep: Sequence[PublishedRun], measure: Measure, params: Params) -> list[PublishedRun]:
+    """The experiment with the best PSNR, blends, and the one with the best measure."""
+    first, last = (
+        max(sweep, key=lambda run: each.gain(run.metrics[f"test/{each.name}"], 0))
+        for each in (PSNR, measure)
+    )
+    if first is last:
+        raise StageError(f"{first.label} is best in both, PSNR and {measure.title}: no blend helps")
+    between = [unpublished.blend(first, last, share, params) for share in _SHARES]
+    return [first, *between, last]
 
 
 def newest_sweep(found: Sequence[PublishedRun]) -> list[PublishedRun]:
@@ -126,19 +161,32 @@ def _measured_on(run: PublishedRun, measures: Sequence[Measure]) -> list[str]:
     return [f"{wording.listed(of)}: {on}" for on, of in titles.items()]
 
 
-def _figure(sweep: Sequence[PublishedRun], measure: Measure) -> Figure:
+def _figure(
+    sweep: Sequence[PublishedRun], blends: Sequence[PublishedRun], measure: Measure
+) -> Figure:
     def point(run: PublishedRun, label: str, suffix: str = "") -> figures.Point:
         psnr, other = (run.metrics[f"test/{m.name}{suffix}"] for m in (PSNR, measure))
         return figures.Point(label, psnr, other)
 
-    series: dict[str, list[figures.Point]] = {}
+    lines: dict[str, list[PublishedRun]] = {}
     for run in sweep:
-        if run.is_perceptual:
+        lines.setdefault(_kind(run), []).append(run)
+    series: dict[str, list[figures.Point]] = {}
+    for kind, members in lines.items():
+        if members[0].is_perceptual:
             # Each line begins at the pixel loss alone, its weight 0.
-            same = [r for r in sweep if r.params[_PIXEL] == run.params[_PIXEL]]
-            starts = [r for r in same if not r.is_perceptual]
-            line = series.setdefault(_kind(run), [point(r, "0") for r in starts])
-            line.append(point(run, f"{_weight(run):g}"))
+            starts = [run for run in lines.get(_start(members[0]), ()) if not run.is_perceptual]
+            series[kind] = [point(run, "0") for run in starts]
+            series[kind] += [point(run, f"{_weight(run):g}") for run in members]
+        elif all(_start(run) != kind for run in sweep if run.is_perceptual):
+            series[kind] = [point(run, run.name) for run in members]
+    if blends:
+        name = f"blends of {blends[0].name} and {blends[-1].name}, share of the latter"
+        shares = (0.0, *_SHARES, 1.0)
+        series[name] = [
+            point(run, f"{share:g}" if 0 < share < 1 else "")
+            for run, share in zip(blends, shares, strict=True)
+        ]
     evaluation = sweep[0].results.evaluation
     subtitle = [
         *_measured_on(sweep[0], (PSNR, measure)),
@@ -146,6 +194,15 @@ def _figure(sweep: Sequence[PublishedRun], measure: Measure) -> Figure:
     ]
     bicubic = point(sweep[0], "bicubic", "_bicubic")
     return figures.tradeoff(series, bicubic, measure, "\n".join(subtitle))
+
+
+def _start(run: PublishedRun) -> str:
+    """The kind of the pixel loss alone, with the same network."""
+    return f"{_network(run)}, {run.params[_PIXEL]} alone"
+
+
+def _network(run: PublishedRun) -> str:
+    return str(run.results.evaluation.get("network", "SRCNN"))
 
 
 def _loss(run: PublishedRun) -> tuple[str, ...]:
@@ -160,7 +217,9 @@ def _weight(run: PublishedRun) -> float:
 
 
 def _kind(run: PublishedRun) -> str:
-    """A perceptual loss without its weight: its layers, and which VGG19 if not the embedded one."""
+    """Network and loss without its weight: its layers, and which VGG19 if not the embedded one."""
+    if not run.is_perceptual:
+        return _start(run)
     layers = [
         name.removeprefix(_LAYERS) + ("" if float(share) == 1 else f" × {share}")
         for name, share in run.params.items()
@@ -168,17 +227,29 @@ def _kind(run: PublishedRun) -> str:
     ]
     weights = Path(run.params["loss.vgg19_weights"]).name
     names = {"embedded": "VGG19", "random": "random VGG19"}
-    network = names.get(weights, f"VGG19 ({weights})")
+    features = names.get(weights, f"VGG19 ({weights})")
     adversarial = float(run.params.get("loss.adversarial_weight", 0))
     more = f" + {adversarial:g} adversarial" if adversarial else ""
-    return f"{run.params[_PIXEL]} + weight × {network} {' + '.join(sorted(layers))}{more}"
+    loss = f"{run.params[_PIXEL]} + weight × {features} {' + '.join(sorted(layers))}{more}"
+    return f"{_network(run)}, {loss}"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.compare.tradeoff",
-        description="PSNR against another measure over the newest experiments in MLflow that "
-        "differ in their loss alone.",
+        description="PSNR against another measure over experiments in MLflow.",
+    )
+    parser.add_argument(
+        "experiments",
+        nargs="*",
+        metavar="EXPERIMENT",
+        help="as for pipeline.compare; default: the newest that differ in their loss alone",
+    )
+    parser.add_argument(
+        "--blend",
+        action="store_true",
+        help="also blends of the experiments with the best PSNR and with the best measure, scored "
+        "here, on the test pictures in data/pairs",
     )
     parser.add_argument(
         "--measure",
@@ -193,4 +264,6 @@ def _arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     given = _arguments()
-    stage.run(lambda params: main(params, given.measure, given.output))
+    stage.run(
+        lambda params: main(params, given.experiments, given.measure, given.output, given.blend)
+    )

@@ -52,19 +52,20 @@ def write_picture(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def write_experiment(test_pictures: int = 5, params: Params | None = None) -> None:
+def write_experiment(test_pictures: int = 5, params: Params | None = None, seed: int = 0) -> None:
     """Pairs, an untrained model, its curve and its snapshots, in the current folder.
 
     Args:
         test_pictures: how many there are.
         params: what it was trained with; by default `load_params()`.
+        seed: of the model's weights.
     """
     paths.PAIRS.mkdir(parents=True)
     with PairsWriter(paths.PAIRS, SCALE, "full") as writer:
         for i in range(test_pictures + 2):
             hr, split = picture(i), ("train", "val")[i] if i < 2 else "test"
             writer.add(f"p{i}", f"source{i // 2}", split, hr, downscale(hr, SCALE))
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     model = SRCNN(SCALE, KERNELS, CHANNELS, residual=True, generator=generator).eval()
     paths.WEIGHTS.parent.mkdir()
     paths.WEIGHTS.write_bytes(SuperResolver(model, "full").to_bytes())

@@ -1,12 +1,35 @@
 """What MLflow holds of the tiny experiment, and whether it is all there, once."""
 
 import json
+import shutil
 from typing import Any
 
 from mlflow.entities import Run
 
+from pipeline import evaluate, plot, register
 from pipeline.stage import paths
 from pipeline.tracking.store import Store
+from tests.pipeline.experiment import load_params, write_experiment
+
+
+def publish(weight: float, seed: int = 0) -> None:
+    """An experiment with such a perceptual weight, from its results to MLflow.
+
+    Args:
+        weight: in its parameters.
+        seed: of its network's weights.
+    """
+    params = load_params(lpips=False)
+    loss = params.loss.model_copy(update={"perceptual_weight": weight})
+    params = params.model_copy(update={"loss": loss})
+    for folder in ("data", "models", "metrics"):
+        shutil.rmtree(folder, ignore_errors=True)
+    write_experiment(test_pictures=12, params=params, seed=seed)
+    paths.DATA_METRICS.write_text("{}")
+    paths.RAW.mkdir()
+    paths.RAW_INDEX.write_text("id,source,width,height,sha256\n")
+    for stage in (evaluate, plot, register):
+        stage.main(params)
 
 
 def all_runs(store: Store) -> list[Run]:

@@ -1,19 +1,17 @@
 """A measure that joins the table stands everywhere, unasked."""
 
 import json
-import shutil
 
 import numpy as np
 
-from pipeline import evaluate, plot, register
 from pipeline.compare import __main__ as compare
 from pipeline.compare import tradeoff
 from pipeline.stage import paths
 from pipeline.tracking.store import Store
 from srcnn.scoring.measures import MEASURES, Function, Measure
 from srcnn.scoring.scores import read_scores
-from tests.pipeline.experiment import load_params, write_experiment
-from tests.pipeline.published import all_runs
+from tests.pipeline.experiment import load_params
+from tests.pipeline.published import all_runs, publish
 
 ROUGHNESS = Measure(
     "roughness",
@@ -21,21 +19,6 @@ ROUGHNESS = Measure(
     lambda _: Function(lambda picture, _: float(np.abs(np.diff(picture.astype(int))).mean())),
     needs_original=False,
 )
-
-
-def publish(weight):
-    """An experiment with such a perceptual weight, from its results to MLflow."""
-    params = load_params(lpips=False)
-    loss = params.loss.model_copy(update={"perceptual_weight": weight})
-    params = params.model_copy(update={"loss": loss})
-    for folder in ("data", "models", "metrics"):
-        shutil.rmtree(folder, ignore_errors=True)
-    write_experiment(test_pictures=12, params=params)
-    paths.DATA_METRICS.write_text("{}")
-    paths.RAW.mkdir()
-    paths.RAW_INDEX.write_text("id,source,width,height,sha256\n")
-    for stage in (evaluate, plot, register):
-        stage.main(params)
 
 
 def test_a_new_measure_without_original_stands_everywhere(project, monkeypatch, capsys):
@@ -63,6 +46,6 @@ def test_a_new_measure_without_original_stands_everywhere(project, monkeypatch, 
     compare.main(load_params(), [], project / "page.html")
     assert "Roughness ↓" in capsys.readouterr().out
     assert "Roughness" in (project / "page.html").read_text(encoding="utf-8")
-    tradeoff.main(load_params(), "roughness", project / "tradeoff.png")
+    tradeoff.main(load_params(), [], "roughness", project / "tradeoff.png")
     assert f"Roughness {ROUGHNESS.number(mean)}" in capsys.readouterr().out
     assert (project / "tradeoff.png").exists()

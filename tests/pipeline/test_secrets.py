@@ -56,7 +56,7 @@ def everything():
         train.main,
         register.main,
         lambda params: compare.main(params, [], Path("comparison.html")),
-        lambda params: tradeoff.main(params, None, Path("tradeoff.png")),
+        lambda params: tradeoff.main(params, [], None, Path("tradeoff.png")),
     ):
         with suppress(SystemExit):
             stage.run(main)

@@ -15,7 +15,7 @@ STAGES = {
     "plot": plot.main,
     "register": register.main,
     "compare": lambda given: compare.main(given, [], None),
-    "tradeoff": lambda given: tradeoff.main(given, None, None),
+    "tradeoff": lambda given: tradeoff.main(given, [], None, None),
 }
 
 

@@ -116,12 +116,14 @@ def _row(comparison: Comparison, difference: Difference) -> dict[str, Any]:
 
 
 def _curves(run: PublishedRun) -> str:
-    """The figure of the training curve, as a URI."""
+    """The figure of the training curve, as a URI; empty of what was not trained."""
+    if run.results.curve.empty:
+        return ""
     evaluation = run.results.evaluation
     columns = {str(name): of.to_numpy(float) for name, of in run.results.curve.items()}
     kept = int(run.metrics["kept/step"])
     figure = figures.curves(columns, kept, evaluation["luma"], evaluation["loss"])
-    return _uri(figures.svg(figure), "svg+xml")
+    return _uri(figures.encoded(figure, "svg"), "svg+xml")
 
 
 def _pictures(

@@ -72,9 +72,17 @@ def png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def svg(figure: Figure) -> bytes:
-    """The figure as an SVG file; the same figure gives the same bytes."""
+def encoded(figure: Figure, kind: str) -> bytes:
+    """The figure as a file; the same figure gives the same bytes.
+
+    Args:
+        figure: what was drawn.
+        kind: "png", "svg" or "pdf".
+    """
+    if kind == "png":
+        return png(figure)
     file = io.BytesIO()
+    date = {"svg": "Date", "pdf": "CreationDate"}[kind]
     with mpl.rc_context(STYLE | {"svg.hashsalt": "srcnn"}):
-        figure.savefig(file, format="svg", metadata={"Date": None})
+        figure.savefig(file, format=kind, metadata={date: None})
     return file.getvalue()

@@ -59,6 +59,8 @@ def tradeoff(
                 markersize=4.5,
                 label=name,
             )
+        if measure.of_original is not None:
+            axes.axvline(measure.of_original, color=GRAY, linestyle=":", linewidth=1, label="HR")
         axes.plot(bicubic.measure, bicubic.psnr, "x", color=GRAY, label=bicubic.label, markersize=6)
         if not measure.higher_is_better:
             axes.invert_xaxis()
@@ -78,7 +80,7 @@ def tradeoff(
 
 def _label(axes: Axes, points: Iterable[Point]) -> None:
     """Write a label beside each point, where it lies on no line and on no other label."""
-    lines = [axes.transData.transform_path(line.get_path()) for line in axes.lines]
+    lines = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
     written: list[Bbox] = []
     for point in points:
         text = axes.annotate(

@@ -72,6 +72,7 @@ class Measure:
         learned: whether it looks through a trained network, which takes time: it is taken of a
             sample where there are many pictures.
         needs_original: whether it compares with the original; else it is of SR by itself.
+        of_original: what the original itself gets; None: no finite or no fixed value.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Measure:
     higher_is_better: bool = False
     learned: bool = False
     needs_original: bool = True
+    of_original: float | None = None
 
     @property
     def arrow(self) -> str:
@@ -156,13 +158,13 @@ def _lpips(context: Context) -> Function:
 
 
 PSNR = Measure("psnr", "PSNR", _of_levels(finite_psnr), "dB", decimals=2, higher_is_better=True)
-SSIM = Measure("ssim", "SSIM", _of_levels(ssim, SSIM_WINDOW), higher_is_better=True)
-GMSD = Measure("gmsd", "GMSD", _of_levels(gmsd, GMSD_MINIMUM))
+SSIM = Measure("ssim", "SSIM", _of_levels(ssim, SSIM_WINDOW), higher_is_better=True, of_original=1)
+GMSD = Measure("gmsd", "GMSD", _of_levels(gmsd, GMSD_MINIMUM), of_original=0)
 LR_PSNR = Measure("lr_psnr", "LR-PSNR", _lr_psnr, "dB", decimals=2, higher_is_better=True)
 NIQE = Measure("niqe", "NIQE", _niqe, decimals=2, needs_original=False)
-SIFID = Measure("sifid", "SIFID", _sifid, decimals=1, learned=True)
-VGG19 = Measure("vgg19", "VGG19 distance", _vgg19, learned=True)
-LPIPS = Measure("lpips", "LPIPS", _lpips, learned=True)
+SIFID = Measure("sifid", "SIFID", _sifid, decimals=1, learned=True, of_original=0)
+VGG19 = Measure("vgg19", "VGG19 distance", _vgg19, learned=True, of_original=0)
+LPIPS = Measure("lpips", "LPIPS", _lpips, learned=True, of_original=0)
 
 MEASURES = {
     measure.name: measure for measure in (PSNR, SSIM, GMSD, LR_PSNR, VGG19, LPIPS, SIFID, NIQE)

@@ -94,19 +94,42 @@ def score_pairs(
     functions: Mapping[Measure, Function],
     sample: Container[int] = _EVERY_PLACE,
 ) -> Iterator[Score]:
-    """Score every picture of a data set of LR/HR pairs, in order.
+    """Score a model on every picture of a data set of LR/HR pairs, in order.
 
     Args:
         resolver: the model.
+        pairs, functions, sample: see `score_reconstructions`.
+    """
+    pictures = (resolver(pairs.lr(i)) for i in range(len(pairs)))
+    return score_reconstructions(pictures, pairs, functions, sample)
+
+
+def score_reconstructions(
+    pictures: Iterable[np.ndarray],
+    pairs: Pairs,
+    functions: Mapping[Measure, Function],
+    sample: Container[int] = _EVERY_PLACE,
+) -> Iterator[Score]:
+    """Score what was made of every LR picture of a data set, in order.
+
+    Args:
+        pictures: SR, uint8 (H, W) each.
         pairs: LR/HR pairs.
         functions: of the measures to take.
         sample: indices of the pictures to take learned measures of.
     """
-    for i, (picture_id, source) in enumerate(zip(pairs.ids, pairs.sources, strict=True)):
-        lr, hr = pairs.lr(i), pairs.hr(i)
-        sr, baseline = resolver(lr), bicubic(lr, pairs.scale)
-        taken = _taken(functions, i in sample)
-        yield score_picture(picture_id, source, sr, baseline, hr, pairs.scale, pairs.luma, taken)
+    for i, sr in enumerate(pictures):
+        baseline = bicubic(pairs.lr(i), pairs.scale)
+        yield score_picture(
+            pairs.ids[i],
+            pairs.sources[i],
+            sr,
+            baseline,
+            pairs.hr(i),
+            pairs.scale,
+            pairs.luma,
+            _taken(functions, i in sample),
+        )
 
 
 def score_test_set(

@@ -79,7 +79,7 @@ def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
 def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypatch, capsys):
     found = [of_three_pictures(each) for each in sweep()]
     monkeypatch.setattr(runs, "published", lambda _: found)
-    tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
+    tradeoff.main(load_params(), [], None, tmp_path / "tradeoff.png")
     assert (
         "Means over pictures.\n"
         "  PSNR and SSIM: 24 sources, 24 pictures\n"
@@ -87,7 +87,7 @@ def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypa
     ) in capsys.readouterr().out
     found[0].results.evaluation["vgg19_weights"] = "other"
     found[0].metrics["test/gmsd_bicubic"] = found[1].metrics["test/gmsd_bicubic"] = 0.1
-    tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
+    tradeoff.main(load_params(), [], None, tmp_path / "tradeoff.png")
     assert "GMSD is drawn: not all have SIFID or LPIPS or VGG19 distance" in capsys.readouterr().out
 
 
@@ -104,16 +104,20 @@ def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(tradeoff.figures, "tradeoff", remember)
     monkeypatch.setattr(runs, "published", lambda _: found)
-    tradeoff.main(load_params(), None, tmp_path / "tradeoff.png")
+    tradeoff.main(load_params(), [], None, tmp_path / "tradeoff.png")
     points = {name: [(p.label, p.psnr, p.measure) for p in line] for name, line in drawn.items()}
+    random = "SRCNN, mse + weight × random VGG19 conv5_4 + relu2_2 × 0.5"
     assert points == {
-        "mse + weight × VGG19 conv5_4": [
+        "SRCNN, mse + weight × VGG19 conv5_4": [
             ("0", 28, 0.4),
             ("0.001", 27.6, 0.3),
             ("0.01", 27, 0.1),
         ],
-        "mse + weight × random VGG19 conv5_4 + relu2_2 × 0.5": [("0", 28, 0.4), ("0.02", 26, 0.2)],
-        "mse + weight × VGG19 (mine.pth) conv5_4": [("0", 28, 0.4), ("0.03", 25, 0.15)],
+        random: [
+            ("0", 28, 0.4),
+            ("0.02", 26, 0.2),
+        ],
+        "SRCNN, mse + weight × VGG19 (mine.pth) conv5_4": [("0", 28, 0.4), ("0.03", 25, 0.15)],
     }
     image = Image.open(io.BytesIO((tmp_path / "tradeoff.png").read_bytes()))
     assert min(image.size) > 400
