@@ -10,7 +10,7 @@ def before_evaluate(params: Params) -> None:
     test_sets.find(params)
     check_device(params.machine.device)
     check_threads(params.machine.threads)
-    if params.loss.vgg19_file or params.evaluate.lpips is True:
+    if params.loss.vgg19_file or params.evaluate.lpips not in ("auto", False):
         import torch
 
         from pipeline.scoring.available import find_measures

@@ -35,10 +35,10 @@ def find_measures(
     """The functions of all measures that can be taken here.
 
     A measure that has a parameter `evaluate.<name>` is not taken where that is false, and nothing
-    is downloaded for it unless it is true. The VGG19 distance takes the file that
-    `loss.vgg19_weights` names, or torchvision's weights if it is `imagenet` and they are in torch's
-    cache; else those inside the package, also with `random`: an untrained VGG19 may teach but not
-    measure.
+    is downloaded for it unless it is true; it may name a file of weights instead. The VGG19
+    distance takes the file that `loss.vgg19_weights` names, or torchvision's weights if it is
+    `imagenet` and they are in torch's cache; else those inside the package, also with `random`: an
+    untrained VGG19 may teach but not measure.
 
     Args:
         loss: section `loss` of what the model was trained with.
@@ -64,11 +64,15 @@ def find_measures(
         if wanted is False:
             notes[name] = f"evaluate.{name} is false"
             continue
+        weights = None if wanted in ("auto", True) else stage.resolve(wanted)
+        own = replace(context, download=wanted is True, alexnet=weights)
         try:
-            functions[measure] = measure.make(replace(context, download=wanted is True))
+            functions[measure] = measure.make(own)
         except (ValueError, ImportError) as error:
             if name == "vgg19" and file:
                 raise stage.StageError(f"loss.vgg19_weights: {error}") from None
+            if weights:
+                raise stage.StageError(f"evaluate.{name}: {error}") from None
             if wanted is True:
                 raise stage.StageError(
                     f"evaluate.{name} is true: {error}. With auto or false the other measures are "

@@ -258,8 +258,18 @@ class Finetune(_Steps):
 
 class Evaluate(Section):
     test_sets: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], str]
-    lpips: Literal["auto", True, False]
+    lpips: bool | str
     perceptual_pictures: Positive | None
+
+    @field_validator("lpips", mode="before")
+    @classmethod
+    def _lpips_is_a_choice_or_a_file(cls, lpips: Any) -> Any:
+        weights = isinstance(lpips, str) and lpips.endswith((".safetensors", ".pth", ".pt"))
+        if not (isinstance(lpips, bool) or lpips == "auto" or weights):
+            raise ValueError(
+                f"{shown(lpips)} is not auto, true, false or a .safetensors or .pth file"
+            )
+        return lpips
 
 
 class Tracking(Section):

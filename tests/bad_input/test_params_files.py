@@ -32,11 +32,10 @@ ODD = {
 TAKEN = {
     "text": ["data.revision", "loss.vgg19_weights", "tracking.experiment", "tracking.model_name"],
     "true": [
-        *("data.skip_unreadable", "finetune.control", "tracking.promote"),
+        *("data.skip_unreadable", "evaluate.lpips", "finetune.control", "tracking.promote"),
         *("model.espcn.residual", "model.fsrcnn.residual", "model.srcnn.residual", "train.augment"),
         "model.srresnet.residual",
     ],
-    "zero true": ["evaluate.lpips"],  # 0 is false
     "null": [
         *("data.limit", "degrade.jpeg_quality", "evaluate.perceptual_pictures", "machine.workers"),
     ],

@@ -6,6 +6,9 @@ construction; LPIPS looks through another network (AlexNet) and is the more inde
 """
 
 import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,9 @@ from srcnn.data.color import full_range
 from srcnn.perceptual import embedded
 from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.perceptual.pretrained import (
+    UnusableWeights,
     WeightsUnavailable,
+    read_state_dict,
     torch_cache,
     torchvision_state_dict,
 )
@@ -97,32 +102,48 @@ class LPIPS:
     """Learned perceptual image patch similarity (Zhang et al. 2018), version 0.1 on AlexNet.
 
     Needs torchmetrics, which brings the learned linear weights; AlexNet (233 MB) is torchvision's,
-    from torch's cache or the network.
+    from a file, torch's cache or the network.
 
     Args:
         download: whether AlexNet may be fetched when it is not in torch's cache.
         device: where to compute.
+        file: torchvision's AlexNet, .safetensors or .pth; then nothing else is looked for.
+
+    Attributes:
+        weights: the file and its sha256; None: torchvision's own.
 
     Raises:
         WeightsUnavailable: AlexNet's weights cannot be had.
-        UnusableWeights: the copy of them in torch's cache is damaged.
+        UnusableWeights: the file, or the copy in torch's cache, is damaged or no AlexNet.
     """
 
     smallest = 31  # pixels on each side
 
-    def __init__(self, download: bool = True, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        download: bool = True,
+        device: str | torch.device = "cpu",
+        file: Path | None = None,
+    ) -> None:
         # Before imports that take seconds. The rest of the name is a hash, which torchvision knows.
-        if not download and not any(torch_cache().glob("alexnet-*")):
+        if file is None and not download and not any(torch_cache().glob("alexnet-*")):
             raise WeightsUnavailable("AlexNet is not in torch's cache")
         from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
         from torchvision.models import AlexNet_Weights
 
         # torchmetrics would wait without limit for a download and unpickle what is in the cache:
         # once this has passed, the file is there and holds nothing but tensors.
-        torchvision_state_dict(AlexNet_Weights.IMAGENET1K_V1, download)
-        with torch.random.fork_rng(devices=[]):
-            lpips = LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True)
+        weights = AlexNet_Weights.IMAGENET1K_V1
+        with torch.random.fork_rng(devices=[]), _torch_cache_with(file, Path(weights.url).name):
+            torchvision_state_dict(weights, download and file is None)
+            try:
+                lpips = LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True)
+            except RuntimeError as error:
+                raise UnusableWeights(f"{file} is not torchvision's AlexNet: {error}") from None
         self._lpips = lpips.to(device)
+        described = _described(file) if file else ""
+        own = f"(sha256 {Path(weights.url).stem.rpartition('-')[2]}"
+        self.weights = None if own in described else described or None
         self._device = device
 
     @torch.inference_mode()
@@ -140,6 +161,24 @@ class LPIPS:
         self._lpips.reset()
         pair = (_shown(luma, luma_range).expand(1, 3, *luma.shape) for luma in (a, b))
         return float(self._lpips(*(picture.to(self._device) for picture in pair)))
+
+
+@contextmanager
+def _torch_cache_with(file: Path | None, name: str) -> Iterator[None]:
+    """While it lasts, torch's cache holds a file's tensors alone, under a name of its own."""
+    if file is None:
+        yield
+        return
+    state = read_state_dict(file)
+    before = torch.hub._hub_dir  # None: what the environment says, which no public function sets
+    with tempfile.TemporaryDirectory() as folder:
+        torch.hub.set_dir(folder)
+        try:
+            torch_cache().mkdir()
+            torch.save(state, torch_cache() / name)
+            yield
+        finally:
+            torch.hub._hub_dir = before
 
 
 def _described(weights: str | Path) -> str:

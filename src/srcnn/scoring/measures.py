@@ -27,6 +27,7 @@ class Context:
         vgg19: whose VGG19 the distance is of, see `vgg19.load`; torchvision's ("imagenet") is never
             downloaded for it: where it is not in torch's cache the embedded one takes its place.
         download: whether LPIPS may download its AlexNet.
+        alexnet: a file with it; None: the one in torch's cache.
         scale: the enlargement, if one is known.
         natural: pictures that show what is natural, uint8 (H, W): originals, but not of those that
             are measured.
@@ -36,6 +37,7 @@ class Context:
     device: "str | torch.device" = "cpu"
     vgg19: str | Path = "embedded"
     download: bool = False
+    alexnet: Path | None = None
     scale: int | None = None
     natural: Sequence[np.ndarray] = ()
     luma: str = "full"
@@ -154,7 +156,8 @@ def _sifid(context: Context) -> Function:
 def _lpips(context: Context) -> Function:
     from srcnn.scoring.learned import LPIPS
 
-    return Function(LPIPS(context.download, context.device), LPIPS.smallest)
+    lpips = LPIPS(context.download, context.device, context.alexnet)
+    return Function(lpips, lpips.smallest, lpips.weights)
 
 
 PSNR = Measure("psnr", "PSNR", _of_levels(finite_psnr), "dB", decimals=2, higher_is_better=True)

@@ -132,6 +132,8 @@ def test_without_its_network_lpips_is_not_measured_but_can_be_insisted_on():
     assert find(load({"lpips": False})).notes["lpips"] == "evaluate.lpips is false"
     with pytest.raises(StageError, match=r"evaluate\.lpips is true: .*AlexNet.*refused"):
         find(load({"lpips": True}))
+    with pytest.raises(StageError, match=r"evaluate\.lpips: .*alex\.pth does not exist"):
+        find(load({"lpips": "alex.pth"}))
 
 
 def test_without_torchmetrics_lpips_is_not_measured(tmp_path, monkeypatch):

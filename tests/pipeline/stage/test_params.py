@@ -69,7 +69,7 @@ def test_every_parameter_has_a_comment():
         ({"loss.perceptual_layers": {"relu9_1": 1.0}}, "is 'relu9_1'; String should match pattern"),
         ({"loss.perceptual_layers": {"conv2_3": 1.0}}, "is 'conv2_3'; String should match pattern"),
         ({"loss.perceptual_layers": {}}, "loss.perceptual_layers is {}; Dictionary should have at"),
-        ({"evaluate.lpips": "yes"}, "evaluate.lpips is 'yes'; it should be 'auto', True or False"),
+        ({"evaluate.lpips": "yes"}, "evaluate.lpips: 'yes' is not auto, true, false or a"),
         ({"evaluate.test_sets": {"a/b": "x"}}, "evaluate.test_sets"),
         ({"tracking.model_name": "a/b"}, "tracking.model_name is 'a/b'; String should match"),
         ({"tracking.model_name": " "}, "tracking.model_name is ' '; String should match"),

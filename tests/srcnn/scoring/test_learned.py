@@ -169,6 +169,20 @@ def test_building_lpips_draws_no_global_random_numbers(alexnet_cache, monkeypatc
     assert torch.equal(torch.rand(3), expected)
 
 
+def test_alexnet_from_a_file(alexnet_cache, lpips, picture, tmp_path, monkeypatch):
+    file = alexnet_cache[0] / "hub/checkpoints" / ALEXNET
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    ours = LPIPS(download=False, file=file)
+    assert ours(picture, noisy(picture, 9)) == lpips(picture, noisy(picture, 9))
+    assert ours.weights.startswith(f"{ALEXNET} (sha256 ")
+    assert lpips.weights is None
+    with pytest.raises(WeightsUnavailable):  # the cache is as it was
+        LPIPS(download=False)
+    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(UnusableWeights, match="is not torchvision's AlexNet"):
+        LPIPS(file=tmp_path / "other.pth")
+
+
 def test_not_to_be_had(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(socket, "create_connection", refuse)
