@@ -1,7 +1,7 @@
 """Stage register: this experiment in MLflow, exactly once, with all its results and its model.
 
 It runs at every `dvc repro` and `dvc exp run`, also when nothing changed: DVC knows what was
-computed, but not what MLflow's store holds. What is there already is logged again, to no effect.
+computed, but not what MLflow's store holds.
 """
 
 import time

@@ -4,7 +4,9 @@ On one machine one process at a time publishes, as it holds the store's lock. Ho
 server have no lock in common; `_settle` makes one run of what they published at the same moment.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
@@ -25,7 +27,8 @@ from pipeline.tracking.store import (
 )
 from srcnn.inference.registry import CONTENT_TAG
 
-_VERSION = "model.version"
+# Tags of a run: its version of the registered model; a digest of the files that it was given.
+_VERSION, _FILES = "model.version", "pipeline.files"
 _FOLDERS = (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent)
 
 
@@ -93,10 +96,25 @@ def _log_results(store: Store, run: Run, experiment: Experiment) -> None:
 
 
 def _log_files(store: Store, run: Run) -> None:
-    for folder in _FOLDERS:
-        store.client.log_artifacts(run.info.run_id, str(folder), folder.name)
+    """Log the files, unless the run says that it has the same ones, and lists all of them."""
+    with images.drawn(run) as pictures:
+        folders = (*_FOLDERS, pictures)
+        content = hash_of([digest(path) for path in (*folders, paths.TRAINED)])
+        if run.data.tags.get(_FILES) == content and _are_listed(store, run, folders):
+            return
+        for folder in folders:
+            store.client.log_artifacts(run.info.run_id, str(folder), folder.name)
     store.client.log_artifact(run.info.run_id, str(paths.TRAINED))
-    images.log(store, run)
+    store.tag(run.info.run_id, {_FILES: content, "mlflow.loggedImages": "True"})
+
+
+def _are_listed(store: Store, run: Run, folders: Iterable[Path]) -> bool:
+    wanted = {"": [paths.TRAINED]} | {folder.name: list(folder.iterdir()) for folder in folders}
+    for place, files in wanted.items():
+        listed = store.client.list_artifacts(run.info.run_id, place or None)
+        if not {file.name for file in files} <= {Path(file.path).name for file in listed}:
+            return False
+    return True
 
 
 def _dataset(experiment: Experiment) -> DatasetInput:
