@@ -5,7 +5,6 @@ server have no lock in common; `_settle` makes one run of what they published at
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -32,23 +31,14 @@ _VERSION, _FILES = "model.version", "pipeline.files"
 _FOLDERS = (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent)
 
 
-@dataclass(frozen=True)
-class Published:
-    """What MLflow holds of an experiment.
+def publish(
+    store: Store, experiment: Experiment, model_name: str
+) -> tuple[Run, ModelVersion, bool]:
+    """Put an experiment into MLflow, or add its name to the run that holds the same already.
 
-    Attributes:
-        run: its run.
-        version: its version of the registered model.
-        is_new: whether it was not there before.
+    Returns:
+        Its run, its version of the registered model, and whether the run was there already.
     """
-
-    run: Run
-    version: ModelVersion
-    is_new: bool
-
-
-def publish(store: Store, experiment: Experiment, model_name: str) -> Published:
-    """Put an experiment into MLflow, or add its name to the run that holds the same already."""
     with store.lock:
         store.mark_crashed()
         whole = store.runs(CONTENT_TAG, experiment.content, RunState.FINISHED)
@@ -64,7 +54,7 @@ def publish(store: Store, experiment: Experiment, model_name: str) -> Published:
         kept = _settle(store, experiment)
         if kept.info.run_id != run.info.run_id:
             version = registry.register(store, kept, model_name, experiment)
-        return Published(kept, version, is_new=not whole)
+        return kept, version, bool(whole)
 
 
 def _left(store: Store, experiment: Experiment) -> list[Run]:
@@ -76,17 +66,13 @@ def _left(store: Store, experiment: Experiment) -> list[Run]:
 
 def _open(store: Store, experiment: Experiment) -> Run:
     """The run to publish in: that of the training, or a new one."""
-    tags = {CONTENT_TAG: experiment.content}
-    for run in _left(store, experiment):
-        if agrees(run, experiment.params):
-            store.take_up(run, RunState.SCHEDULED, experiment.params, tags)
-            return run
     key = experiment.trained.key
-    for first in store.runs(TRAINING_KEY, key)[:1]:
-        tags[TRAINING_RUN] = first.info.run_id
-    run = store.create(experiment.params, tags | {TRAINING_KEY: key})
-    store.move(run.info.run_id, RunState.SCHEDULED)
-    return run
+    tags = {CONTENT_TAG: experiment.content, TRAINING_KEY: key}
+    old = next((r for r in _left(store, experiment) if agrees(r, experiment.params)), None)
+    if not old:
+        for first in store.runs(TRAINING_KEY, key)[:1]:
+            tags[TRAINING_RUN] = first.info.run_id
+    return store.open(experiment.params, tags, RunState.SCHEDULED, old)
 
 
 def _log_results(store: Store, run: Run, experiment: Experiment) -> None:

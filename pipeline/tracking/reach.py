@@ -38,17 +38,16 @@ def check_store(experiment: str) -> None:
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(TIMEOUT)
-    away = f"it does not answer within {TIMEOUT:g} s" if asking.is_alive() else ""
-    for error in errors:
+    if asking.is_alive():
+        errors.append(ConnectionError(f"it does not answer within {TIMEOUT:g} s"))
+    for error in errors[:1]:
         if not isinstance(error, ConnectionError):
             raise StageError(
                 f"MLFLOW_TRACKING_URI is {masked(uri)!r}, which no MLflow store can have: "
-                f"{brief(error).strip()}"
+                f"{brief(error)}"
             ) from None
-        away = str(error)
-    if away:
         print(
-            f"WARNING: the MLflow store {masked(uri)} cannot be reached: {away}. The experiment "
+            f"WARNING: the MLflow store {masked(uri)} cannot be reached: {error}. The experiment "
             "goes on without it; the same command again publishes it when the store is back",
             file=sys.stderr,
             flush=True,

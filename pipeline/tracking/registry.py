@@ -52,15 +52,9 @@ _LEFT_OUT = shutil.ignore_patterns("*.safetensors", "py.typed", "__pycache__")
 
 
 def register(store: Store, run: Run, name: str, experiment: Experiment) -> ModelVersion:
-    """Log the model to a run and register it, unless it is there with the code it is served by.
+    """Log an experiment's model to its run and register it under a name.
 
-    A version whose files were deleted is replaced.
-
-    Args:
-        store: where the run is.
-        run: the run that made the model.
-        name: the registered model's name.
-        experiment: what the run is of.
+    One that is there with the code it is served by stays; without its files it is replaced.
     """
     tags = _version_tags(experiment, run.info.run_name) | {CODE: _served_code()}
     for made in store.client.search_model_versions(f"run_id = '{run.info.run_id}'"):
@@ -76,22 +70,13 @@ def choose_aliases(
 ) -> ModelVersion:
     """Point the aliases `champion` and `perceptual` to the best models; the champion.
 
-    The champion is the version with the highest validation gain in PSNR among those that were
-    validated as the present champion was: on the same pictures of the same data, at the same scale.
-    So an experiment on other data does not take its place, unless it is told to. A network that was
-    trained with features of an untrained VGG19 is the champion only where there is no other. One
-    whose run or files were deleted is it no more.
-
-    A network with a perceptual loss loses PSNR by design and is hardly ever champion. Of those that
-    were validated as the champion was, the one with the lowest VGG19 distance is `perceptual`, if
-    its gain is at most PERCEPTUAL_LOSS below the champion's: further below, the distance is bought
-    too dearly. Without such a one there is no such alias.
+    docs/mlflow.md tells which these are. One whose run or files were deleted is none of them.
 
     Args:
         client: of the registry.
-        name: the registered model.
+        name: of the registered model.
         made: the version of this experiment.
-        promote: compete among those that were validated as this version was instead.
+        promote: compare those that were validated as this version was, not as the champion was.
     """
     aliases = client.get_registered_model(name).aliases
     versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]
