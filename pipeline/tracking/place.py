@@ -37,11 +37,8 @@ def lock(key: str) -> FileLock:
 class Times:
     """When the rows of a training's curve were measured, in seconds since 1970.
 
-    A row that is logged to MLflow again has the time that it had, and so is there once.
-
-    Args:
-        key: of the training.
-        earlier: key of the training that it continues, whose rows it begins with.
+    A row that is logged to MLflow again has the time that it had, and so is there once. A training
+    that continues an earlier one begins with its rows.
     """
 
     def __init__(self, key: str, earlier: str | None = None) -> None:

@@ -146,9 +146,6 @@ def _settle(store: Store, experiment: Experiment) -> Run:
     Two hosts that share a server publish the same at the same moment in two runs. All of them come
     to the same choice, whoever is the last. Runs of this training at this place that were left
     unfinished, as those of a twin, have nothing to wait for any more.
-
-    Returns:
-        The run that stays.
     """
     first, *others = store.runs(CONTENT_TAG, experiment.content, RunState.FINISHED)
     store.add_names(first, others)

@@ -15,10 +15,7 @@ def check_store(experiment: str) -> None:
     """Try the store that MLFLOW_TRACKING_URI names; a warning if it is away.
 
     A training does not wait for MLflow, and `register` publishes when the store is back. So only an
-    address at which there can never be one is an error. Nothing is created.
-
-    Args:
-        experiment: a name to ask for.
+    address at which there can never be one is an error. The experiment is asked for, and not made.
 
     Raises:
         StageError: the address is no store's, or its driver is not installed.

@@ -71,12 +71,8 @@ def choose_aliases(
     """Point the aliases `champion` and `perceptual` to the best models; the champion.
 
     docs/mlflow.md tells which these are. One whose run or files were deleted is none of them.
-
-    Args:
-        client: of the registry.
-        name: of the registered model.
-        made: the version of this experiment.
-        promote: compare those that were validated as this version was, not as the champion was.
+    Those are compared that were validated as the champion was; with `promote` those that were
+    validated as `made` was, the version of this experiment.
     """
     aliases = client.get_registered_model(name).aliases
     versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]

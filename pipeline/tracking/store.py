@@ -155,13 +155,9 @@ class Store:
         state: RunState = RunState.RUNNING,
         old: Run | None = None,
     ) -> Run:
-        """A run of this experiment, with its parameters and where it comes from.
+        """A run with an experiment's parameters, tags and provenance, in a state.
 
-        Args:
-            params: of the experiment.
-            tags: more of them.
-            state: of the run.
-            old: an unfinished run of this place that goes on; else it is a new one.
+        It is an old one, unfinished and of this place, that goes on, or a new one.
         """
         name = identity.experiment_name()
         tags = {PLACE: place.identity(), **name_tag(name), **identity.provenance(), **tags}
@@ -192,12 +188,7 @@ class Store:
         self._log(run_id, "params", [Param(n, text) for n, text in as_texts(params).items()])
 
     def log_curve(self, run_id: str, rows: Iterable[Mapping[Any, Any]]) -> None:
-        """Log rows of the training curve.
-
-        Args:
-            run_id: the run.
-            rows: of training.csv, each with "time": when it was measured, in seconds.
-        """
+        """Log rows of training.csv, each with "time": when it was measured, in seconds."""
         points = [
             Metric(curve_name(column), float(value), round(row["time"] * 1000), int(row["step"]))
             for row in rows

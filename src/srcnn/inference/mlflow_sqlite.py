@@ -38,12 +38,9 @@ def artifact_location(database: Path) -> str:
 
 
 def bring_up_to_date(database: Path) -> None:
-    """Let a project's database name its artifacts where it lies itself, if its folder was moved.
+    """Let a project's database, in its own folder, name its artifacts there if that was moved.
 
     It changes all paths or none, says so in a line, and does nothing where all is right.
-
-    Args:
-        database: the SQLite file, in the project's own folder.
 
     Raises:
         sqlite3.Error, OSError: it is no database, or cannot be changed.

@@ -114,10 +114,7 @@ def registered_models() -> list[RegisteredModel]:
 
 
 def run_of_experiment(name: str) -> str:
-    """The id of the newest run that was published under this name.
-
-    Args:
-        name: the run's own, or one of the experiments that gave the same.
+    """The id of the newest run that was published under this name, its own or an equal one's.
 
     Raises:
         NoModel: there is none, or MLflow cannot be read.
