@@ -1,7 +1,8 @@
 """MLflow's store: the experiment that this project's runs are in, and what is logged to them.
 
 All that is logged may be logged again: MLflow takes an equal parameter, tag, file or point (metric,
-step, timestamp and value) as the one that is there. So nobody asks what a run holds already.
+step, timestamp and value) as the one that is there. So nobody asks what a run holds already, but
+for its files, whose upload takes long.
 """
 
 import hashlib
