@@ -74,9 +74,9 @@ def choose_aliases(
     Those are compared that were validated as the champion was; with `promote` those that were
     validated as `made` was, the version of this experiment.
     """
-    aliases = client.get_registered_model(name).aliases
+    present = str(client.get_registered_model(name).aliases.get(CHAMPION))
     versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]
-    standard = next((v for v in versions if str(v.version) == str(aliases.get(CHAMPION))), None)
+    standard = next((v for v in versions if str(v.version) == present), None)
     if promote or standard is None or not _is_there(client, standard):
         standard = made
     rivals = [v for v in versions if validated_on(v) == validated_on(standard)]
@@ -89,9 +89,9 @@ def choose_aliases(
         PERCEPTUAL: next((v for v in perceptual if _is_there(client, v)), None),
     }
     for alias, best in chosen.items():
-        if best and str(best.version) != str(aliases.get(alias)):
+        if best:
             client.set_registered_model_alias(name, alias, best.version)
-        elif not best and alias in aliases:
+        else:
             client.delete_registered_model_alias(name, alias)
     return champion
 
