@@ -1,7 +1,7 @@
 """Stage register: this experiment in MLflow, exactly once, with all its results and its model.
 
 It runs at every `dvc repro` and `dvc exp run`, also when nothing changed: DVC knows what was
-computed, but not what MLflow's store holds. What is there already is logged again, to no effect.
+computed, but not what MLflow's store holds.
 """
 
 import time
@@ -42,19 +42,17 @@ def main(params: Params) -> None:
 def _publish(experiment: Experiment, params: Params) -> None:
     store = Store(params.tracking.experiment)
     name = params.tracking.model_name
-    made = publish(store, experiment, name)
+    run, made, was_there = publish(store, experiment, name)
     with store.lock:
-        champion = registry.choose_aliases(
-            store.client, name, made.version, params.tracking.promote
-        )
+        champion = registry.choose_aliases(store.client, name, made, params.tracking.promote)
     view.share(store, measures_among(experiment.evaluation), images.names())
-    known = "" if made.is_new else " (it was there already)"
+    known = " (it was there already)" if was_there else ""
     print(
         f"{experiment.result()}\n"
-        f"MLflow run {made.run.info.run_id}{known}, model {name} version {made.version.version}, "
+        f"MLflow run {run.info.run_id}{known}, model {name} version {made.version}, "
         f"champion version {champion.version}: {store.name}"
     )
-    if registry.validated_on(champion) != registry.validated_on(made.version):
+    if registry.validated_on(champion) != registry.validated_on(made):
         print(
             "The champion was validated on other pictures or at another scale, so the two were not "
             "compared. `dvc repro` with tracking.promote: true makes this experiment's the standard"

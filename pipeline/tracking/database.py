@@ -2,8 +2,6 @@
 
 import logging
 import os
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
@@ -34,38 +32,22 @@ def lock_file(database: Path | None) -> Path:
     return project_root() / ".checkpoints" / "mlflow.lock"
 
 
-_MAKE_TABLES = """
-import sys, mlflow
-from srcnn.masking import brief
-try:
-    mlflow.MlflowClient(sys.argv[1]).search_experiments()
-except Exception as error:
-    sys.exit(brief(error))
-"""
-
-
 def create(database: Path) -> None:
     """Make a SQLite database with MLflow's tables, unless it is there.
 
-    In a process of its own and under another name, because a process that dies while it makes the
-    tables, as any may, leaves a database that MLflow can never use. The name is new each time: what
-    a killed process started may still be at it.
+    Under another name at first, because a process that dies while it makes the tables, as any may,
+    leaves a database that MLflow can never use. The name is new each time, as MLflow keeps
+    connections to a database that it could not make.
     """
     if database.exists():
         return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
     for left in database.parent.glob(f".{database.name}.*.partial*"):
         left.unlink(missing_ok=True)
     partial = database.with_name(f".{database.name}.{uuid.uuid4().hex[:8]}.partial")
-    making = [sys.executable, "-c", _MAKE_TABLES, mlflow_sqlite.database_uri(partial)]
-    made = subprocess.run(  # noqa: S603  # this Python, and code that stands here
-        making,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode:
-        raise OSError(f"it cannot be created: {(made.stderr.strip() or 'killed').splitlines()[-1]}")
+    location = mlflow_sqlite.artifact_location(database)
+    SqlAlchemyStore(mlflow_sqlite.database_uri(partial), location).engine.dispose()
     for journal in database.parent.glob(f"{database.name}-*"):
         journal.unlink()  # of a database that was deleted; SQLite would write it into the new one
     partial.replace(database)

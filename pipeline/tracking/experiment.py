@@ -11,7 +11,7 @@ from pipeline import stage
 from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import digest, hash_of
 from pipeline.stage.record import Degraded, Evaluated, Trained
-from pipeline.tracking.times import Times
+from pipeline.tracking.place import Times
 from srcnn.data.pairs import Pairs
 from srcnn.scoring.measures import measures_among
 
@@ -22,15 +22,13 @@ class Experiment:
 
     Attributes:
         trained: what the model was trained from.
-        training_params: the parameters of data and training, by dotted names.
-        params: these and the parameters of the evaluation.
+        params: of data, training and evaluation, by dotted names.
         evaluation: evaluation.json.
         curve: training.csv.
         pairs: the data.
     """
 
     trained: Trained
-    training_params: Mapping[str, Any]
     params: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     curve: pd.DataFrame
@@ -46,8 +44,7 @@ class Experiment:
     def rows(self) -> list[dict[Hashable, Any]]:
         """The curve's rows, each with the "time" when it was measured."""
         times = Times(self.trained.key)
-        rows = self.curve.assign(time=self.curve["step"].map(times.of)).to_dict("records")
-        return [{str(name): value for name, value in row.items()} for row in rows]
+        return self.curve.assign(time=self.curve["step"].map(times.of)).to_dict("records")
 
     @property
     def gain(self) -> float:
@@ -68,11 +65,10 @@ class Experiment:
         trained.check_weights(paths.WEIGHTS)
         with artifacts.reading(paths.PAIRS):
             pairs = Pairs.open(paths.PAIRS, verify=True)
-        try:
+        with artifacts.reading(paths.EVALUATION):
             evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
+        with artifacts.reading(paths.TRAINING_CURVE):
             curve = pd.read_csv(paths.TRAINING_CURVE)
-        except (OSError, ValueError) as error:
-            raise stage.StageError(f"{error}; `dvc repro` makes what is missing") from None
         parts = {
             str(paths.PAIRS): {pairs.digest, degraded.pairs, trained.pairs, evaluated.pairs},
             str(paths.WEIGHTS): {trained.weights, evaluated.weights},
@@ -85,9 +81,8 @@ class Experiment:
                 "the results do not belong to one experiment: they differ in "
                 f"{' and '.join(mixed)}. `dvc repro` makes what is missing"
             )
-        training_params = degraded.params | trained.params
-        params = training_params | evaluated.params
-        return cls(trained, training_params, params, evaluation, curve, pairs)
+        params = degraded.params | trained.params | evaluated.params
+        return cls(trained, params, evaluation, curve, pairs)
 
     @property
     def has_untrained_features(self) -> bool:

@@ -4,9 +4,7 @@ import getpass
 import hashlib
 import os
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline.stage import paths
 from pipeline.stage.params import Params, ParamsError, parse, validated
@@ -62,11 +60,11 @@ def changed_parameters(params: Params) -> str:
         committed = validated(parse(_git("show", "HEAD:./params.yaml")))
     except ParamsError:
         return ""
-    old, new = committed.flat(), params.flat()
+    old, new = ({n: str(v) for n, v in of.flat().items()} for of in (committed, params))
     changes = [
-        f"{name} {_text(old, name)} → {_text(new, name)}"
-        for name in {**old, **new}
-        if _text(old, name) != _text(new, name)
+        f"{name} {old.get(name, '(none)')} → {new.get(name, '(none)')}"
+        for name in old | new
+        if old.get(name) != new.get(name)
     ]
     return ", ".join(changes)
 
@@ -80,10 +78,6 @@ def only_results_differ() -> bool:
 def is_shallow(repository: Path) -> bool:
     """Whether it is a clone with only the last commits, as of `git clone --depth`."""
     return _git("-C", str(repository), "rev-parse", "--is-shallow-repository") == "true"
-
-
-def _text(leaves: Mapping[str, Any], name: str) -> str:
-    return str(leaves[name]) if name in leaves else "(none)"
 
 
 def names_in_dvc() -> dict[str, list[str]]:

@@ -5,6 +5,8 @@ step 0.
 """
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.entities import Run
@@ -12,7 +14,6 @@ from PIL import Image, ImageOps
 from safetensors.numpy import load_file
 
 from pipeline.stage import artifacts, paths
-from pipeline.tracking.store import Store
 
 _SHOWN = 256  # pixels of a picture in the grid, where MLflow does not enlarge it
 
@@ -22,20 +23,22 @@ def names() -> list[str]:
     return list(dict.fromkeys(name for name, _ in _pictures()))
 
 
-def log(store: Store, run: Run) -> None:
-    """Log them all; those that are there are replaced by the same ones.
+@contextmanager
+def drawn(run: Run) -> Iterator[Path]:
+    """A folder `images` with all of them as MLflow's pages look for them, while the block runs.
 
     MlflowClient.log_image gives each picture a new random name, and so would log it twice. Here are
     the names that it gives, without chance.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent, "images")
+        folder.mkdir()
         for (name, step), picture in _pictures().items():
             file = f"{name}+step+{step}+timestamp+{run.info.start_time}+srcnn"
-            picture.save(Path(folder, f"{file}.png"))
+            picture.save(folder / f"{file}.png")
             shown = ImageOps.scale(picture, _SHOWN // picture.width or 1, Image.Resampling.NEAREST)
-            shown.save(Path(folder, f"{file}+compressed.webp"), lossless=True)
-        store.client.log_artifacts(run.info.run_id, folder, "images")
-    store.tag(run.info.run_id, {"mlflow.loggedImages": "True"})
+            shown.save(folder / f"{file}+compressed.webp", lossless=True)
+        yield folder
 
 
 def _pictures() -> dict[tuple[str, int], Image.Image]:

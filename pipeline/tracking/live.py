@@ -5,13 +5,15 @@ and `register` completes what is missing.
 """
 
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from queue import SimpleQueue
+from threading import Event, Thread
 from typing import Any
 
+from pipeline.tracking.place import Times
 from pipeline.tracking.store import TRAINING_KEY, RunState, Store, agrees
-from pipeline.tracking.times import Times
 from srcnn.masking import brief
 
 Row = Mapping[str, Any]
@@ -47,114 +49,84 @@ def reporting(
         begun: the rows of its curve so far.
         earlier: key of the training that this one continues.
     """
-    reporter = _Reporter(experiment, params, key, begun, earlier)
+    times = Times(key, earlier)
+    news: SimpleQueue[Row | RunState] = SimpleQueue()  # rows, and at last how the training ended
+    given_up = Event()
+
+    def report(row: Row) -> None:
+        news.put({**row, "time": times.of(int(row["step"]))})
+
+    for row in begun:
+        report(row)
+    begin = partial(_begin, params=params, key=key, earlier=earlier)
+    reporter = Thread(target=_work, args=(experiment, begin, news, given_up), daemon=True)
     reporter.start()
+    end = RunState.FAILED
     try:
-        yield reporter.add
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        reporter.finish(RunState.KILLED if interrupted else RunState.FAILED)
+        yield report
+        end = RunState.SCHEDULED
+    except KeyboardInterrupt:
+        end = RunState.KILLED
         raise
-    reporter.finish(RunState.SCHEDULED)
+    finally:
+        news.put(end)
+        reporter.join(GRACE)
+        given_up.set()
 
 
-class _Reporter(threading.Thread):
-    def __init__(
-        self,
-        experiment: str,
-        params: Mapping[str, Any],
-        key: str,
-        begun: Sequence[Row],
-        earlier: str | None,
-    ) -> None:
-        super().__init__(name="mlflow", daemon=True)
-        self._experiment = experiment
-        self._params = params
-        self._key = key
-        self._earlier = earlier
-        self._news = threading.Condition()
-        self._times = Times(key, earlier)
-        self._rows = list(map(self._timed, begun))
-        self._logged = 0  # of the rows
-        self._end: RunState | None = None
-        self._given_up = threading.Event()
-        self._store: Store | None = None
-        self._run_id: str | None = None
-        self._warned = False
+def _work(
+    experiment: str,
+    begin: Callable[[Store], str | None],
+    news: "SimpleQueue[Row | RunState]",
+    given_up: Event,
+) -> None:
+    """Log what comes until the training ends, each time again until MLflow has taken it."""
+    store = run_id = None
+    waiting: list[Row | RunState] = []
+    pause = 0.0
+    warned = False
+    while not given_up.wait(pause):
+        try:
+            store = store or Store(experiment)
+            run_id = run_id or begin(store)
+            if run_id is None:
+                return
+            while not (waiting and news.empty()):
+                waiting.append(news.get())
+            store.log_curve(run_id, [row for row in waiting if not isinstance(row, RunState)])
+            if isinstance(end := waiting[-1], RunState):
+                store.move(run_id, end)
+                return
+            waiting.clear()
+            pause = 0.0
+        except Exception as error:
+            if not warned:
+                _warn(error)
+            warned = True
+            pause = min(2 * pause or 1.0, _LONGEST_PAUSE)
 
-    def add(self, row: Row) -> None:
-        """Log a row of the curve, soon."""
-        with self._news:
-            self._rows.append(self._timed(row))
-            self._news.notify()
 
-    def _timed(self, row: Row) -> Row:
-        return {**row, "time": self._times.of(int(row["step"]))}
-
-    def finish(self, end: RunState) -> None:
-        """Log what is left, as far as that is quick, and give the run its state."""
-        with self._news:
-            self._end = end
-            self._news.notify()
-        self.join(GRACE)
-        self._given_up.set()
-
-    def run(self) -> None:
-        pause = 0.0
-        done = False
-        while not done and not self._given_up.wait(pause):
-            try:
-                done = self._report()
-                pause = 0.0
-            except Exception as error:
-                self._warn(error)
-                pause = min(2 * pause or 1.0, _LONGEST_PAUSE)
-
-    def _report(self) -> bool:
-        """Wait for news and log them; whether these were the last."""
-        if self._store is None:
-            self._store = Store(self._experiment)
-        if self._run_id is None:
-            self._run_id = self._begin(self._store)
-            if self._run_id is None:
-                return True
-        with self._news:
-            while self._logged == len(self._rows) and not self._end:
-                self._news.wait()
-            rows, end = list(self._rows), self._end
-        self._store.log_curve(self._run_id, rows[self._logged :])
-        self._logged = len(rows)
-        if end:
-            self._store.move(self._run_id, end)
-        return end is not None
-
-    def _begin(self, store: Store) -> str | None:
-        """The run of this training; none if its result is in MLflow, or waits for `register`."""
-        with store.lock:
-            store.mark_crashed()
-            for other in store.left(self._earlier) if self._earlier else ():
-                store.delete(other)
-            same = store.runs(TRAINING_KEY, self._key)
-            here = [run for run in same if store.is_here(run)]  # RUNNING: until its process died
-            if any(run.info.status == RunState.FINISHED for run in same) or any(
-                run.info.status == RunState.SCHEDULED for run in here
-            ):
-                return None
-            old = [run for run in here if agrees(run, self._params)]
-            if old:
-                run = old[-1]
-                store.take_up(run, RunState.RUNNING, self._params, {})
-            else:
-                run = store.create(self._params, {TRAINING_KEY: self._key})
+def _begin(store: Store, params: Mapping[str, Any], key: str, earlier: str | None) -> str | None:
+    """The run of this training; none if its result is in MLflow, or waits for `register`."""
+    with store.lock:
+        store.mark_crashed()
+        for other in store.left(earlier) if earlier else ():
+            store.delete(other)
+        same = store.runs(TRAINING_KEY, key)
+        here = [run for run in same if store.is_here(run)]  # RUNNING: until its process died
+        if any(run.info.status == RunState.FINISHED for run in same) or any(
+            run.info.status == RunState.SCHEDULED for run in here
+        ):
+            return None
+        old = [run for run in here if agrees(run, params)]
+        run = store.open(params, {TRAINING_KEY: key}, RunState.RUNNING, old[-1] if old else None)
         return str(run.info.run_id)
 
-    def _warn(self, error: Exception) -> None:
-        if not self._warned:
-            self._warned = True
-            print(
-                f"WARNING: MLflow cannot be reached, training goes on without it: "
-                f"{brief(error)}\n"
-                "It is tried again; the register stage logs what is missing.",
-                file=sys.stderr,
-                flush=True,
-            )
+
+def _warn(error: Exception) -> None:
+    print(
+        f"WARNING: MLflow cannot be reached, training goes on without it: {brief(error)}\n"
+        "It is tried again; the register stage logs what is missing.",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -4,7 +4,8 @@ On one machine one process at a time publishes, as it holds the store's lock. Ho
 server have no lock in common; `_settle` makes one run of what they published at the same moment.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from pathlib import Path
 
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
@@ -25,27 +26,19 @@ from pipeline.tracking.store import (
 )
 from srcnn.inference.registry import CONTENT_TAG
 
-_VERSION = "model.version"
+# Tags of a run: its version of the registered model; a digest of the files that it was given.
+_VERSION, _FILES = "model.version", "pipeline.files"
 _FOLDERS = (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent)
 
 
-@dataclass(frozen=True)
-class Published:
-    """What MLflow holds of an experiment.
+def publish(
+    store: Store, experiment: Experiment, model_name: str
+) -> tuple[Run, ModelVersion, bool]:
+    """Put an experiment into MLflow, or add its name to the run that holds the same already.
 
-    Attributes:
-        run: its run.
-        version: its version of the registered model.
-        is_new: whether it was not there before.
+    Returns:
+        Its run, its version of the registered model, and whether the run was there already.
     """
-
-    run: Run
-    version: ModelVersion
-    is_new: bool
-
-
-def publish(store: Store, experiment: Experiment, model_name: str) -> Published:
-    """Put an experiment into MLflow, or add its name to the run that holds the same already."""
     with store.lock:
         store.mark_crashed()
         whole = store.runs(CONTENT_TAG, experiment.content, RunState.FINISHED)
@@ -61,7 +54,7 @@ def publish(store: Store, experiment: Experiment, model_name: str) -> Published:
         kept = _settle(store, experiment)
         if kept.info.run_id != run.info.run_id:
             version = registry.register(store, kept, model_name, experiment)
-        return Published(kept, version, is_new=not whole)
+        return kept, version, bool(whole)
 
 
 def _left(store: Store, experiment: Experiment) -> list[Run]:
@@ -73,17 +66,13 @@ def _left(store: Store, experiment: Experiment) -> list[Run]:
 
 def _open(store: Store, experiment: Experiment) -> Run:
     """The run to publish in: that of the training, or a new one."""
-    tags = {CONTENT_TAG: experiment.content}
-    for run in _left(store, experiment):
-        if agrees(run, experiment.params):
-            store.take_up(run, RunState.SCHEDULED, experiment.params, tags)
-            return run
     key = experiment.trained.key
-    for first in store.runs(TRAINING_KEY, key)[:1]:
-        tags[TRAINING_RUN] = first.info.run_id
-    run = store.create(experiment.params, tags | {TRAINING_KEY: key})
-    store.move(run.info.run_id, RunState.SCHEDULED)
-    return run
+    tags = {CONTENT_TAG: experiment.content, TRAINING_KEY: key}
+    old = next((r for r in _left(store, experiment) if agrees(r, experiment.params)), None)
+    if not old:
+        for first in store.runs(TRAINING_KEY, key)[:1]:
+            tags[TRAINING_RUN] = first.info.run_id
+    return store.open(experiment.params, tags, RunState.SCHEDULED, old)
 
 
 def _log_results(store: Store, run: Run, experiment: Experiment) -> None:
@@ -93,10 +82,25 @@ def _log_results(store: Store, run: Run, experiment: Experiment) -> None:
 
 
 def _log_files(store: Store, run: Run) -> None:
-    for folder in _FOLDERS:
-        store.client.log_artifacts(run.info.run_id, str(folder), folder.name)
+    """Log the files, unless the run says that it has the same ones, and lists all of them."""
+    with images.drawn(run) as pictures:
+        folders = (*_FOLDERS, pictures)
+        content = hash_of([digest(path) for path in (*folders, paths.TRAINED)])
+        if run.data.tags.get(_FILES) == content and _are_listed(store, run, folders):
+            return
+        for folder in folders:
+            store.client.log_artifacts(run.info.run_id, str(folder), folder.name)
     store.client.log_artifact(run.info.run_id, str(paths.TRAINED))
-    images.log(store, run)
+    store.tag(run.info.run_id, {_FILES: content, "mlflow.loggedImages": "True"})
+
+
+def _are_listed(store: Store, run: Run, folders: Iterable[Path]) -> bool:
+    wanted = {"": [paths.TRAINED]} | {folder.name: list(folder.iterdir()) for folder in folders}
+    for place, files in wanted.items():
+        listed = store.client.list_artifacts(run.info.run_id, place or None)
+        if not {file.name for file in files} <= {Path(file.path).name for file in listed}:
+            return False
+    return True
 
 
 def _dataset(experiment: Experiment) -> DatasetInput:
@@ -142,9 +146,6 @@ def _settle(store: Store, experiment: Experiment) -> Run:
     Two hosts that share a server publish the same at the same moment in two runs. All of them come
     to the same choice, whoever is the last. Runs of this training at this place that were left
     unfinished, as those of a twin, have nothing to wait for any more.
-
-    Returns:
-        The run that stays.
     """
     first, *others = store.runs(CONTENT_TAG, experiment.content, RunState.FINISHED)
     store.add_names(first, others)

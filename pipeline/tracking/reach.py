@@ -15,10 +15,7 @@ def check_store(experiment: str) -> None:
     """Try the store that MLFLOW_TRACKING_URI names; a warning if it is away.
 
     A training does not wait for MLflow, and `register` publishes when the store is back. So only an
-    address at which there can never be one is an error. Nothing is created.
-
-    Args:
-        experiment: a name to ask for.
+    address at which there can never be one is an error. The experiment is asked for, and not made.
 
     Raises:
         StageError: the address is no store's, or its driver is not installed.
@@ -38,17 +35,16 @@ def check_store(experiment: str) -> None:
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(TIMEOUT)
-    away = f"it does not answer within {TIMEOUT:g} s" if asking.is_alive() else ""
-    for error in errors:
+    if asking.is_alive():
+        errors.append(ConnectionError(f"it does not answer within {TIMEOUT:g} s"))
+    for error in errors[:1]:
         if not isinstance(error, ConnectionError):
             raise StageError(
                 f"MLFLOW_TRACKING_URI is {masked(uri)!r}, which no MLflow store can have: "
-                f"{brief(error).strip()}"
+                f"{brief(error)}"
             ) from None
-        away = str(error)
-    if away:
         print(
-            f"WARNING: the MLflow store {masked(uri)} cannot be reached: {away}. The experiment "
+            f"WARNING: the MLflow store {masked(uri)} cannot be reached: {error}. The experiment "
             "goes on without it; the same command again publishes it when the store is back",
             file=sys.stderr,
             flush=True,

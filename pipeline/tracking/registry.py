@@ -52,15 +52,9 @@ _LEFT_OUT = shutil.ignore_patterns("*.safetensors", "py.typed", "__pycache__")
 
 
 def register(store: Store, run: Run, name: str, experiment: Experiment) -> ModelVersion:
-    """Log the model to a run and register it, unless it is there with the code it is served by.
+    """Log an experiment's model to its run and register it under a name.
 
-    A version whose files were deleted is replaced.
-
-    Args:
-        store: where the run is.
-        run: the run that made the model.
-        name: the registered model's name.
-        experiment: what the run is of.
+    One that is there with the code it is served by stays; without its files it is replaced.
     """
     tags = _version_tags(experiment, run.info.run_name) | {CODE: _served_code()}
     for made in store.client.search_model_versions(f"run_id = '{run.info.run_id}'"):
@@ -76,26 +70,13 @@ def choose_aliases(
 ) -> ModelVersion:
     """Point the aliases `champion` and `perceptual` to the best models; the champion.
 
-    The champion is the version with the highest validation gain in PSNR among those that were
-    validated as the present champion was: on the same pictures of the same data, at the same scale.
-    So an experiment on other data does not take its place, unless it is told to. A network that was
-    trained with features of an untrained VGG19 is the champion only where there is no other. One
-    whose run or files were deleted is it no more.
-
-    A network with a perceptual loss loses PSNR by design and is hardly ever champion. Of those that
-    were validated as the champion was, the one with the lowest VGG19 distance is `perceptual`, if
-    its gain is at most PERCEPTUAL_LOSS below the champion's: further below, the distance is bought
-    too dearly. Without such a one there is no such alias.
-
-    Args:
-        client: of the registry.
-        name: the registered model.
-        made: the version of this experiment.
-        promote: compete among those that were validated as this version was instead.
+    docs/mlflow.md tells which these are. One whose run or files were deleted is none of them.
+    Those are compared that were validated as the champion was; with `promote` those that were
+    validated as `made` was, the version of this experiment.
     """
-    aliases = client.get_registered_model(name).aliases
+    present = str(client.get_registered_model(name).aliases.get(CHAMPION))
     versions = [v for v in client.search_model_versions(f"name = '{name}'") if GAIN in v.tags]
-    standard = next((v for v in versions if str(v.version) == str(aliases.get(CHAMPION))), None)
+    standard = next((v for v in versions if str(v.version) == present), None)
     if promote or standard is None or not _is_there(client, standard):
         standard = made
     rivals = [v for v in versions if validated_on(v) == validated_on(standard)]
@@ -108,9 +89,9 @@ def choose_aliases(
         PERCEPTUAL: next((v for v in perceptual if _is_there(client, v)), None),
     }
     for alias, best in chosen.items():
-        if best and str(best.version) != str(aliases.get(alias)):
+        if best:
             client.set_registered_model_alias(name, alias, best.version)
-        elif not best and alias in aliases:
+        else:
             client.delete_registered_model_alias(name, alias)
     return champion
 

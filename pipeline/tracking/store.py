@@ -1,7 +1,8 @@
 """MLflow's store: the experiment that this project's runs are in, and what is logged to them.
 
 All that is logged may be logged again: MLflow takes an equal parameter, tag, file or point (metric,
-step, timestamp and value) as the one that is there. So nobody asks what a run holds already.
+step, timestamp and value) as the one that is there. So nobody asks what a run holds already, but
+for its files, whose upload takes long.
 """
 
 import hashlib
@@ -99,29 +100,29 @@ class Store:
                 f"tracking.experiment is {experiment!r}, which {self.name} does not hold; "
                 "`dvc repro` makes it"
             )
-        _check_active(found)
         self.experiment_id = found.experiment_id
+        if found.lifecycle_stage != "active":
+            raise StageError(
+                f"tracking.experiment is {experiment!r}, which was deleted in MLflow; restore it "
+                f"(mlflow experiments restore -x {self.experiment_id}) or choose another name"
+            )
 
     @property
     def name(self) -> str:
         """The store's URI, to be shown: without a password."""
         return masked(self.uri)
 
-    def _create(self, name: str) -> Experiment:
+    def _create(self, name: str) -> Experiment | None:
         # The default location is this process's folder: a copy that DVC deletes.
         remote = self.uri.startswith(("http://", "https://", "databricks"))
         beside = self._file or project_root() / "mlflow.db"
         location = None if remote else mlflow_sqlite.artifact_location(beside)
         try:
-            created = self.client.create_experiment(name, location, _KIND)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            self.client.create_experiment(name, location, _KIND)
+        except MlflowException:  # where another process was faster it is there
+            if not self.client.get_experiment_by_name(name):
                 raise
-            found = self.client.get_experiment_by_name(name)
-            if found is None:
-                raise
-            return found
-        return self.client.get_experiment(created)
+        return self.client.get_experiment_by_name(name)
 
     def runs(self, tag: str, value: str, state: RunState | None = None) -> list[Run]:
         """The runs with this value in a tag, in this state, by start and (of equals) by id."""
@@ -148,22 +149,25 @@ class Store:
             with suppress(Timeout), lock.acquire(timeout=0):  # else it lives
                 self.move(run.info.run_id, RunState.FAILED)
 
-    def create(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> Run:
-        """A new run, named after the experiment, with its parameters and where it comes from."""
-        name = identity.experiment_name()
-        own = {PLACE: place.identity(), **name_tag(name), **identity.provenance(), **tags}
-        run = self.client.create_run(self.experiment_id, tags=own, run_name=name)
-        self.log_params(run.info.run_id, params)
-        return run
+    def open(
+        self,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        state: RunState = RunState.RUNNING,
+        old: Run | None = None,
+    ) -> Run:
+        """A run with an experiment's parameters, tags and provenance, in a state.
 
-    def take_up(
-        self, run: Run, state: RunState, params: Mapping[str, Any], tags: Mapping[str, str]
-    ) -> None:
-        """Go on with an unfinished run of this place, as this experiment's own."""
+        It is an old one, unfinished and of this place, that goes on, or a new one.
+        """
         name = identity.experiment_name()
-        self.client.update_run(run.info.run_id, state, name)
-        self.tag(run.info.run_id, {**name_tag(name), **identity.provenance(), **tags})
-        self.log_params(run.info.run_id, params)
+        tags = {PLACE: place.identity(), **name_tag(name), **identity.provenance(), **tags}
+        run = old or self.client.create_run(self.experiment_id, tags=tags, run_name=name)
+        run_id = run.info.run_id
+        self.client.update_run(run_id, state, name)
+        self.tag(run_id, tags)
+        self.log_params(run_id, params)
+        return run
 
     def move(self, run_id: str, state: RunState) -> None:
         """Give a run its next state."""
@@ -185,12 +189,7 @@ class Store:
         self._log(run_id, "params", [Param(n, text) for n, text in as_texts(params).items()])
 
     def log_curve(self, run_id: str, rows: Iterable[Mapping[Any, Any]]) -> None:
-        """Log rows of the training curve.
-
-        Args:
-            run_id: the run.
-            rows: of training.csv, each with "time": when it was measured, in seconds.
-        """
+        """Log rows of training.csv, each with "time": when it was measured, in seconds."""
         points = [
             Metric(curve_name(column), float(value), round(row["time"] * 1000), int(row["step"]))
             for row in rows
@@ -251,14 +250,6 @@ def curve_name(column: str) -> str:
     """A column of training.csv as a metric, grouped: train_loss -> train/loss."""
     group, _, name = column.partition("_")
     return f"{group}/{name}" if name else f"train/{column}"
-
-
-def _check_active(experiment: Experiment) -> None:
-    if experiment.lifecycle_stage != "active":
-        raise StageError(
-            f"tracking.experiment is {experiment.name!r}, which was deleted in MLflow; restore it "
-            f"(mlflow experiments restore -x {experiment.experiment_id}) or choose another name"
-        )
 
 
 # What a store that cannot be used raises: MLflow's own, of sockets and files, of a missing driver.

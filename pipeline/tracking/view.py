@@ -15,6 +15,7 @@ _TAG = f"mlflow.sharedViewState.{_NAME}"
 
 # Bars begin at 0, where a gain of 0.1 dB shows and 27.1 dB beside 27.0 does not.
 _IMAGES, _GAINS, _LINES = "Reconstructions", "Gain over bicubic on test pictures", "Curves"
+_SIZES = {_IMAGES: {"columns": 1, "cardHeight": 720}, _GAINS: {}, _LINES: {}}
 _CURVES = {
     "val/psnr": "Validation PSNR, dB",
     "val/ssim": "Validation SSIM",
@@ -51,11 +52,7 @@ def _state(measures: Sequence[Measure], images: Sequence[str]) -> dict[str, Any]
         "orderByAsc": False,
         "compareRunSections": [
             {"uuid": name, "name": name, "display": True, "isReordered": False, **size}
-            for name, size in (
-                (_IMAGES, {"columns": 1, "cardHeight": 720}),
-                (_GAINS, {}),
-                (_LINES, {}),
-            )
+            for name, size in _SIZES.items()
         ],
         "compareRunCharts": charts,
         "isAccordionReordered": True,

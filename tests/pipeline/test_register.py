@@ -34,6 +34,8 @@ STEPS = [
     (MlflowClient, "set_registered_model_alias"),
 ]
 
+IMAGE = "{run}/artifacts/images/* HR*.png"
+
 
 class Killed(BaseException):
     """The process ends here."""
@@ -241,16 +243,37 @@ def test_an_emptied_registry_is_filled_again(experiment):
     assert len(all_runs(experiment)) == len(versions(experiment)) == 1
 
 
-@pytest.mark.parametrize("lost", ["", "models", "{run}/artifacts/figures"])
+@pytest.mark.parametrize("lost", ["", "models", "{run}/artifacts/figures", IMAGE])
 def test_files_that_were_deleted_beside_the_database_are_put_back(experiment, lost):
     register.main(load_params())
     (run,) = all_runs(experiment)
-    shutil.rmtree(Path("mlartifacts", lost.format(run=run.info.run_id)))
+    for path in Path().glob(f"mlartifacts/{lost.format(run=run.info.run_id)}"):
+        path.unlink() if path.is_file() else shutil.rmtree(path)
     register.main(load_params())
     (run,) = all_runs(experiment)
     check_whole(experiment, run)
     champion = model_files.load("models:/srcnn@champion")
     assert champion.resolver.to_bytes() == paths.WEIGHTS.read_bytes()
+
+
+def test_what_is_listed_and_was_not_changed_is_not_uploaded_again(experiment, monkeypatch):
+    done, uploaded = MlflowClient.log_artifacts, []
+
+    def log(client, run_id, folder, place):
+        uploaded.append(place)
+        done(client, run_id, folder, place)
+
+    monkeypatch.setattr(MlflowClient, "log_artifacts", log)
+    for _ in range(2):
+        register.main(load_params())
+        assert sorted(uploaded) == ["figures", "images", "metrics", "reconstructions"]
+    figure = next(paths.FIGURES.iterdir())
+    figure.write_bytes(b"drawn by other code")
+    register.main(load_params())
+    assert len(uploaded) == 8
+    (run,) = all_runs(experiment)
+    there = experiment.client.download_artifacts(run.info.run_id, str(figure))
+    assert Path(there).read_bytes() == b"drawn by other code"
 
 
 def test_the_champion_is_not_that_of_a_deleted_run(experiment, capsys):

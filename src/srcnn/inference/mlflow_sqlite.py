@@ -6,6 +6,7 @@ old folder.
 
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -37,12 +38,9 @@ def artifact_location(database: Path) -> str:
 
 
 def bring_up_to_date(database: Path) -> None:
-    """Let a project's database name its artifacts where it lies itself, if its folder was moved.
+    """Let a project's database, in its own folder, name its artifacts there if that was moved.
 
     It changes all paths or none, says so in a line, and does nothing where all is right.
-
-    Args:
-        database: the SQLite file, in the project's own folder.
 
     Raises:
         sqlite3.Error, OSError: it is no database, or cannot be changed.
@@ -52,16 +50,15 @@ def bring_up_to_date(database: Path) -> None:
     from filelock import FileLock
 
     here = artifact_location(database)
-    with FileLock(lock_file(database)):
+    with (
+        FileLock(lock_file(database)),
+        closing(sqlite3.connect(database, timeout=60, isolation_level=None)) as connection,
+    ):
         moved = _moved(database)  # somebody else may have been faster
-        connection = sqlite3.connect(database, timeout=60, isolation_level=None)
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            for place in moved:
-                _replace_prefix(connection, place, here)
-            connection.execute("COMMIT")
-        finally:
-            connection.close()
+        connection.execute("BEGIN IMMEDIATE")
+        for place in moved:
+            _replace_prefix(connection, place, here)
+        connection.execute("COMMIT")
     for old in map(_folder, moved):
         new = database.parent / ARTIFACTS
         lost = f", which is missing: copy {old} there" if old.is_dir() and not new.is_dir() else ""
@@ -73,13 +70,11 @@ def bring_up_to_date(database: Path) -> None:
 
 def _moved(database: Path) -> list[str]:
     """Where a database says that its artifacts are, other than beside it."""
-    connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", timeout=60, uri=True)
-    try:
+    read_only = f"{database.as_uri()}?mode=ro"
+    with closing(sqlite3.connect(read_only, timeout=60, uri=True)) as connection:
         if not connection.execute("PRAGMA table_info(experiments)").fetchall():
             return []
         found = connection.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
-    finally:
-        connection.close()
     places = [place for (place,) in found if place and place.endswith(f"/{ARTIFACTS}")]
     return [place for place in places if not _is_same(_folder(place), database.parent / ARTIFACTS)]
 

@@ -65,7 +65,8 @@ def load(
 
 def _best(scale: int | None) -> tuple[str, str]:
     """The reference of the model that is taken where none is named, and why it is."""
-    champion = registry.champion()
+    models = registry.registered_models()
+    champion = next((model for model in models if model.is_champion), None)
     if champion is None or scale not in (None, champion.scale):
         if scale not in (None, *packaged.SCALES):
             raise NoModel(

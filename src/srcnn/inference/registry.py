@@ -90,8 +90,7 @@ def registered_models() -> list[RegisteredModel]:
     named = os.environ.get("MLFLOW_TRACKING_URI")
     if not named and not (_nearest_database() and find_spec("mlflow")):
         return []
-    client = mlflow_client()
-    with reading(f"the registered models in {tracking_uri()}"):
+    with reading("the registered models") as client:
         versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
         if not versions:
             return []
@@ -106,7 +105,7 @@ def registered_models() -> list[RegisteredModel]:
             is_champion=str(version.version) == champion,
             experiment=version.tags.get(EXPERIMENT_TAG, ""),
             loss=version.tags.get(LOSS_TAG, ""),
-            date=_date(version.creation_timestamp),
+            date=f"{datetime.fromtimestamp(version.creation_timestamp / 1000):%Y-%m-%d}",
             learned_from_untrained=version.tags.get(UNTRAINED_TAG) == "true",
             over_packaged=float(over) if (over := version.tags.get(OVER_PACKAGED_TAG)) else None,
         )
@@ -114,26 +113,13 @@ def registered_models() -> list[RegisteredModel]:
     ]
 
 
-def _date(milliseconds: int | None) -> str:
-    return f"{datetime.fromtimestamp(milliseconds / 1000):%Y-%m-%d}" if milliseconds else ""
-
-
-def champion() -> RegisteredModel | None:
-    """The best registered model, if there is one; raises what `registered_models` does."""
-    return next((model for model in registered_models() if model.is_champion), None)
-
-
 def run_of_experiment(name: str) -> str:
-    """The id of the newest run that was published under this name.
-
-    Args:
-        name: the run's own, or one of the experiments that gave the same.
+    """The id of the newest run that was published under this name, its own or an equal one's.
 
     Raises:
         NoModel: there is none, or MLflow cannot be read.
     """
-    client = mlflow_client()
-    with reading(f"the experiments in {tracking_uri()}"):
+    with reading("the experiments") as client:
         places = [experiment.experiment_id for experiment in client.search_experiments()]
         runs = published_runs(client, places)
     known: dict[str, str] = {}
@@ -169,8 +155,7 @@ def pinned(uri: str) -> str:
     Raises:
         NoModel: there is none, or MLflow cannot be read.
     """
-    client = mlflow_client()
-    with reading(f"{uri} in {tracking_uri()}"):
+    with reading(uri) as client:
         version = _model_version(client, uri)
     return f"models:/{version.name}/{version.version}"
 
@@ -188,11 +173,10 @@ def fetched(uri: str) -> Iterator[tuple[Path, str, str]]:
     Raises:
         NoModel: there is none, it is not one of this project, or MLflow cannot be read.
     """
-    client = mlflow_client()
-    import mlflow
-
     with tempfile.TemporaryDirectory() as folder:
-        with reading(f"{uri} in {mlflow.get_tracking_uri()}"):
+        with reading(uri) as client:
+            from mlflow.artifacts import download_artifacts
+
             if uri.startswith("models:"):
                 version = _model_version(client, uri)
                 source = f"models:/{version.name}/{version.version}"
@@ -202,7 +186,7 @@ def fetched(uri: str) -> Iterator[tuple[Path, str, str]]:
                 run_id, _, inner = uri.removeprefix("runs:").strip("/").partition("/")
                 source = f"runs:/{run_id}/{inner or 'model'}"
                 name = f"run {run_id}"
-            files = Path(mlflow.artifacts.download_artifacts(source, dst_path=folder))
+            files = Path(download_artifacts(source, dst_path=folder))
         weights = sorted(files.glob("artifacts/*.safetensors"))
         if len(weights) != 1:
             raise NoModel(f"{uri} is not a model of this project: it holds no one .safetensors")
@@ -233,11 +217,16 @@ def tracking_uri() -> str:
     return mlflow_sqlite.database_uri(nearest)
 
 
-def mlflow_client() -> Any:
-    """The client of MLflow's store; it is also made the store of `mlflow` itself.
+@contextmanager
+def reading(what: str) -> Iterator[Any]:
+    """MLflow's client while the block runs; its store is made that of `mlflow` itself, too.
+
+    Args:
+        what: is read in the block, for the sentence that says what went wrong.
 
     Raises:
-        NoModel: MLflow is not installed, or there is no store.
+        NoModel: MLflow is not installed, there is no store, or MLflow, the store, a file or a
+            driver failed; the sentence shows no password.
     """
     uri = tracking_uri()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it waits for the network
@@ -245,6 +234,7 @@ def mlflow_client() -> Any:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         import mlflow
+        from sqlalchemy.exc import SQLAlchemyError
     except ImportError:
         raise NoModel(
             "a registry or experiment needs MLflow, which is not installed: "
@@ -252,27 +242,14 @@ def mlflow_client() -> Any:
         ) from None
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    with reading(f"the MLflow store {uri}"):  # a scheme without a driver shows here
+    try:
         nearest = _nearest_database()
         if nearest and uri == mlflow_sqlite.database_uri(nearest):
             mlflow_sqlite.bring_up_to_date(nearest)
-        return mlflow.MlflowClient(uri, registry_uri=uri)
-
-
-@contextmanager
-def reading(what: str) -> Iterator[None]:
-    """What goes wrong in MLflow becomes one sentence that says what could not be read.
-
-    Raises:
-        NoModel: MLflow, its store, a file or a driver failed; the sentence shows no password.
-    """
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
-        raise NoModel(f"{masked(what)} cannot be read: {brief(error)}; {HOW_TO_TRAIN}") from None
+        yield mlflow.MlflowClient(uri, registry_uri=uri)
+    except (mlflow.MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
+        place = masked(f"{what} in {uri}")
+        raise NoModel(f"{place} cannot be read: {brief(error)}; {HOW_TO_TRAIN}") from None
 
 
 def _nearest_database() -> Path | None:
@@ -283,14 +260,10 @@ def _nearest_database() -> Path | None:
 
 def _model_version(client: Any, uri: str) -> Any:
     """See `pinned`."""
+    from mlflow.store.artifact.utils.models import get_model_name_and_version
+
     reference = uri.removeprefix("models:").strip("/")
-    name, at, alias = reference.partition("@")
-    if at:
-        return client.get_model_version_by_alias(name, alias)
-    name, slash, number = reference.partition("/")
-    if slash and number != "latest":
-        return client.get_model_version(name, number)
-    versions = client.search_model_versions(f"name = '{name}'")
-    if not versions:
-        raise NoModel(f"no model is registered as {name!r}; {HOW_TO_TRAIN}")
-    return max(versions, key=lambda version: int(version.version))
+    if not {"@", "/"} & set(reference):
+        reference += "/latest"
+    name, number = get_model_name_and_version(client, f"models:/{reference}")
+    return client.get_model_version(name, number)

@@ -8,8 +8,9 @@ channel of the bicubic picture, which needs no conversion there and back.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ TILE = 512  # HR pixels a side, cut out, enlarged and finished at once
 
 _BAND_PIXELS = 8_000_000  # HR, held at once several times
 _HIDDEN_REACH = 6  # LR pixels from which a visible pixel is still influenced
+
+_Area = tuple[slice, ...]  # rows and columns
 
 
 class OutOfTime(TimeoutError):
@@ -120,10 +123,9 @@ class Upscaler:
             for left in range(0, width, wide):
                 if time.monotonic() > deadline:
                     raise OutOfTime("the time that the picture may take is over")
-                columns = slice(left, min(left + wide, width))
-                place = slice(left * self.scale, columns.stop * self.scale)
-                tile = self._enlarge(samples, rows, columns)
-                band.bicubic[:, place], band.sr[:, place] = tile
+                area = rows, slice(left, min(left + wide, width))
+                _, place = _times(area, self.scale)
+                band.bicubic[:, place], band.sr[:, place] = self._enlarge(samples, area)
             yield band
 
     def _sr(
@@ -134,44 +136,33 @@ class Upscaler:
             share * by_tiles(network, lr, rows, columns, self._bfloat16)
             for network, share in self._networks
         ]
-        return torch.stack(parts).sum(dim=0) if len(parts) > 1 else parts[0]
+        return torch.stack(parts).sum(dim=0)
 
-    def _enlarge(
-        self, samples: np.ndarray, rows: slice, columns: slice
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _enlarge(self, samples: np.ndarray, area: _Area) -> tuple[np.ndarray, np.ndarray]:
         """One tile, given in LR pixels: bicubic and SR."""
         # What is cut out has so much around it that the picture is only continued where it ends.
         reach = max(REACH, *(network.overlap for network, _ in self._networks))
         if samples.shape[2] in (2, 4):
             reach += _HIDDEN_REACH
-        high, wide = (
-            _grown(part, reach, size)
-            for part, size in zip((rows, columns), samples.shape, strict=False)
-        )
-        part = samples[high, wide].astype(np.float64)
+        around = _grown(area, reach, samples.shape)
+        part = samples[around].astype(np.float64)
         if samples.shape[2] in (2, 4):
             _fill_hidden(part)
-        inner = _within(rows, high), _within(columns, wide)
-        bicubic = self._bicubic(part, *inner)
+        inner = _within(area, around)
+        bicubic = self._bicubic(part, inner)
 
         maximum = _maximum(samples.dtype)
         colors = 1 if samples.shape[2] < 3 else 3
-        correction = self._network(self._luma_of(part[..., :colors] / maximum), *inner)
+        correction = self._network(self._luma_of(part[..., :colors] / maximum), inner)
         correction -= self._luma_of(bicubic[..., :colors] / maximum)
         sr = bicubic.copy()
         sr[..., :colors] += (self._luma[2] * maximum * correction)[..., None]
         return _finished(bicubic, samples.dtype), _finished(sr, samples.dtype)
 
-    def _bicubic(self, part: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    def _bicubic(self, part: np.ndarray, area: _Area) -> np.ndarray:
         """These LR pixels, enlarged: float64, neither rounded nor clipped."""
-        high, wide = (
-            _grown(inner, REACH, size)
-            for inner, size in zip((rows, columns), part.shape, strict=False)
-        )
-        enlarged = bicubic_upscale(part[high, wide], self.scale)
-        inner = (_within(rows, high), _within(columns, wide))
-        top, left = (slice(side.start * self.scale, side.stop * self.scale) for side in inner)
-        return enlarged[top, left]
+        around = _grown(area, REACH, part.shape)
+        return bicubic_upscale(part[around], self.scale)[_times(_within(area, around), self.scale)]
 
     def _luma_of(self, colors: np.ndarray) -> np.ndarray:
         """Luma in [0, 1] of (H, W, 1 or 3) in [0, 1]; gray stands for R = G = B."""
@@ -180,18 +171,18 @@ class Upscaler:
             return colors[..., 0] * weights.sum() + offset
         return colors @ weights + offset
 
-    def _network(self, luma: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    def _network(self, luma: np.ndarray, area: _Area) -> np.ndarray:
         """SR luma, float64, of these LR pixels of (h, w)."""
         lr = torch.from_numpy(luma.astype(np.float32))[None, None].to(self._device)
-        if self._self_ensemble:
-            results = [back(self._sr(turn(lr))) for turn, back in _DIHEDRAL]
-            high, wide = (
-                slice(part.start * self.scale, part.stop * self.scale) for part in (rows, columns)
-            )
-            sr = torch.stack(results).mean(0)[..., high, wide]
+        if not self._self_ensemble:
+            sr = self._sr(lr, *area)[0, 0]
         else:
-            sr = self._sr(lr, rows, columns)
-        return sr[0, 0].cpu().numpy().astype(np.float64)
+            results = []
+            for flipped, quarters in product(((), (3,)), range(4)):
+                turned = self._sr(lr.flip(flipped).rot90(quarters, (2, 3)))
+                results.append(turned.rot90(-quarters, (2, 3)).flip(flipped))
+            sr = torch.stack(results).mean(0)[0, 0][_times(area, self.scale)]
+        return sr.cpu().numpy().astype(np.float64)
 
 
 def _tile_size(tile: int, width: int, scale: int) -> tuple[int, int]:
@@ -199,25 +190,6 @@ def _tile_size(tile: int, width: int, scale: int) -> tuple[int, int]:
     side = max(tile // scale, 1)
     high = max(min(side, _BAND_PIXELS // (width * scale**2)), side // 4, 1)
     return high, max(side**2 // high, 1)
-
-
-Turn = Callable[[torch.Tensor], torch.Tensor]
-
-
-def _symmetry(quarters: int, flip: bool) -> tuple[Turn, Turn]:
-    """A rotation, after a flip or not, and its inverse."""
-
-    def turn(pictures: torch.Tensor) -> torch.Tensor:
-        return torch.rot90(pictures.flip(3) if flip else pictures, quarters, (2, 3))
-
-    def back(pictures: torch.Tensor) -> torch.Tensor:
-        turned = torch.rot90(pictures, -quarters, (2, 3))
-        return turned.flip(3) if flip else turned
-
-    return turn, back
-
-
-_DIHEDRAL = [_symmetry(quarters, flip) for flip in (False, True) for quarters in range(4)]
 
 
 def _check_blend(one: SuperResolver, other: SuperResolver, share: float) -> None:
@@ -255,12 +227,18 @@ def _finished(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return (np.rint(clipped) if np.issubdtype(dtype, np.integer) else clipped).astype(dtype)
 
 
-def _grown(part: slice, margin: int, size: int) -> slice:
-    return slice(max(part.start - margin, 0), min(part.stop + margin, size))
+def _grown(area: _Area, margin: int, shape: tuple[int, ...]) -> _Area:
+    sides = zip(area, shape, strict=False)
+    return tuple(slice(max(s.start - margin, 0), min(s.stop + margin, size)) for s, size in sides)
 
 
-def _within(part: slice, whole: slice) -> slice:
-    return slice(part.start - whole.start, part.stop - whole.start)
+def _times(area: _Area, scale: int) -> _Area:
+    return tuple(slice(side.start * scale, side.stop * scale) for side in area)
+
+
+def _within(area: _Area, whole: _Area) -> _Area:
+    sides = zip(area, whole, strict=True)
+    return tuple(slice(s.start - around.start, s.stop - around.start) for s, around in sides)
 
 
 def _fill_hidden(samples: np.ndarray) -> None:

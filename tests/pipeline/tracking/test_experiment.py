@@ -20,7 +20,7 @@ def experiment(tmp_path, monkeypatch):
     paths.PER_IMAGE.write_text("id,psnr\n")
     paths.EVALUATION.write_text("{}")
     trained = Trained.read(paths.TRAINED)
-    return Experiment(trained, {}, {"evaluate.lpips": False}, {}, pd.DataFrame(), None)
+    return Experiment(trained, {"evaluate.lpips": False}, {}, pd.DataFrame(), None)
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=str)

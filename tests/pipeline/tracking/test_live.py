@@ -50,7 +50,7 @@ def test_store_created_by_two_clones_at_once_is_whole(project):
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from pipeline.tracking.store import Store\n"
         "store = Store('portraits')\n"
-        "run = store.create({'seed': 0}, {})\n"
+        "run = store.open({'seed': 0}, {})\n"
         "rows = [{'step': s, 'train_loss': s / 7, 'time': 1e9} for s in range(3000)]\n"
         "store.log_curve(run.info.run_id, rows)"
     )
@@ -198,7 +198,7 @@ def test_a_run_is_failed_when_its_process_has_died_and_not_before(store):
 
 
 def test_a_training_that_was_killed_goes_on_in_its_run(store):
-    killed = store.create(PARAMS, {TRAINING_KEY: "key"})
+    killed = store.open(PARAMS, {TRAINING_KEY: "key"})
     train(rows(5))
     (run,) = store.runs(TRAINING_KEY, "key")
     assert run.info.run_id == killed.info.run_id

@@ -63,7 +63,7 @@ def test_an_equal_experiment_adds_its_name_and_leaves_no_run_of_its_own(experime
     with monkeypatch.context() as patch:
         as_host(patch, "equal")
         key = Trained.read(paths.TRAINED).key
-        experiment.create(SHOWN, {TRAINING_KEY: key})  # of a training that began before
+        experiment.open(SHOWN, {TRAINING_KEY: key})  # of a training that began before
         experiment.move(all_runs(experiment)[0].info.run_id, "SCHEDULED")
         register.main(load_params())
     (run,) = all_runs(experiment)

@@ -38,7 +38,7 @@ def test_database_without_room_says_so_and_no_more(project, empty_store, capfd):
     shutil.copy(empty_store, project)
     store = Store("experiment")
     with small_disk(), pytest.raises(MlflowException) as caught:
-        store.create({}, {})
+        store.open({}, {})
     assert brief(caught.value).startswith("(sqlite3.OperationalError)")
     assert "Traceback" not in capfd.readouterr().err
 
