@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.tracking.store import Store
-from srcnn.scoring.measures import Measure
+from srcnn.scoring.measures import PSNR, SIFID, Measure
 
 _NAME = "results"
 _TAG = f"mlflow.sharedViewState.{_NAME}"
 
 # Bars begin at 0, where a gain of 0.1 dB shows and 27.1 dB beside 27.0 does not.
 _IMAGES, _GAINS, _LINES = "Reconstructions", "Gain over bicubic on test pictures", "Curves"
-_SIZES = {_IMAGES: {"columns": 1, "cardHeight": 720}, _GAINS: {}, _LINES: {}}
+_SIZES = {_LINES: {}, _IMAGES: {"columns": 1, "cardHeight": 720}, _GAINS: {}}
 _CURVES = {
     "val/psnr": "Validation PSNR, dB",
     "val/ssim": "Validation SSIM",
@@ -39,12 +39,15 @@ def link(store: Store) -> str:
 
 def _state(measures: Sequence[Measure], images: Sequence[str]) -> dict[str, Any]:
     gains = {f"test/{measure.name}_gain": measure.heading for measure in measures}
-    columns = ["tags.`loss`", *(f"metrics.`{name}`" for name in gains), "tags.`model.version`"]
+    # A narrow window shows the first few.
+    first = [f"test/{measure.name}_gain" for measure in (PSNR, SIFID) if measure in measures]
+    numbers = dict.fromkeys((*first, "kept/step", *gains))
+    columns = ["tags.`loss`", *(f"metrics.`{name}`" for name in numbers), "tags.`model.version`"]
     grid = {"imageKeys": list(images), "step": 0, "showRunParams": False}
     charts = [
+        *(_chart(_LINES, "LINE", title, {"metricKey": name}) for name, title in _CURVES.items()),
         _chart(_IMAGES, "IMAGE", "Validation pictures", grid),
         *(_chart(_GAINS, "BAR", title, {"metricKey": name}) for name, title in gains.items()),
-        *(_chart(_LINES, "LINE", title, {"metricKey": name}) for name, title in _CURVES.items()),
     ]
     return {
         "selectedColumns": columns,
