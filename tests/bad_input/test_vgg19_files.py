@@ -65,16 +65,11 @@ def project(tmp_path, monkeypatch):
 CHANGED = {
     "nothing": dict.clear,
     "no first kernel": lambda s: s.pop("features.0.weight"),
-    "no last bias": lambda s: s.pop("features.2.bias"),
     "another shape": lambda s: s.update({"features.0.weight": torch.zeros(64, 1, 3, 3)}),
-    "flat": lambda s: s.update({"features.0.weight": s["features.0.weight"].flatten()}),
     "nan": lambda s: s["features.2.bias"].fill_(torch.nan),
-    "inf": lambda s: s["features.2.weight"].fill_(torch.inf),
     "half too large": lambda s: s.update({"features.2.bias": torch.full((64,), torch.inf).half()}),
     "batch norm": lambda s: s.update({"features.1.weight": torch.ones(64)}),
-    "vgg16": lambda s: s.update({"features.24.bias": torch.ones(512)}),
     "integers": lambda s: s.update({"features.2.bias": torch.ones(64, dtype=torch.int32)}),
-    "complex": lambda s: s.update({"features.2.bias": torch.ones(64, dtype=torch.complex64)}),
 }
 
 
@@ -90,13 +85,10 @@ def test_another_network_s_weights_are_named(change, suffix):
 
 OBJECTS = {
     "list": [1, 2],
-    "none": None,
     "tensor": torch.zeros(3),
-    "number": 5,
     "names to numbers": {"features.0.weight": 1.0},
     "numbers to tensors": {0: torch.zeros(3)},
     "checkpoint": {"state_dict": {"features.0.weight": torch.zeros(3)}, "epoch": 3},
-    "deep": {"features.0.weight": [torch.zeros(3)]},
     "module": torch.nn.Conv2d(3, 64, 3),
     "sparse": {"features.0.weight": torch.zeros(64, 3, 3, 3).to_sparse()},
     "complex": {"features.0.weight": torch.zeros(64, 3, 3, 3, dtype=torch.complex64)},
@@ -119,13 +111,10 @@ def zip_of_something_else():
 
 FILES = {
     "empty": b"",
-    "one byte": b"P",
     "text": b"<html>404</html>",
-    "zeros": bytes(1000),
     "noise": np.random.default_rng(0).bytes(2000),
     "pickle of a list": pickle.dumps([1]),
     "pickle cut short": pickle.dumps({"features.0.weight": 1})[:-3],
-    "zip without end": b"PK\3\4" + bytes(100),
     "zip of a text": zip_of_something_else(),
     "a huge header": (2**60).to_bytes(8, "little") + b"{}",
 }

@@ -2,7 +2,6 @@
 
 import io
 import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -11,7 +10,8 @@ from PIL import Image
 from srcnn.data.color import LUMA_RANGES, luma
 from srcnn.pictures.images import UnreadableImage, decode, decode_luma
 from srcnn.pictures.reader import read
-from tests.srcnn.pictures.encoded import RNG, SIGNATURE, encoded, png, smooth, tiff
+from tests.srcnn.pictures.encoded import RNG, png, smooth, tiff
+from tests.support.pictures import PNG_SIGNATURE, encoded, png_head
 
 GRAY = RNG.integers(0, 256, (20, 30), dtype=np.uint8)
 RGB = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -191,7 +191,7 @@ def test_of_several_frames_the_first_is_decoded_and_none_enlarged(kind, options)
             tiff(samples16(3, 20, 30), photometric="rgb", planarconfig="separate"),
             "separate planes",  # which Pillow reads as noise
         ),
-        *((data, "not a PNG") for data in (b"", b"hello", SIGNATURE, b"GIF89a")),
+        *((data, "not a PNG") for data in (b"", b"hello", PNG_SIGNATURE, b"GIF89a")),
         (encoded(RGB)[:900] + b"damage" + encoded(RGB)[906:], "cannot be decoded"),
     ],
 )
@@ -215,8 +215,7 @@ def test_one_limit_of_pixels_holds_wherever_pictures_are_read():
     one = png(8, np.zeros((1, 1, 1), int))
 
     def claiming(height):
-        head = b"IHDR" + struct.pack(">II", 128_000, height) + one[24:29]
-        return one[:12] + head + struct.pack(">I", zlib.crc32(head)) + one[33:]
+        return PNG_SIGNATURE + png_head(128_000, height) + one[33:]
 
     for reading in (decode, read):
         with pytest.raises(UnreadableImage, match="more than 128,000,000 pixels"):

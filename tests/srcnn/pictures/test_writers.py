@@ -11,7 +11,8 @@ from PIL.TiffImagePlugin import IFDRational
 
 from srcnn.pictures import tiff, writers
 from srcnn.pictures.reader import Picture, read
-from tests.srcnn.pictures.encoded import encoded, png, smooth
+from tests.srcnn.pictures.encoded import png, smooth
+from tests.support.pictures import encoded
 
 EXIF = Image.Exif()
 EXIF.update(
