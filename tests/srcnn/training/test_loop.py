@@ -12,6 +12,7 @@ from srcnn import hardware
 from srcnn.data.imresize import downscale
 from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.networks import NETWORKS
+from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.training.curve import Past, validation_score
 from srcnn.training.loop import Training
 from srcnn.training.losses import ReconstructionLoss, Weighted
@@ -101,6 +102,27 @@ def test_a_run_learns_and_continued_from_any_checkpoint_ends_in_the_same_bits(
         continued.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
         continued.fit()
         assert result(continued) == result(whole)
+
+
+def test_every_term_is_logged_apart_and_vgg19_is_not_stored(pairs, tmp_path):
+    perceptual = Weighted(PerceptualLoss({"relu2_1": 1.0}, "random"), 0.05)
+    loss, file = ReconstructionLoss("mse", {"perceptual": perceptual}), tmp_path / "state.pt"
+    run = prepare(pairs, loss=loss)
+    run.fit(checkpoint=lambda state: torch.save(state, file), checkpoint_every=7)
+    assert file.stat().st_size < 200_000  # VGG19's first three convolutions alone are 450 kB
+    for split in ("train", "val"):
+        rows = [row for row in run.curve if f"{split}_loss" in row]
+        assert len(rows) >= 4
+        for row in rows:
+            weighted = row[f"{split}_perceptual_weighted"]
+            assert weighted == pytest.approx(0.05 * row[f"{split}_perceptual"], rel=1e-5)
+            total = row[f"{split}_pixel"] + weighted
+            assert row[f"{split}_loss"] == pytest.approx(total, rel=1e-5)
+
+    continued = prepare(pairs, seed=9, loss=loss)
+    continued.load_state_dict(torch.load(file, weights_only=True))
+    continued.fit()
+    assert result(continued) == result(run) != result(fitted(pairs))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
