@@ -11,10 +11,7 @@ from srcnn import figures
 from srcnn.figures.style import BLUE, VERMILION
 from srcnn.scoring.measures import SSIM, VGG19
 from srcnn.scoring.scores import Score
-
-
-def noise(seed, shape):
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+from tests.support.pictures import noise
 
 
 def example(height=96, width=128, scale=4, title="best"):

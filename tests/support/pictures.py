@@ -1,4 +1,4 @@
-"""Small encoded pictures."""
+"""Small pictures, plain and encoded."""
 
 import io
 import struct
@@ -10,9 +10,14 @@ from PIL import Image
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
+def noise(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    """A picture of noise, uint8, its own for every seed."""
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
 def png(seed: int, size: tuple[int, int] = (16, 24)) -> bytes:
     """An RGB picture of noise, (height, width) pixels, its own for every seed."""
-    return encoded(np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8))
+    return encoded(noise(seed, (*size, 3)))
 
 
 def encoded(picture: Image.Image | np.ndarray, kind: str = "PNG", **options: object) -> bytes:

@@ -20,6 +20,7 @@ from srcnn.scoring.protocol import (
     summarise,
 )
 from srcnn.scoring.scores import Score
+from tests.support.pictures import noise
 
 NONE = {}
 CLASSICAL = {measure: measure.make(Context()) for measure in (PSNR, SSIM, GMSD)}
@@ -40,10 +41,6 @@ class Resolver:
 
 def flat(value, side=24):
     return np.full((side, side), value, dtype=np.uint8)
-
-
-def noise(seed, shape):
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
 def score(picture_id="a", source="a", psnr=30.0, sr=NONE, bicubic=NONE):

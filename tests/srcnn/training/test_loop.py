@@ -9,8 +9,6 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from srcnn import hardware
-from srcnn.data.imresize import downscale
-from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.networks import NETWORKS
 from srcnn.perceptual.loss import PerceptualLoss
 from srcnn.training.curve import Past, validation_score
@@ -21,6 +19,7 @@ from srcnn.training.process_group import ProcessGroup
 from srcnn.training.settings import DivergedError, Settings
 from srcnn.training.validation import Validation
 from tests.support.models import network
+from tests.support.pairs import write_pairs
 
 SHORT = Settings(
     steps=12, batch_size=4, patch_size=20, log_every=3, validate_every=4, val_pictures=2
@@ -35,14 +34,11 @@ def deterministic():
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
     """Sharp-edged shapes: bicubic blurs them, and a network soon learns to sharpen them."""
-    folder = tmp_path_factory.mktemp("training") / "pairs"
-    folder.mkdir()
-    with PairsWriter(folder, 2, "full") as writer:
-        for i, split in enumerate(["train"] * 4 + ["val"] * 2):
-            noise = np.random.default_rng(i).normal(size=(64, 48))
-            hr = np.where(gaussian_filter(noise, 3) > 0, 200, 50).astype(np.uint8)
-            writer.add(f"p{i}", f"p{i}", split, hr, downscale(hr, 2))
-    return Pairs.open(folder)
+    pictures = []
+    for i, split in enumerate(["train"] * 4 + ["val"] * 2):
+        blurred = gaussian_filter(np.random.default_rng(i).normal(size=(64, 48)), 3)
+        pictures.append((split, np.where(blurred > 0, 200, 50).astype(np.uint8)))
+    return write_pairs(tmp_path_factory.mktemp("pairs"), 2, pictures)
 
 
 def prepare(pairs, settings=SHORT, seed=0, loss=None, name="srcnn"):
@@ -183,13 +179,12 @@ def test_patches_are_of_the_training_s_pictures_and_validated_ones_of_the_valida
         levels.append(hr.unique().tolist())
         return (sr - hr).abs().mean()
 
-    (tmp_path / "pairs").mkdir()
-    with PairsWriter(tmp_path / "pairs", 2, "full") as writer:
-        for split, level in (("train", 51), ("val", 204)):
-            hr = np.full((40, 40), level, np.uint8)
-            writer.add(split, split, split, hr, downscale(hr, 2))
+    flat = [
+        (split, np.full((40, 40), level, np.uint8))
+        for split, level in (("train", 51), ("val", 204))
+    ]
     loss = ReconstructionLoss("mse", {"other": Weighted(see)})
-    fitted(Pairs.open(tmp_path / "pairs"), replace(SHORT, steps=2), loss=loss)
+    fitted(write_pairs(tmp_path, 2, flat), replace(SHORT, steps=2), loss=loss)
     train, val = [pytest.approx(0.2)], [pytest.approx(0.8)]
     assert levels == [val, train, train, val]  # at step 0, two steps, at the last
 

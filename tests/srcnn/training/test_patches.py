@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from srcnn.data.imresize import bicubic_upscale, downscale
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.imresize import bicubic_upscale
 from srcnn.networks.bicubic import Bicubic
 from srcnn.training import patches
 from srcnn.training.patches import PatchSampler
+from tests.support.pairs import write_pairs
+from tests.support.pictures import noise
 
 SYMMETRIES = [
     lambda p, t=t, k=k: np.rot90(p.T if t else p, k) for t in (False, True) for k in range(4)
@@ -20,11 +21,8 @@ def write(tmp_path):
     """Makes LR/HR pairs of noise with HR pictures of these shapes."""
 
     def pairs(*shapes, scale=4):
-        with PairsWriter(tmp_path, scale, "full") as writer:
-            for i, shape in enumerate(shapes):
-                hr = np.random.default_rng(i).integers(0, 256, shape, dtype=np.uint8)
-                writer.add(f"p{i}", f"p{i}", "train", hr, downscale(hr, scale))
-        return Pairs.open(tmp_path)
+        pictures = [("train", noise(i, shape)) for i, shape in enumerate(shapes)]
+        return write_pairs(tmp_path, scale, pictures)
 
     return pairs
 
@@ -49,20 +47,23 @@ def gray(patches):
     return np.rint(patches[:, 0].numpy() * 255).astype(np.uint8)
 
 
+def check_drawn(sampler, scale, expected):
+    """All these HR patches are drawn and no others, each with its LR patch."""
+    lr, hr = sampler.draw(1000, generator())
+    found = gray(hr)
+    for patch, upsampled in zip(found, Bicubic(scale)(lr)[:, 0].numpy(), strict=True):
+        np.testing.assert_allclose(upsampled * 255, expected[patch.tobytes()], atol=1e-3)
+    assert {patch.tobytes() for patch in found} == set(expected)
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_patches_are_crops_of_the_whole_pictures_and_reach_every_position(write, scale):
     size = 4 * scale
     # The second picture is as small as a patch; the last position of the last picture counts too.
     shapes = (6 * scale, 7 * scale), (size, size), (size, 6 * scale)
     pairs = write(*shapes, scale=scale)
-    whole = crops(pairs, size)
-
-    lr, hr = PatchSampler(pairs, size, 2, augment=False).draw(1000, generator())
-
-    found = gray(hr)
-    for patch, enlarged in zip(found, Bicubic(scale)(lr)[:, 0].numpy(), strict=True):
-        np.testing.assert_allclose(enlarged * 255, whole[patch.tobytes()], atol=1e-3)
-    assert {patch.tobytes() for patch in found} == set(whole)
+    sampler = PatchSampler(pairs, size, 2, augment=False)
+    check_drawn(sampler, scale, crops(pairs, size))
 
 
 def test_positions_are_drawn_uniformly(write):
@@ -84,12 +85,7 @@ def test_augmentation_is_the_eight_symmetries_of_both_patches(write):
     expected = {turn(hr_whole).tobytes(): turn(lr_whole) for turn in SYMMETRIES}
     assert len(expected) == 8
 
-    lr, hr = PatchSampler(pairs, 16, 2).draw(200, generator())
-
-    found = gray(hr)
-    for patch, enlarged in zip(found, Bicubic(4)(lr)[:, 0].numpy(), strict=True):
-        np.testing.assert_allclose(enlarged * 255, expected[patch.tobytes()], atol=1e-3)
-    assert {patch.tobytes() for patch in found} == set(expected)
+    check_drawn(PatchSampler(pairs, 16, 2), 4, expected)
 
 
 def test_shapes_dtype_and_range(write):
@@ -101,10 +97,13 @@ def test_shapes_dtype_and_range(write):
     assert 0 <= hr.min() < hr.max() <= 1
 
 
-def test_the_generator_decides(write):
-    sampler = PatchSampler(write((32, 40)), 16, 2)
-    first, again, other = (sampler.draw(8, generator(seed)) for seed in (1, 1, 2))
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+def test_the_generator_decides_and_not_where_the_pixels_lie(write):
+    pairs = write((32, 40), (24, 24), (40, 32)).select([2, 0])
+    draws = [(pairs, 1), (pairs.alone(), 1), (pairs, 2)]
+    first, copied, other = (
+        PatchSampler(some, 16, 2).draw(50, generator(seed)) for some, seed in draws
+    )
+    assert all(torch.equal(a, b) for a, b in zip(first, copied, strict=True))
     assert not torch.equal(first[1], other[1])
 
 
@@ -116,15 +115,6 @@ def test_patch_size_is_checked(write, size, problem):
     pairs = write((48, 32), (40, 48))
     with pytest.raises(ValueError, match=problem):
         PatchSampler(pairs, size, 2)
-
-
-def test_a_copy_of_the_split_s_pixels_gives_the_same_patches(write):
-    pairs = write((32, 40), (24, 24), (40, 32)).select([2, 0])
-    mapped, copied = (
-        PatchSampler(some, 16, 2).draw(50, generator()) for some in (pairs, pairs.alone())
-    )
-    for one, other in zip(mapped, copied, strict=True):
-        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize(("free", "home"), [(10_000, "cuda"), (4_000, "cpu")])
