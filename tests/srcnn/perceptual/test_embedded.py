@@ -3,7 +3,6 @@
 import hashlib
 import sys
 
-import numpy as np
 import pytest
 import torch
 
@@ -134,9 +133,3 @@ def test_what_is_not_asked_for_is_not_read(make):
         except UnusableWeights:
             outcomes.append("damaged")
     assert sorted(outcomes) == ["damaged", "read"]
-
-
-@pytest.mark.parametrize("dtype", ["u1", "<i2", "<f2"])
-def test_packed_numbers_come_back(dtype):
-    numbers = np.arange(300).astype(dtype).reshape(10, 30)
-    assert np.array_equal(embedded.unpack(embedded.pack(numbers, dtype), dtype), numbers.ravel())
