@@ -38,7 +38,7 @@ TAKEN = {
     ],
     "zero true": ["evaluate.lpips"],  # 0 is false
     "null": [
-        *("data.limit", "degrade.jpeg_quality", "evaluate.perceptual_pictures", "machine.workers"),
+        *("data.limit", "degrade.jpeg_quality", "evaluate.perceptual_pictures", "machine.workers")
     ],
     "text null": ["data.group_by", "train.init"],
     "text null empty": ["data.path"],

@@ -13,11 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from srcnn.perceptual import pretrained
-from srcnn.perceptual.pretrained import (
-    WeightsUnavailable,
-    read_state_dict,
-    torchvision_state_dict,
-)
+from srcnn.perceptual.pretrained import WeightsUnavailable, read_state_dict, torchvision_state_dict
 
 STATE = {"0.weight": torch.arange(6.0).reshape(2, 3), "0.bias": torch.tensor([1.0, 2.0])}
 

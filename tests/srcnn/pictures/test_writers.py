@@ -191,8 +191,7 @@ CHROMATICITIES = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15
 
 
 @pytest.mark.parametrize(
-    "chunk",
-    [(b"gAMA", struct.pack(">I", 100_000)), (b"cHRM", CHROMATICITIES), (b"sRGB", b"\1")],
+    "chunk", [(b"gAMA", struct.pack(">I", 100_000)), (b"cHRM", CHROMATICITIES), (b"sRGB", b"\1")]
 )
 def test_what_a_png_says_of_its_colours_stays(tmp_path, chunk):
     picture = read(png(8, RGB, chunk))

@@ -189,14 +189,6 @@ def test_patches_are_of_the_training_s_pictures_and_validated_ones_of_the_valida
     assert levels == [val, train, train, val]  # at step 0, two steps, at the last
 
 
-def test_optimizers_are_given_the_gradient_of_kernels_of_zero_mean(pairs):
-    model = network("srcnn")
-    Training(model, pairs, ReconstructionLoss(), SHORT, 1).fit()
-    gradient = model.extract.weight.grad
-    means = gradient.mean((1, 2, 3), keepdim=True)
-    assert means.abs().max() < 1e-5 * gradient.abs().max()
-
-
 def test_the_first_step_changes_nothing_and_shows_what_decides_the_bits(pairs):
     run = prepare(pairs)
     shown = run.first_step()
@@ -216,7 +208,7 @@ def test_the_best_weights_are_those_of_the_best_validation(pairs):
     )
     run, weights = prepare(pairs, settings), {}
     run.fit(
-        report=lambda row: weights.setdefault(row["step"], run.state_dict()["learner"]["network"]),
+        report=lambda row: weights.setdefault(row["step"], run.state_dict()["learner"]["network"])
     )
     best = max(run.curve, key=lambda row: row["val_psnr"])
     assert best["step"] < settings.steps
