@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline import stage
 from pipeline.stage import paths
@@ -98,8 +99,21 @@ def test_no_bit_may_flip_in_the_pairs(again):
     assert again("train").is_one_error("pairs")
 
 
-@pytest.mark.parametrize("content", [b"", b"0" * 64, b"a checkpoint\n" * 20, bytes(1000)])
-def test_a_checkpoint_that_is_none_is_named_and_not_used(tmp_path, capsys, content):
-    (tmp_path / "state.pt").write_bytes(content)
+CHECKPOINTS = {
+    "empty": lambda whole: b"",
+    "digest alone": lambda whole: b"0" * 64,
+    "text": lambda whole: b"a checkpoint\n" * 20,
+    "cut short": lambda whole: whole[:-9],
+    "cut in half": lambda whole: whole[: len(whole) // 2],
+    "a bit of its digest": lambda whole: bytes([whole[0] ^ 1]) + whole[1:],
+    "its last bit": lambda whole: whole[:-1] + bytes([whole[-1] ^ 1]),
+}
+
+
+@pytest.mark.parametrize("damage", CHECKPOINTS.values(), ids=CHECKPOINTS)
+def test_a_damaged_checkpoint_is_named_and_not_used(tmp_path, capsys, damage):
+    Checkpoints(tmp_path).save({"step": 3, "weights": torch.arange(100.0)})
+    file = tmp_path / "state.pt"
+    file.write_bytes(damage(file.read_bytes()))
     assert Checkpoints(tmp_path).load() is None
-    assert "state.pt is damaged" in capsys.readouterr().err
+    assert "state.pt is damaged (wrong checksum)" in capsys.readouterr().err
