@@ -51,7 +51,6 @@ def replace_by_folder(path):
 DAMAGES = {
     "removed": Path.unlink,
     "empty": lambda path: path.write_bytes(b""),
-    "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "text": lambda path: path.write_text("<html>404</html>\n"),
     "a folder": replace_by_folder,
     "a list": lambda path: path.write_text("[]\n"),
