@@ -11,6 +11,7 @@ from srcnn.networks import NETWORKS, SRCNN, build
 from srcnn.networks.bicubic import Bicubic, mirrored, window
 from srcnn.networks.network import crop
 from tests.support.models import network, perturbed
+from tests.support.pictures import noise
 
 EVERY = pytest.mark.parametrize("name", NETWORKS)
 SCALES = pytest.mark.parametrize("scale", [2, 3, 4, 8])
@@ -72,7 +73,7 @@ def test_a_file_gives_the_same_network_again(name, tmp_path):
     again = SuperResolver.load(tmp_path / "model")
     assert (again.model.name, again.scale, again.luma) == (name, 3, "studio")
     assert again.model.settings() == model.settings()
-    lr = np.random.default_rng(0).integers(0, 256, (9, 11), np.uint8)
+    lr = noise(0, (9, 11))
     np.testing.assert_array_equal(again(lr), SuperResolver(model, "studio")(lr))
 
 

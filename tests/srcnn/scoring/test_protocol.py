@@ -20,6 +20,7 @@ from srcnn.scoring.protocol import (
     summarise,
 )
 from srcnn.scoring.scores import Score
+from tests.support.pairs import write_pairs
 from tests.support.pictures import noise
 
 CLASSICAL = {measure: measure.make(Context()) for measure in (PSNR, SSIM, GMSD)}
@@ -191,10 +192,9 @@ def test_digest_is_of_the_pixels_that_are_scored():
 def test_measures_are_told_which_luma_they_see(tmp_path):
     told = []
     functions = {VGG19: Function(lambda sr, hr, luma_range: told.append(luma_range) or 0.0)}
-    with PairsWriter(tmp_path, 2, "studio") as writer:
-        writer.add("a", "a", "test", noise(0, (24, 24)), noise(1, (12, 12)))
+    pairs = write_pairs(tmp_path, 2, [("test", noise(0, (24, 24)))], "studio")
     pictures = [("gray", noise(0, (24, 24))), ("colour", noise(0, (24, 24, 3)))]
-    list(score_pairs(Resolver(2), Pairs.open(tmp_path), functions))
+    list(score_pairs(Resolver(2), pairs, functions))
     list(score_test_set(Resolver(2), pictures, functions))
     assert told == ["studio"] * 2 + ["full"] * 2 + ["studio"] * 2
 
