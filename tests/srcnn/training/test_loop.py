@@ -78,8 +78,8 @@ def test_same_seed_same_bits_and_other_seed_other_bits(pairs):
     [
         *((name, SHORT) for name in NETWORKS),
         *(
-            ("srcnn", replace(SHORT, optimization=Optimization(optimizer)))
-            for optimizer in ("adam", "adamw", "sgd")
+            ("srcnn", replace(SHORT, optimization=Optimization(o)))
+            for o in ("adam", "adamw", "sgd")
         ),
         ("srcnn", replace(SHORT, precision="bfloat16")),
     ],
