@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import stage
+from pipeline import fetch, stage
+from srcnn.command.cli import main
+from tests.support.models import model_file
 from tests.support.params import declare_stages, write_params
 
 
@@ -73,3 +75,25 @@ def project(run) -> Callable[..., Outcome]:
         return run(stage.run, module.main, name)
 
     return stage_outcome
+
+
+@pytest.fixture
+def fetched(project) -> Callable[..., Outcome]:
+    """Run the stage fetch on a folder of photos."""
+
+    def outcome(path: str = "photos", **changes: object) -> Outcome:
+        return project(fetch, "fetch", **{"data.source": "folder", "data.path": path} | changes)
+
+    return outcome
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> str:
+    """The file of a network x2."""
+    return str(model_file(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture
+def upscale(run, model) -> Callable[..., Outcome]:
+    """Run `srcnn upscale` with this network."""
+    return lambda *arguments: run(main, ["upscale", *arguments, "--model", model])

@@ -7,20 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import fetch
 from pipeline.data import raw
-from srcnn.command.cli import main
 from srcnn.pictures import images, reader
 from srcnn.pictures.images import UnreadableImage
 from tests.bad_input.pictures import BROKEN, DAMAGED, PIXELS, WHOLE
-from tests.support.models import model_file
 
 FRAMES = {"pages", "animation", "animated png"}  # of which fetch takes the first
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return str(model_file(tmp_path_factory.mktemp("model")))
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -39,9 +31,9 @@ def write_all(folder, contents):
         (folder / f"{i:03d}.png").write_bytes(content)
 
 
-def test_in_a_folder_the_broken_ones_are_listed_and_the_others_done(run, model):
+def test_in_a_folder_the_broken_ones_are_listed_and_the_others_done(upscale):
     write_all(Path("all"), [*WHOLE.values(), *BROKEN.values()])
-    outcome = run(main, ["upscale", "all", "-o", "large", "--model", model])
+    outcome = upscale("all", "-o", "large")
     assert outcome.code == 1
     assert outcome.is_clean()
     assert outcome.said.count("ERROR: ") == len(BROKEN)
@@ -50,17 +42,15 @@ def test_in_a_folder_the_broken_ones_are_listed_and_the_others_done(run, model):
 
 
 @pytest.mark.parametrize("name", ["empty", "png bomb", "jpeg, half"])
-def test_fetch_names_the_broken_picture(project, name):
+def test_fetch_names_the_broken_picture(fetched, name):
     write_all(Path("photos"), [WHOLE["jpeg"], BROKEN[name]])
-    outcome = project(fetch, "fetch", **{"data.source": "folder", "data.path": "photos"})
-    assert outcome.is_one_error("001.png")
+    assert fetched().is_one_error("001.png")
 
 
-def test_fetch_skips_and_lists_the_broken_ones_if_asked(project):
+def test_fetch_skips_and_lists_the_broken_ones_if_asked(fetched):
     contents = [*WHOLE.values(), *BROKEN.values(), *DAMAGED.values()]
     write_all(Path("photos"), contents)
-    folder = {"data.source": "folder", "data.path": "photos", "data.skip_unreadable": True}
-    outcome = project(fetch, "fetch", **folder)
+    outcome = fetched(**{"data.skip_unreadable": True})
     assert outcome.code == 0
     assert outcome.is_clean()
     read, skipped = list(raw.read(Path("data/raw"))), raw.skipped(Path("data/raw"))
@@ -70,10 +60,9 @@ def test_fetch_skips_and_lists_the_broken_ones_if_asked(project):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".tif", ".png"])
-def test_tiny_pictures_are_enlarged_too(run, model, suffix):
+def test_tiny_pictures_are_enlarged_too(upscale, suffix):
     for height, width in ((1, 1), (1, 16), (24, 1), (2, 3)):
         Image.fromarray(PIXELS[:height, :width, 0].copy()).save(f"tiny{suffix}")
-        arguments = ["upscale", f"tiny{suffix}", "-o", f"large{suffix}", "--model", model]
-        assert run(main, [*arguments, "--overwrite"]).code == 0
+        assert upscale(f"tiny{suffix}", "-o", f"large{suffix}", "--overwrite").code == 0
         large = np.asarray(Image.open(f"large{suffix}"))
         assert large.shape[:2] == (2 * height, 2 * width)

@@ -1,8 +1,6 @@
 """VGG19 weights files: one error that names parameter and file, and pickled code never runs."""
 
-import io
 import pickle
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -32,15 +30,10 @@ def build(file, layer="conv1_2"):
 
 def state(last="conv1_2"):
     """Weights of the first convolutions, by torchvision's names."""
-    names = list(vgg19.CONVOLUTIONS)
-    drawn = vgg19.draw(names[: names.index(last) + 1], 0)
     tensors = {}
-    for name, weights in drawn.items():
-        index = vgg19.CONVOLUTIONS[name].place
-        tensors |= {
-            f"features.{index}.weight": weights.kernel,
-            f"features.{index}.bias": weights.bias,
-        }
+    for name, weights in vgg19.draw(["conv1_1", last], 0).items():
+        place = f"features.{vgg19.CONVOLUTIONS[name].place}"
+        tensors |= {f"{place}.weight": weights.kernel, f"{place}.bias": weights.bias}
     return tensors
 
 
@@ -63,40 +56,29 @@ def project(tmp_path, monkeypatch):
 
 
 CHANGED = {
-    "nothing": dict.clear,
-    "no first kernel": lambda s: s.pop("features.0.weight"),
-    "no last bias": lambda s: s.pop("features.2.bias"),
-    "another shape": lambda s: s.update({"features.0.weight": torch.zeros(64, 1, 3, 3)}),
-    "flat": lambda s: s.update({"features.0.weight": s["features.0.weight"].flatten()}),
-    "nan": lambda s: s["features.2.bias"].fill_(torch.nan),
-    "inf": lambda s: s["features.2.weight"].fill_(torch.inf),
-    "half too large": lambda s: s.update({"features.2.bias": torch.full((64,), torch.inf).half()}),
-    "batch norm": lambda s: s.update({"features.1.weight": torch.ones(64)}),
-    "vgg16": lambda s: s.update({"features.24.bias": torch.ones(512)}),
-    "integers": lambda s: s.update({"features.2.bias": torch.ones(64, dtype=torch.int32)}),
-    "complex": lambda s: s.update({"features.2.bias": torch.ones(64, dtype=torch.complex64)}),
+    "no first kernel": {"features.0.weight": None},
+    "another shape": {"features.0.weight": torch.zeros(64, 1, 3, 3)},
+    "nan": {"features.2.bias": torch.full((64,), torch.nan)},
+    "half too large": {"features.2.bias": torch.full((64,), torch.inf).half()},
+    "batch norm": {"features.1.weight": torch.ones(64)},
+    "integers": {"features.2.bias": torch.ones(64, dtype=torch.int32)},
 }
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
-def test_another_network_s_weights_are_named(change, suffix):
-    tensors = state()
-    change(tensors)
-    write = save_file if suffix == ".safetensors" else torch.save
-    write(tensors, f"vgg{suffix}")
-    refused(f"vgg{suffix}")
+def test_another_network_s_weights_are_named(change):
+    tensors = {name: kept for name, kept in (state() | change).items() if kept is not None}
+    torch.save(tensors, "vgg.pth")
+    refused("vgg.pth")
 
 
 OBJECTS = {
     "list": [1, 2],
-    "none": None,
+    "nothing": {},
     "tensor": torch.zeros(3),
-    "number": 5,
     "names to numbers": {"features.0.weight": 1.0},
     "numbers to tensors": {0: torch.zeros(3)},
     "checkpoint": {"state_dict": {"features.0.weight": torch.zeros(3)}, "epoch": 3},
-    "deep": {"features.0.weight": [torch.zeros(3)]},
     "module": torch.nn.Conv2d(3, 64, 3),
     "sparse": {"features.0.weight": torch.zeros(64, 3, 3, 3).to_sparse()},
     "complex": {"features.0.weight": torch.zeros(64, 3, 3, 3, dtype=torch.complex64)},
@@ -110,23 +92,12 @@ def test_what_is_no_state_dict_is_named(content):
     refused("vgg.pth")
 
 
-def zip_of_something_else():
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as file:
-        file.writestr("photo.txt", "a portrait")
-    return content.getvalue()
-
-
 FILES = {
     "empty": b"",
-    "one byte": b"P",
     "text": b"<html>404</html>",
-    "zeros": bytes(1000),
     "noise": np.random.default_rng(0).bytes(2000),
     "pickle of a list": pickle.dumps([1]),
     "pickle cut short": pickle.dumps({"features.0.weight": 1})[:-3],
-    "zip without end": b"PK\3\4" + bytes(100),
-    "zip of a text": zip_of_something_else(),
     "a huge header": (2**60).to_bytes(8, "little") + b"{}",
 }
 

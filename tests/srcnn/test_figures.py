@@ -11,10 +11,7 @@ from srcnn import figures
 from srcnn.figures.style import BLUE, VERMILION
 from srcnn.scoring.measures import SSIM, VGG19
 from srcnn.scoring.scores import Score
-
-
-def noise(seed, shape):
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+from tests.support.pictures import noise
 
 
 def example(height=96, width=128, scale=4, title="best"):
@@ -47,27 +44,23 @@ def cell(figure, row, column, side):
     return pixels(figure)[top : top + side, left : left + side]
 
 
-def curve(rows=41, perceptual=False):
-    step = np.arange(rows) * 10.0
-    validated = step % 100 == 0
-
-    def where(known, values):
-        return np.where(known, values, np.nan)
-
+def curve(perceptual=False):
+    step = np.arange(41) * 10.0
     loss = 0.001 + 0.002 * np.exp(-step / 100)
-    trained = step > 0
-    weighted = {"train_perceptual_weighted": where(trained, loss)} if perceptual else {}
-    return weighted | {
-        "step": step,
-        "train_loss": where(trained, loss * 2 if perceptual else loss),
-        "train_pixel": where(trained, loss),
-        "train_perceptual": where(trained & perceptual, loss * 100),
-        "val_loss": where(validated, loss),
-        "train_psnr": where(validated, 30 + step / 400),
-        "train_psnr_bicubic": where(validated, 29.0),
-        "val_psnr": where(validated, 28 + np.minimum(step, 300) / 200),
-        "val_psnr_bicubic": where(validated, 28.5),
+    trained = {"train_loss": loss, "train_pixel": loss}
+    if perceptual:
+        weighted = {"train_perceptual": loss * 100, "train_perceptual_weighted": loss}
+        trained |= weighted | {"train_loss": 2 * loss}
+    validated = {
+        "val_loss": loss,
+        "train_psnr": 30 + step / 400,
+        "train_psnr_bicubic": np.full(41, 29.0),
+        "val_psnr": 28 + np.minimum(step, 300) / 200,
+        "val_psnr_bicubic": np.full(41, 28.5),
     }
+    rows = {name: np.where(step > 0, values, np.nan) for name, values in trained.items()}
+    rows |= {name: np.where(step % 100 == 0, values, np.nan) for name, values in validated.items()}
+    return rows | {"step": step}
 
 
 @pytest.mark.parametrize("scale", [1, 3, 4])
@@ -147,24 +140,19 @@ def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
         window = picture[top : top + height, left : left + width]
         np.testing.assert_array_equal(cell(figure, 0, column, 192)[..., 0], enlarged(window, 3))
     written = texts(figure)
-    assert [text for text in written if text.startswith("step")] == [
-        "step 0",
-        "step 50",
-        "step 1,500",
-    ]
+    steps = [text for text in written if text.startswith("step")]
+    assert steps == ["step 0", "step 50", "step 1,500"]
     assert sum(text.endswith(" dB") for text in written) == 2 * 4
     assert {"training picture", "validation picture"} < set(written)
     assert "84.25 dB" in written  # the perfect picture, 64x64: finite, see finite_psnr
 
 
-@pytest.mark.parametrize("loss", ["mse", "charbonnier + 0.01 random (untrained) VGG19 mse " * 4])
-def test_all_words_are_inside_their_figure(loss):
+def test_all_words_are_inside_their_figure():
+    loss = "charbonnier + 0.01 random (untrained) VGG19 mse " * 4
     picture = noise(0, (1, 96, 96))
-    few = figures.snapshots(
-        np.array([0]), picture[None], picture, picture, [True], 4, "studio", loss
-    )
+    snapshots = [0], picture[None], picture, picture, [True]
     for figure in (
-        few,
+        figures.snapshots(*map(np.array, snapshots), 4, "studio", loss),
         figures.reconstructions([example()], 4, "studio", loss),
         figures.curves(curve(), 300, "studio", loss),
         figures.gain_histogram(np.array([0.1, 0.2]), 0.15, None, "studio", 4, loss),
@@ -192,20 +180,16 @@ def test_labels_of_the_tradeoff_are_on_no_line_and_on_no_other_label():
     def line(*places):
         return [figures.Point(str(label), psnr, x) for label, psnr, x in places]
 
-    series = {
-        "falls": line(
-            (0, 30.12, 0.40), (0.001, 30.11, 0.26), (0.01, 29.7, 0.1), (0.03, 29.2, 0.09)
-        ),
-        "rises": line((0, 30.12, 0.40), (0.002, 30.3, 0.35), (0.004, 30.29, 0.345)),
-    }
+    falls = line((0, 30.12, 0.40), (0.001, 30.11, 0.26), (0.01, 29.7, 0.1), (0.03, 29.2, 0.09))
+    rises = line((0, 30.12, 0.40), (0.002, 30.3, 0.35), (0.004, 30.29, 0.345))
+    series = {"falls": falls, "rises": rises}
     figure = figures.tradeoff(series, figures.Point("bicubic", 28.6, 0.57), VGG19, "of")
     figures.png(figure)
 
     (axes,) = figure.axes
     labels = [text for text in axes.texts if text.get_text()]
-    assert sorted(label.get_text() for label in labels) == sorted(
-        {point.label for points in series.values() for point in points}
-    )
+    shown = sorted(label.get_text() for label in labels)
+    assert shown == sorted({point.label for point in falls + rises})
     boxes = [label.get_window_extent() for label in labels]
     for k, box in enumerate(boxes):
         assert not box.count_overlaps(boxes[:k])
@@ -219,12 +203,8 @@ def test_curves_show_train_validation_and_both_bicubic_lines():
     figure = figures.curves(curve(), 300, "full")
 
     loss, psnr = figure.axes
-    assert {line.get_label() for line in psnr.lines} >= {
-        "train",
-        "train, bicubic",
-        "validation",
-        "validation, bicubic",
-    }
+    labels = {line.get_label() for line in psnr.lines}
+    assert labels >= {"train", "train, bicubic", "validation", "validation, bicubic"}
     for axes in (loss, psnr):
         for line in axes.lines:
             assert np.isfinite(line.get_ydata()).all()
@@ -273,10 +253,6 @@ def test_the_same_figure_gives_the_same_bytes_whatever_the_user_has_set():
         after = figures.png(figures.curves(curve(), 300, "full"))
 
     assert after == before
-
-
-def test_a_png_carries_no_time_and_no_version():
-    image = Image.open(io.BytesIO(figures.png(figures.curves(curve(), 300, "full"))))
-
+    image = Image.open(io.BytesIO(before))
     assert image.mode == "RGB"
-    assert set(image.info) == {"dpi"}
+    assert set(image.info) == {"dpi"}  # no time and no version

@@ -1,9 +1,7 @@
 """The command as a user runs it, in this process; two tests run it as a process."""
 
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -60,24 +58,16 @@ def test_compare_puts_bicubic_beside_sr(folder):
     np.testing.assert_array_equal(both[:, 168:], band.sr)
 
 
-def test_folder_keeps_its_structure_and_does_what_it_can(folder, capsys):
-    for name in ("a.jpg", "sub/b.webp", "sub/deeper/c.TIF"):
-        (folder / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(ASTRONAUT).save(folder / "photos" / name)
-    whole = (folder / "portrait.png").read_bytes()
-    (folder / "photos/cut.png").write_bytes(whole[: len(whole) // 2])
-    (folder / "photos/text.png").write_text("not a picture")
-    (folder / "photos/notes.txt").write_text("left alone")
-    assert upscale("photos", "-o", "photos/big") == 1
-    written = {str(p.relative_to("photos/big")) for p in Path("photos/big").rglob("*.*")}
-    assert written == {"a.jpg", "sub/b.webp", "sub/deeper/c.TIF"}
-    assert Image.open("photos/big/sub/deeper/c.TIF").size == (160, 120)
-    errors = capsys.readouterr().err
-    assert "photos/cut.png: cannot be decoded" in errors
-    assert "photos/text.png: not a PNG" in errors
-    assert "2 of 5 failed" in errors
-    # What the first run wrote is no input of the second.
-    assert upscale("photos", "-o", "photos/big", "--overwrite") == 1
+def test_failures_in_a_folder_are_listed_and_what_was_made_there_is_no_source(folder, capsys):
+    Path("photos/sub").mkdir(parents=True)
+    Image.fromarray(ASTRONAUT).save("photos/sub/c.TIF")
+    Path("photos/text.png").write_text("not a picture")
+    for options in ([], ["--overwrite"]):
+        assert upscale("photos", "-o", "photos/big", *options) == 1
+        errors = capsys.readouterr().err
+        assert "photos/text.png: not a PNG" in errors
+        assert "1 of 2 failed" in errors
+    assert Image.open("photos/big/sub/c.TIF").size == (160, 120)
     assert not Path("photos/big/big").exists()
 
 
@@ -105,21 +95,13 @@ def test_inputs_are_never_overwritten(folder, capsys, output):
 @pytest.mark.parametrize(
     ("source", "output", "reason"),
     [
-        ("nobody.png", "big.png", "nobody.png: no such file"),
         ("portrait.png", "big.gif", "the suffix names the format"),
-        ("empty", "big", "empty holds no picture"),
         ("clear.png", "big.jpg", "no transparency"),
         (".", ".", "the source itself"),
-        ("bomb.png", "big.png", "more than 128,000,000 pixels"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(folder, capsys, source, output, reason):
-    Path("empty").mkdir()
     Image.new("RGBA", (9, 9)).save("clear.png")
-    bomb = bytearray(Path("portrait.png").read_bytes())
-    bomb[16:24] = struct.pack(">II", 11_400, 11_400)  # 130 megapixels
-    bomb[29:33] = struct.pack(">I", zlib.crc32(bomb[12:29]))
-    Path("bomb.png").write_bytes(bomb)
     assert upscale(source, "-o", output) == 1
     errors = capsys.readouterr().err
     assert reason in errors

@@ -143,13 +143,6 @@ def divided_at(browser):
     """)
 
 
-def size_of_left(browser):
-    return browser.execute_script(
-        "const image = document.querySelector('#slider img');"
-        "return [image.naturalWidth, image.naturalHeight]"
-    )
-
-
 def shown(browser, note):
     """Wait until the page says this, and shows what it made."""
     wait(browser, lambda: note in text(browser, "#note"), note)
@@ -202,7 +195,7 @@ def test_the_button_enlarges_a_sample_and_no_old_picture_stays_after_an_error(pa
 def test_divider_follows_keyboard_and_mouse_and_the_wheel_looks_closer(page, picture):
     upload(page, picture)
     shown(page, "enlarged")
-    assert divided_at(page) == pytest.approx(50, abs=1)
+    wait(page, lambda: divided_at(page) == pytest.approx(50, abs=1), "the divider in the middle")
     keys = find(page, "#divide input[type=range]")[0]
     keys.send_keys(Keys.HOME)
     wait(page, lambda: divided_at(page) < 1, "the divider moves with the keyboard")
@@ -264,7 +257,8 @@ def test_a_sample_is_taken_by_a_click_and_scored_where_the_original_is_known(pag
     )
     assert scores(page)["PSNR, dB ↑"][1] == f"{with_original:.2f}"
     choose(page, "Left", "original")
-    wait(page, lambda: size_of_left(page) == [300, 300], "the original")
+    left = "return document.querySelector('#slider img').naturalHeight"
+    wait(page, lambda: page.execute_script(left) == 300, "the original")
 
     mode(page, "The picture")
     shown(page, "300 × 300 pixels enlarged to 600 × 600")

@@ -16,8 +16,6 @@ from tests.support import optional
 from tests.support.models import model_file
 from tests.support.paths import SOURCE
 
-COMMAND = [sys.executable, "-m", "srcnn"]
-
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -42,21 +40,23 @@ def heed_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def interrupt(process):
-    """Ctrl+C; what it says then on standard error."""
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    return said
+def start(*arguments, stdout=None):
+    return subprocess.Popen(
+        [sys.executable, "-m", "srcnn", *arguments, "--model", "model.safetensors"],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
 
 
 def test_ctrl_c_while_a_picture_is_made_is_one_line_and_leaves_nothing():
-    arguments = ["upscale", "large.png", "--model", "model.safetensors", "--self-ensemble"]
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
-    )
+    process = start("upscale", "large.png", "--self-ensemble")
     wait(lambda: Path(".large_x2.png.partial").exists())
-    assert interrupt(process) == "Interrupted; what was not finished was not written\n"
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert said == "Interrupted; what was not finished was not written\n"
+    assert process.returncode == 130
     assert not list(Path().glob("*large_x2*"))
 
 
@@ -68,13 +68,7 @@ def test_ctrl_c_ends_the_demo_in_one_line_and_leaves_no_file(tmp_path, monkeypat
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    process = subprocess.Popen(
-        [*COMMAND, "demo", "--model", "model.safetensors", "--port", port],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed_interrupts,
-    )
+    process = start("demo", "--port", port, stdout=subprocess.PIPE)
 
     assert f"http://127.0.0.1:{port}" in process.stdout.readline()
     time.sleep(0.5)  # until it waits
@@ -98,10 +92,7 @@ def test_ctrl_c_while_the_model_is_loaded_is_one_line(command, capsys, monkeypat
 
 def test_a_reader_that_leaves_ends_the_command_without_a_word():
     reads, writes = os.pipe()
-    arguments = ["upscale", "small.png", "--model", "model.safetensors"]
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], stdout=writes, stderr=subprocess.PIPE, text=True
-    )
+    process = start("upscale", "small.png", stdout=writes)
     os.close(writes)
     os.close(reads)
     assert process.communicate(timeout=60)[1] == ""

@@ -8,19 +8,16 @@ from PIL import Image
 
 from srcnn.data.degradation import Degradation, picture_rng
 from srcnn.data.imresize import downscale
-
-
-def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+from tests.support.pictures import encoded, noise
 
 
 def test_plain_degradation_is_the_bicubic():
-    hr = noise(24, 32)
+    hr = noise(0, (24, 32))
     np.testing.assert_array_equal(Degradation(4)(hr, picture_rng(0, "a")), downscale(hr, 4))
 
 
 def test_blur_is_a_gaussian_with_mirrored_borders():
-    sigma, hr = 1.5, noise(24, 24)
+    sigma, hr = 1.5, noise(0, (24, 24))
     x = np.arange(-6, 7)  # the kernel ends at four sigma
     kernel = np.exp(-(x**2) / (2 * sigma**2))
     kernel /= kernel.sum()
@@ -40,7 +37,7 @@ def test_noise_has_the_given_sigma_and_no_bias():
 
 
 def test_noise_depends_on_seed_and_picture_alone():
-    hr, degrade = noise(32, 32), Degradation(2, noise_sigma=5.0)
+    hr, degrade = noise(0, (32, 32)), Degradation(2, noise_sigma=5.0)
     first = degrade(hr, picture_rng(1, "a"))
     np.testing.assert_array_equal(degrade(hr, picture_rng(1, "a")), first)
     assert np.any(degrade(hr, picture_rng(1, "b")) != first)
@@ -48,11 +45,9 @@ def test_noise_depends_on_seed_and_picture_alone():
 
 
 def test_jpeg_is_the_last_step():
-    hr = noise(32, 32)
+    hr = noise(0, (32, 32))
     noisy = Degradation(2, noise_sigma=5.0)(hr, picture_rng(0, "a"))
-    file = io.BytesIO()
-    Image.fromarray(noisy).save(file, "JPEG", quality=30)
-    expected = np.asarray(Image.open(file))
+    expected = np.asarray(Image.open(io.BytesIO(encoded(noisy, "JPEG", quality=30))))
     both = Degradation(2, noise_sigma=5.0, jpeg_quality=30)(hr, picture_rng(0, "a"))
     np.testing.assert_array_equal(both, expected)
     assert np.any(both != noisy)

@@ -23,49 +23,37 @@ def nowhere(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def champion(monkeypatch, tmp_path):
-    """A registry whose champion is a network x2; the references that are fetched."""
-    return choose(monkeypatch, tmp_path, over_packaged=0.25)
-
-
-def choose(monkeypatch, folder, over_packaged):
-    """Make a network x2 the champion, so many dB better than the package's."""
+def champion(monkeypatch, nowhere):
+    """Makes a network x2 the champion, so many dB better than the package's."""
     fetched = []
 
     def fetch(uri, device, title=""):
         fetched.append(uri)
-        return model_files._find(str(model_file(folder)), device)
+        return model_files._find(str(model_file(nowhere)), device)
 
-    best = RegisteredModel(
-        version=7,
-        scale=2,
-        perceptual_weight=0.0,
-        is_champion=True,
-        experiment="main",
-        loss="mse",
-        date="2026-11-26",
-        learned_from_untrained=False,
-        over_packaged=over_packaged,
-    )
-    monkeypatch.setattr(registry, "registered_models", lambda: [best])
-    monkeypatch.setattr(model_files, "_fetch", fetch)
-    return fetched
+    def choose(over_packaged=0.25):
+        best = RegisteredModel(
+            *(7, 2, 0.0, True, "main", "mse", "2026-11-26"),
+            learned_from_untrained=False,
+            over_packaged=over_packaged,
+        )
+        monkeypatch.setattr(registry, "registered_models", lambda: [best])
+        monkeypatch.setattr(model_files, "_fetch", fetch)
+        return fetched
+
+    return choose
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_package_has_a_network_for_each_scale(scale):
+def test_the_package_has_a_network_for_each_scale_that_is_better_than_bicubic(scale):
     by_name = model_files.load(f"packaged:x{scale}")
     by_scale = model_files.load(scale=scale)
-    assert by_name.resolver.scale == scale
     assert by_name.name == by_scale.name == f"packaged:x{scale}"
     assert by_name.resolver.to_bytes() == by_scale.resolver.to_bytes()
 
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_package_s_networks_are_better_than_bicubic(scale):
     hr = imresize.crop_to_multiple(data.camera(), scale)
     lr = srcnn.degrade(hr, scale)
-    sr, bicubic = srcnn.upscale(lr, srcnn.load_model(scale=scale)), inference.bicubic(lr, scale)
+    sr, bicubic = srcnn.upscale(lr, by_name.resolver), inference.bicubic(lr, scale)
     assert srcnn.psnr(hr, sr) > srcnn.psnr(hr, bicubic) + 0.3
 
 
@@ -76,33 +64,27 @@ def test_without_a_registry_the_default_is_of_the_package(nowhere):
     assert not list(nowhere.iterdir())
 
 
-def test_a_champion_takes_precedence_at_its_scale_only(champion):
-    model_files.load()
-    model_files.load(scale=2)
-    assert champion == ["models:/srcnn/7"] * 2
-    assert model_files.load(scale=3).name == "packaged:x3"
-    assert model_files.load("packaged:x4").name == "packaged:x4"
-    assert len(champion) == 2
-
-
 @pytest.mark.parametrize(
     ("over_packaged", "scale", "name", "why"),
     [
         (0.25, None, "model.safetensors", "the champion, 0.25 dB above packaged:x2 on its val"),
+        (0.25, 2, "model.safetensors", "the champion, 0.25 dB above packaged:x2 on its val"),
+        (0.25, 3, "packaged:x3", "the champion, version 7, enlarges x2"),
         (-0.5, None, "packaged:x2", "the champion, version 7, is 0.50 dB below it on its val"),
         (-0.5, 2, "packaged:x2", "the champion, version 7, is 0.50 dB below it on its val"),
         (0.0, None, "packaged:x2", "the champion, version 7, is 0.00 dB below it on its val"),
-        (-0.5, 3, "packaged:x3", "the champion, version 7, enlarges x2"),
         (None, None, "model.safetensors", "the champion, not compared with the package's"),
     ],
 )
 def test_a_champion_is_taken_where_it_beats_the_package_and_the_reason_is_said(
-    monkeypatch, nowhere, over_packaged, scale, name, why
+    champion, over_packaged, scale, name, why
 ):
-    choose(monkeypatch, nowhere, over_packaged)
+    fetched = champion(over_packaged)
     model = model_files.load(scale=scale)
     assert model.name == name
     assert model.title.startswith(f"{name} ({why}")
+    assert fetched == (["models:/srcnn/7"] if name == "model.safetensors" else [])
+    assert model_files.load("packaged:x4").name == "packaged:x4"
 
 
 @pytest.mark.parametrize("scale", inference.SCALES)
@@ -111,15 +93,17 @@ def test_every_scale_that_is_trained_can_be_asked_for(nowhere, scale):
 
 
 def test_a_scale_of_which_there_is_no_network_is_told(champion):
+    champion()
     with pytest.raises(NoModel, match=r"scale is 8, but no champion.*degrade\.scale=8"):
         model_files.load(scale=8)
 
 
 @pytest.mark.parametrize("scale", [0, 1, 5, "4", 2.5])
 def test_other_scales_are_refused_first(champion, scale):
+    fetched = champion()
     with pytest.raises(ValueError, match=r"scale is .*; it must be one of 2, 3, 4, 8"):
         model_files.load(scale=scale)
-    assert not champion
+    assert not fetched
 
 
 @pytest.mark.parametrize("reference", ["packaged:", "packaged:x5", "packaged:4", "packaged:../x4"])

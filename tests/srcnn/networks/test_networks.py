@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from srcnn.data.imresize import bicubic_upscale
 from srcnn.inference.resolver import SuperResolver, by_tiles
-from srcnn.networks import NETWORKS, build
+from srcnn.networks import NETWORKS, SRCNN, build
 from srcnn.networks.bicubic import Bicubic, mirrored, window
 from srcnn.networks.network import crop
 from tests.support.models import network, perturbed
+from tests.support.pictures import noise
 
 EVERY = pytest.mark.parametrize("name", NETWORKS)
 SCALES = pytest.mark.parametrize("scale", [2, 3, 4, 8])
@@ -65,25 +67,13 @@ def test_patches_and_tiles_give_what_the_whole_picture_gives(name, scale):
 
 
 @EVERY
-def test_an_sr_pixel_takes_its_context_from_the_overlap_alone(name):
-    model, lr = perturbed(network(name, 4)).double(), pictures(1, 1, 40, 40).double()
-    changed = lr.clone()
-    changed[..., : 20 - model.overlap] += 1
-    with torch.inference_mode():
-        same = model(changed)[..., 80:] - model(lr)[..., 80:]
-        other = model(changed)[..., :80] - model(lr)[..., :80]
-    assert same.abs().max() == 0
-    assert other.abs().max() > 0
-
-
-@EVERY
 def test_a_file_gives_the_same_network_again(name, tmp_path):
     model = perturbed(network(name, 3)).to(memory_format=torch.channels_last)
     (tmp_path / "model").write_bytes(SuperResolver(model, "studio").to_bytes())
     again = SuperResolver.load(tmp_path / "model")
     assert (again.model.name, again.scale, again.luma) == (name, 3, "studio")
     assert again.model.settings() == model.settings()
-    lr = np.random.default_rng(0).integers(0, 256, (9, 11), np.uint8)
+    lr = noise(0, (9, 11))
     np.testing.assert_array_equal(again(lr), SuperResolver(model, "studio")(lr))
 
 
@@ -95,6 +85,41 @@ def test_muon_and_centering_know_their_kernels(name):
     (first,) = model.centered_kernels()
     assert first is model.hidden_kernels()[0]
     assert build(name, 2, model.settings() | {"residual": False}).centered_kernels() == []
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_forward_is_the_papers_three_convolutions_on_the_bicubic(residual):
+    model = perturbed(SRCNN(2, (5, 3, 3), (6, 4), residual=residual))
+    lr = pictures(2, 1, 12, 15)
+    x = torch.from_numpy(np.stack([bicubic_upscale(p[0].numpy(), 2)[None] for p in lr])).float()
+    padded = F.pad(x, [4] * 4, mode="replicate")
+
+    features = F.conv2d(padded, model.extract.weight, model.extract.bias).relu()
+    features = F.conv2d(features, model.map.weight, model.map.bias).relu()
+    expected = F.conv2d(features, model.reconstruct.weight, model.reconstruct.bias)
+
+    torch.testing.assert_close(model(lr), expected + x if residual else expected)
+
+
+def test_bfloat16_is_close_and_still_gives_float32():
+    model, lr = perturbed(SRCNN(2, (9, 5, 5))), pictures(2, 1, 30, 21)
+    exact, rounded = model.patch(lr), model.patch(lr, bfloat16=True)
+    assert rounded.dtype == torch.float32
+    error = (rounded - exact).abs().max()
+    assert 0 < error < 0.02 * (exact - crop(model.bicubic(lr), 8)).abs().max()
+
+
+def test_gradients_are_those_of_the_plain_convolutions():
+    model = perturbed(SRCNN(2, (5, 3, 3), (3, 2))).double()
+    lr = pictures(1, 1, 9, 10).double()
+    assert torch.autograd.gradcheck(lambda *_: model.patch(lr), tuple(model.parameters()))
+
+
+@EVERY
+def test_initial_weights_come_from_the_generator(name):
+    first, again, other = (network(name, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
 
 
 @SCALES
@@ -109,16 +134,18 @@ def test_a_projected_srresnet_leaves_flat_areas_flat(scale):
 
 
 @pytest.mark.parametrize(
-    ("name", "scale", "weights"),
+    ("name", "scale", "settings", "weights"),
     [
-        ("fsrcnn", 3, 12_464),  # Dong et al. 2016, table 1: FSRCNN (56, 12, 4)
-        ("espcn", 3, 22_624),  # Shi et al. 2016: 5-3-3 with 64 and 32 maps, 9 at the end
-        ("srcnn", 3, 57_184),  # Dong et al. 2016 (TPAMI), section 4.3.2
-        ("srresnet", 4, 288 + 16 * 9 * 32**2 + 9 * 32 * 8 * 16 + 72),
+        ("fsrcnn", 3, {}, 12_464),  # Dong et al. 2016, table 1: FSRCNN (56, 12, 4)
+        ("espcn", 3, {}, 22_624),  # Shi et al. 2016: 5-3-3 with 64 and 32 maps, 9 at the end
+        ("srcnn", 3, {}, 57_184),  # Dong et al. 2016 (TPAMI), section 4.3.2, as the next two
+        ("srcnn", 3, {"kernels": [9, 3, 5]}, 24_416),
+        ("srcnn", 3, {"kernels": [9, 1, 5]}, 8_032),
+        ("srresnet", 4, {}, 288 + 16 * 9 * 32**2 + 9 * 32 * 8 * 16 + 72),
     ],
 )
-def test_sizes_are_those_of_the_papers(name, scale, weights):
-    model = build(name, scale, {})
+def test_sizes_are_those_of_the_papers(name, scale, settings, weights):
+    model = build(name, scale, settings)
     kernels = sum(p.numel() for p in model.parameters() if p.dim() == 4)
     assert kernels == weights
     if name != "srresnet":
@@ -131,12 +158,10 @@ def test_fsrcnn_is_the_papers_layers():
     x = lr
     for conv, slope in zip(model.hidden, model.slopes, strict=True):
         padding = conv.kernel_size[0] // 2
-        x = torch.nn.functional.conv2d(x, conv.weight, conv.bias, padding=padding)
+        x = F.conv2d(x, conv.weight, conv.bias, padding=padding)
         x = torch.where(x > 0, x, slope.weight[:, None, None] * x)
     tail = model.deconvolution
-    x = torch.nn.functional.conv_transpose2d(
-        x, tail.weight, tail.bias, stride=3, padding=4, output_padding=2
-    )
+    x = F.conv_transpose2d(x, tail.weight, tail.bias, stride=3, padding=4, output_padding=2)
     inside = 3 * model.reach  # what zero padding reaches is left out
     torch.testing.assert_close(crop(model(lr), inside), crop(x, inside), atol=1e-5, rtol=1e-5)
 

@@ -5,6 +5,7 @@ import http.server
 import socket
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,11 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from srcnn.perceptual import pretrained
-from srcnn.perceptual.pretrained import (
-    WeightsUnavailable,
-    read_state_dict,
-    torchvision_state_dict,
-)
+from srcnn.perceptual.pretrained import WeightsUnavailable, read_state_dict, torchvision_state_dict
 
 STATE = {"0.weight": torch.arange(6.0).reshape(2, 3), "0.bias": torch.tensor([1.0, 2.0])}
 
@@ -39,37 +36,15 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def server():
-    """Serves the bytes in `server.content` at any path; with `server.stalls`, not to their end."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(httpd.content)))
-            self.end_headers()
-            self.wfile.write(httpd.content[:10])
-            self.wfile.flush()
-            if httpd.stalls:
-                released.wait(20)
-            self.wfile.write(httpd.content[10:])
-
-        def log_message(self, *_):
-            pass
-
-    released = threading.Event()
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.content, httpd.stalls = b"", False
-    httpd.url = f"http://127.0.0.1:{httpd.server_port}"
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
-    yield httpd
-    released.set()
-    httpd.shutdown()
-    httpd.server_close()
-
-
-def torch_bytes(folder: Path) -> bytes:
-    torch.save(STATE, folder / "state.pth")
-    return (folder / "state.pth").read_bytes()
+def server(tmp_path):
+    """Serves the files in its folder."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield SimpleNamespace(folder=folder, url=f"http://127.0.0.1:{httpd.server_port}")
+        httpd.shutdown()
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors", "legacy.pth"])
@@ -83,28 +58,37 @@ def test_reads_each_kind_of_file(tmp_path, suffix):
 
 
 def test_download_is_kept_and_then_needs_no_network(server, cache, tmp_path):
-    server.content = torch_bytes(tmp_path)
-    digest = hashlib.sha256(server.content).hexdigest()[:8]
-    weights = weights_at(f"{server.url}/net-{digest}.pth")
+    torch.save(STATE, tmp_path / "state.pth")
+    digest = hashlib.sha256((tmp_path / "state.pth").read_bytes()).hexdigest()[:8]
+    served = (tmp_path / "state.pth").rename(server.folder / f"net-{digest}.pth")
+    weights = weights_at(f"{server.url}/{served.name}")
     assert same(torchvision_state_dict(weights), STATE)
-    server.content = b"gone"
+    served.unlink()
     assert same(torchvision_state_dict(weights, download=False), STATE)
-    assert [path.name for path in cache.iterdir()] == [f"net-{digest}.pth"]
+    assert [path.name for path in cache.iterdir()] == [served.name]
 
 
 def test_wrong_download_is_refused_and_not_kept(server, cache):
-    server.content = b"<html>Please log in to this network</html>"
+    (server.folder / "net-0123abcd.pth").write_text("<html>Please log in to this network</html>")
     with pytest.raises(WeightsUnavailable, match="checksum"):
         torchvision_state_dict(weights_at(f"{server.url}/net-0123abcd.pth"))
     assert not list(cache.iterdir())
 
 
-def test_download_that_stalls_is_given_up(server, cache, monkeypatch, tmp_path):
+def test_download_that_stalls_is_given_up(cache, monkeypatch):
+    connections = []  # kept open
+
+    def answer():
+        connections.append(silent.accept()[0])
+        connections[0].sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nThe first bytes")
+
     monkeypatch.setattr(pretrained, "TIMEOUT", 0.3)
-    server.content, server.stalls = torch_bytes(tmp_path), True
     start = time.monotonic()
-    with pytest.raises(WeightsUnavailable, match="timed out"):
-        torchvision_state_dict(weights_at(f"{server.url}/net-0123abcd.pth"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        threading.Thread(target=answer).start()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/net-0123abcd.pth"
+        with pytest.raises(WeightsUnavailable, match="timed out"):
+            torchvision_state_dict(weights_at(url))
     assert time.monotonic() - start < 5
     assert socket.getdefaulttimeout() is None
     assert not list(cache.iterdir())

@@ -2,6 +2,7 @@
 
 import math
 import socket
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -12,10 +13,6 @@ from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 
 SHALLOW = ("conv1_1", "conv1_2", "conv2_1")
 ALL = tuple(vgg19.CONVOLUTIONS)
-
-
-def refuse(*_, **__):
-    raise ConnectionRefusedError("refused")
 
 
 def shallow_state(prefix: str = "") -> dict[str, torch.Tensor]:
@@ -30,14 +27,6 @@ def shallow_state(prefix: str = "") -> dict[str, torch.Tensor]:
 def write(state, path):
     save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
     return path
-
-
-@pytest.fixture(scope="module")
-def layers_of():
-    """torchvision's layers of one of the paper's configurations."""
-    from torchvision.models.vgg import cfgs, make_layers
-
-    return lambda configuration: make_layers(cfgs[configuration])
 
 
 @pytest.mark.parametrize("prefix", ["features.", ""])
@@ -59,9 +48,11 @@ def test_half_precision_becomes_float32(tmp_path):
 
 
 @pytest.mark.parametrize("configuration", ["A", "B", "D"])
-def test_shallower_vggs_are_refused(tmp_path, configuration, layers_of):
+def test_shallower_vggs_are_refused(tmp_path, configuration):
+    from torchvision.models.vgg import cfgs, make_layers
+
     with torch.device("meta"):
-        state = layers_of(configuration).state_dict()
+        state = make_layers(cfgs[configuration]).state_dict()
     state = {key: torch.zeros(1).expand(tensor.shape) for key, tensor in state.items()}
     with pytest.raises(UnusableWeights, match="is not a VGG19"):
         vgg19.load(SHALLOW, write(state, tmp_path / "vgg.pth"))
@@ -80,7 +71,7 @@ def test_random_weights_follow_he_and_the_seed():
 
 def test_imagenet_offline_names_cause_and_three_ways_on(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "create_connection", Mock(side_effect=OSError("refused")))
     with pytest.raises(WeightsUnavailable) as caught:
         vgg19.load(SHALLOW, "imagenet")
     message = str(caught.value)

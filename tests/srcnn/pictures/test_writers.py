@@ -11,7 +11,8 @@ from PIL.TiffImagePlugin import IFDRational
 
 from srcnn.pictures import tiff, writers
 from srcnn.pictures.reader import Picture, read
-from tests.srcnn.pictures.encoded import encoded, png, smooth
+from tests.srcnn.pictures.encoded import png, smooth
+from tests.support.pictures import encoded
 
 EXIF = Image.Exif()
 EXIF.update(
@@ -36,6 +37,7 @@ EXIF[IFD.Exif] = {
 }
 EXIF[IFD.GPSInfo] = {GPS.GPSLatitudeRef: "N", GPS.GPSLatitude: (50.5, 6.0, 1.25)}
 
+RGB = smooth(3, np.uint8)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -61,9 +63,8 @@ def test_lossless_formats_come_back_exactly(tmp_path, channels, dtype, suffix):
 
 
 def test_png_is_about_as_small_as_pillows(tmp_path):
-    samples = smooth(3, np.uint8)
-    write(tmp_path / "a.png", samples)
-    Image.fromarray(samples).save(tmp_path / "b.png")
+    write(tmp_path / "a.png", RGB)
+    Image.fromarray(RGB).save(tmp_path / "b.png")
     sizes = [(tmp_path / name).stat().st_size for name in ("a.png", "b.png")]
     assert sizes[0] < 1.1 * sizes[1]
 
@@ -71,8 +72,7 @@ def test_png_is_about_as_small_as_pillows(tmp_path):
 def test_big_tiff(tmp_path, monkeypatch):
     """The layout for more than 4 GB, on a small picture."""
     monkeypatch.setattr(tiff, "_CLASSIC", 0)
-    samples = smooth(3, np.uint8)
-    source = encoded(Image.fromarray(samples), exif=EXIF.tobytes(), icc_profile=SRGB)
+    source = encoded(RGB, exif=EXIF.tobytes(), icc_profile=SRGB)
     write(tmp_path / "a.tif", read(source).samples, read(source))
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         assert file.is_bigtiff
@@ -112,8 +112,7 @@ def assert_described(image):
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
 def test_profile_and_exif_go_along(tmp_path, source, suffix, endian):
     EXIF.endian = endian
-    samples = smooth(3, np.uint8)
-    Image.fromarray(samples).save(tmp_path / "in", source, exif=EXIF.tobytes(), icc_profile=SRGB)
+    Image.fromarray(RGB).save(tmp_path / "in", source, exif=EXIF.tobytes(), icc_profile=SRGB)
     picture = read(tmp_path / "in")
     assert picture.samples.shape == (97, 150, 3)
     path = tmp_path / f"a{suffix}"
@@ -134,33 +133,30 @@ def test_profile_and_exif_go_along(tmp_path, source, suffix, endian):
 
 def test_a_tiff_says_nothing_of_its_layout(tmp_path):
     """Of what Pillow calls EXIF there, strips, compression and shape are not taken along."""
-    samples = smooth(3, np.uint8)
-    Image.fromarray(samples).save(tmp_path / "in.tif", compression="tiff_lzw")
+    Image.fromarray(RGB).save(tmp_path / "in.tif", compression="tiff_lzw")
     assert not read(tmp_path / "in.tif").exif
-    tifffile.imwrite(tmp_path / "in.tif", samples)
+    tifffile.imwrite(tmp_path / "in.tif", RGB)
     assert Base.ImageDescription not in read(tmp_path / "in.tif").exif
 
 
 def test_malformed_exif_does_not_stop_a_tiff(tmp_path):
     """A directory of notes outside the file, and one that is itself."""
-    samples = smooth(3, np.uint8)
     for tag, offset in ((IFD.Exif, 99_999), (IFD.Interop, 8), (IFD.GPSInfo, 8)):
         exif = b"II*\0" + struct.pack("<IHHHIII", 8, 1, tag, 4, 1, offset, 0)
-        Image.fromarray(samples).save(tmp_path / "in.png", exif=exif)
+        Image.fromarray(RGB).save(tmp_path / "in.png", exif=exif)
         picture = read(tmp_path / "in.png")
-        write(tmp_path / "a.tif", samples, picture)
-        np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), samples)
+        write(tmp_path / "a.tif", RGB, picture)
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), RGB)
 
 
 def test_nothing_is_left_of_a_failure(tmp_path):
-    samples = smooth(3, np.uint8)
 
     def rows():
-        yield samples[:50]
+        yield RGB[:50]
         raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError):
-        writers.write(tmp_path / "a.png", Picture(samples), 150, 97, rows())
+        writers.write(tmp_path / "a.png", Picture(RGB), 150, 97, rows())
     assert not list(tmp_path.iterdir())
 
 
@@ -180,46 +176,40 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path, name, size, channels, me
 
 
 def test_more_exif_than_jpeg_holds_is_refused_and_goes_elsewhere(tmp_path):
-    samples = smooth(3, np.uint8)
     exif = Image.Exif()
     exif[IFD.Exif] = {Base.MakerNote: bytes(70_000)}
-    picture = read(encoded(Image.fromarray(samples), exif=exif))
+    picture = read(encoded(RGB, exif=exif))
     with pytest.raises(ValueError, match="EXIF data is too long"):
-        write(tmp_path / "a.jpg", samples, picture)
+        write(tmp_path / "a.jpg", RGB, picture)
     for suffix in (".png", ".webp", ".tif"):
-        write(tmp_path / f"a{suffix}", samples, picture)
+        write(tmp_path / f"a{suffix}", RGB, picture)
         block = Image.open(tmp_path / f"a{suffix}").getexif().get_ifd(IFD.Exif)
         assert len(block[Base.MakerNote]) == 70_000
 
 
+CHROMATICITIES = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+
+
 @pytest.mark.parametrize(
-    "chunks",
-    [
-        {b"gAMA": struct.pack(">I", 100_000)},
-        {b"cHRM": struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)},
-        {b"sRGB": b"\1"},
-    ],
+    "chunk", [(b"gAMA", struct.pack(">I", 100_000)), (b"cHRM", CHROMATICITIES), (b"sRGB", b"\1")]
 )
-def test_what_a_png_says_of_its_colours_stays(tmp_path, chunks):
-    samples = smooth(3, np.uint8)
-    picture = read(png(8, samples, *chunks.items()))
-    write(tmp_path / "a.png", samples, picture)
-    assert read(tmp_path / "a.png").colour == picture.colour == chunks
+def test_what_a_png_says_of_its_colours_stays(tmp_path, chunk):
+    picture = read(png(8, RGB, chunk))
+    write(tmp_path / "a.png", RGB, picture)
+    assert read(tmp_path / "a.png").colour == picture.colour == dict([chunk])
 
 
 @pytest.mark.parametrize("source", ["PNG", "JPEG", "TIFF", "BMP"])
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".webp"])
 def test_the_resolution_goes_along(tmp_path, source, suffix):
-    samples = smooth(3, np.uint8)
-    picture = read(encoded(Image.fromarray(samples), source, dpi=(300, 150)))
+    picture = read(encoded(RGB, source, dpi=(300, 150)))
     path = tmp_path / f"a{suffix}"
-    write(path, samples, picture)
+    write(path, RGB, picture)
     with Image.open(path) as image:
         exif = image.getexif()
         told = image.info.get("dpi", (exif[Base.XResolution], exif[Base.YResolution]))
-        assert tuple(map(float, told)) == pytest.approx(
-            (300, 150), abs=0.02
-        )  # PNG counts by metres
+        # PNG counts by metres
+        assert [float(each) for each in told] == pytest.approx([300, 150], abs=0.02)
         assert exif[Base.ResolutionUnit] == 2
 
 

@@ -29,20 +29,21 @@ def test_pixel_losses_are_means(name, expected):
     assert terms["loss"] == terms["pixel"]
 
 
-def test_charbonnier_is_l1_without_the_kink():
+def test_charbonnier_is_nearly_l1():
     assert float(charbonnier(SR, HR)) == pytest.approx(float(PIXEL_LOSSES["l1"](SR, HR)), abs=3e-4)
-    same = SR.clone().requires_grad_()
-    charbonnier(same, SR).backward()
     assert float(charbonnier(SR, SR)) == pytest.approx(1e-3)
-    assert torch.equal(same.grad, torch.zeros_like(SR))
 
 
 def test_rmse_is_taken_per_picture():
     sr, hr = torch.cat([SR, SR + 0.5]), torch.cat([HR, SR])
     expected = (((0.16 + 0.04 + 0.25) / 4) ** 0.5 + 0.5) / 2
     assert float(rmse(sr, hr)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", [charbonnier, rmse])
+def test_equal_pictures_have_no_gradient(loss):
     same = SR.clone().requires_grad_()
-    rmse(same, SR).backward()
+    loss(same, SR).backward()
     assert torch.equal(same.grad, torch.zeros_like(SR))
 
 
@@ -54,13 +55,6 @@ def test_the_perceptual_term_is_weighted_in_the_sum_only():
     assert float(terms["perceptual"]) == pytest.approx(0.45)
     assert float(terms["perceptual_weighted"]) == pytest.approx(0.045)
     assert float(terms["loss"]) == pytest.approx(0.275 + 0.045)
-
-
-def test_every_term_is_differentiable():
-    sr = SR.clone().requires_grad_()
-    loss = ReconstructionLoss("mse", {"other": Weighted(lambda sr, hr: (sr - hr).abs().sum(), 2.0)})
-    loss(sr, HR)["loss"].backward()
-    torch.testing.assert_close(sr.grad, (SR - HR) / 2 + 2 * (SR - HR).sign())
 
 
 def test_features_see_studio_luma_as_the_gray_it_was_made_of_and_the_pixel_loss_does_not():

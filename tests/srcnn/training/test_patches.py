@@ -1,25 +1,30 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
 
-from srcnn.data.imresize import bicubic_upscale, downscale
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.imresize import bicubic_upscale
 from srcnn.networks.bicubic import Bicubic
 from srcnn.training import patches
 from srcnn.training.patches import PatchSampler
+from tests.support.pairs import write_pairs
+from tests.support.pictures import noise
 
 SYMMETRIES = [
     lambda p, t=t, k=k: np.rot90(p.T if t else p, k) for t in (False, True) for k in range(4)
 ]
 
 
-def write(folder, shapes, scale):
-    folder.mkdir()
-    with PairsWriter(folder, scale, "full") as writer:
-        for i, shape in enumerate(shapes):
-            hr = np.random.default_rng(i).integers(0, 256, shape, dtype=np.uint8)
-            writer.add(f"p{i}", f"p{i}", "train", hr, downscale(hr, scale))
-    return Pairs.open(folder)
+@pytest.fixture
+def write(tmp_path):
+    """Makes LR/HR pairs of noise with HR pictures of these shapes."""
+
+    def pairs(*shapes, scale=4):
+        pictures = [("train", noise(i, shape)) for i, shape in enumerate(shapes)]
+        return write_pairs(tmp_path, scale, pictures)
+
+    return pairs
 
 
 def generator(seed=0):
@@ -34,7 +39,7 @@ def crops(pairs, size):
         for y in range(0, hr.shape[0] - size + 1, pairs.scale):
             for x in range(0, hr.shape[1] - size + 1, pairs.scale):
                 window = (slice(y, y + size), slice(x, x + size))
-                found[hr[window].tobytes()] = (i, y, x, upsampled[window])
+                found[hr[window].tobytes()] = upsampled[window]
     return found
 
 
@@ -42,65 +47,49 @@ def gray(patches):
     return np.rint(patches[:, 0].numpy() * 255).astype(np.uint8)
 
 
+def check_drawn(sampler, scale, expected):
+    """All these HR patches are drawn and no others, each with its LR patch."""
+    lr, hr = sampler.draw(1000, generator())
+    found = gray(hr)
+    for patch, upsampled in zip(found, Bicubic(scale)(lr)[:, 0].numpy(), strict=True):
+        np.testing.assert_allclose(upsampled * 255, expected[patch.tobytes()], atol=1e-3)
+    assert {patch.tobytes() for patch in found} == set(expected)
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_patches_are_crops_of_the_whole_pictures_and_reach_every_position(tmp_path, scale):
+def test_patches_are_crops_of_the_whole_pictures_and_reach_every_position(write, scale):
     size = 4 * scale
     # The second picture is as small as a patch; the last position of the last picture counts too.
-    pairs = write(
-        tmp_path / "pairs", [(6 * scale, 7 * scale), (size, size), (size, 6 * scale)], scale
-    )
-    whole = crops(pairs, size)
-
-    lr, hr = PatchSampler(pairs, size, 2, augment=False).draw(1000, generator())
-    upsampled = Bicubic(scale)(lr)
-
-    reached = set()
-    for patch, enlarged in zip(gray(hr), upsampled[:, 0].numpy(), strict=True):
-        *position, expected = whole[patch.tobytes()]
-        reached.add(tuple(position))
-        np.testing.assert_allclose(enlarged * 255, expected, atol=1e-3)
-    assert len(reached) == len(whole)
+    shapes = (6 * scale, 7 * scale), (size, size), (size, 6 * scale)
+    pairs = write(*shapes, scale=scale)
+    sampler = PatchSampler(pairs, size, 2, augment=False)
+    check_drawn(sampler, scale, crops(pairs, size))
 
 
-def test_positions_are_drawn_uniformly(tmp_path):
-    pairs = write(tmp_path / "pairs", [(24, 40), (16, 16)], scale=4)
+def test_positions_are_drawn_uniformly(write):
+    pairs = write((24, 40), (16, 16))
     whole = crops(pairs, 16)
 
     _, hr = PatchSampler(pairs, 16, 2, augment=False).draw(22 * 400, generator())
 
-    counts = dict.fromkeys(whole, 0)
-    for patch in gray(hr):
-        counts[patch.tobytes()] += 1
+    counts = Counter(patch.tobytes() for patch in gray(hr))
+    assert set(counts) == set(whole)
     assert len(counts) == 22
     # Five standard deviations of a binomial count with mean 400.
     assert all(abs(count - 400) < 100 for count in counts.values())
 
 
-def test_augmentation_is_the_eight_symmetries_of_both_patches(tmp_path):
-    pairs = write(tmp_path / "pairs", [(16, 16)], scale=4)
+def test_augmentation_is_the_eight_symmetries_of_both_patches(write):
+    pairs = write((16, 16))
     hr_whole, lr_whole = pairs.hr(0), bicubic_upscale(pairs.lr(0).astype(np.float64), 4)
     expected = {turn(hr_whole).tobytes(): turn(lr_whole) for turn in SYMMETRIES}
     assert len(expected) == 8
 
-    lr, hr = PatchSampler(pairs, 16, 2).draw(200, generator())
-    upsampled = Bicubic(4)(lr)
-
-    seen = set()
-    for patch, enlarged in zip(gray(hr), upsampled[:, 0].numpy(), strict=True):
-        seen.add(patch.tobytes())
-        np.testing.assert_allclose(enlarged * 255, expected[patch.tobytes()], atol=1e-3)
-    assert seen == set(expected)
+    check_drawn(PatchSampler(pairs, 16, 2), 4, expected)
 
 
-def test_only_the_pictures_of_a_split_are_drawn(tmp_path):
-    pairs = write(tmp_path / "pairs", [(16, 16), (20, 16), (16, 24)], scale=4)
-    chosen = pairs.select([2])
-    _, hr = PatchSampler(chosen, 16, 2, augment=False).draw(50, generator())
-    assert {patch.tobytes() for patch in gray(hr)} == set(crops(chosen, 16))
-
-
-def test_shapes_dtype_and_range(tmp_path):
-    pairs = write(tmp_path / "pairs", [(32, 32)], scale=4)
+def test_shapes_dtype_and_range(write):
+    pairs = write((32, 32))
     lr, hr = PatchSampler(pairs, 24, reach=9).draw(5, generator())
     assert lr.shape == (5, 1, 24, 24)  # 6 and 9 on each side: beyond a picture of 8
     assert hr.shape == (5, 1, 24, 24)
@@ -108,10 +97,13 @@ def test_shapes_dtype_and_range(tmp_path):
     assert 0 <= hr.min() < hr.max() <= 1
 
 
-def test_the_generator_decides(tmp_path):
-    sampler = PatchSampler(write(tmp_path / "pairs", [(32, 40)], scale=4), 16, 2)
-    first, again, other = (sampler.draw(8, generator(seed)) for seed in (1, 1, 2))
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+def test_the_generator_decides_and_not_where_the_pixels_lie(write):
+    pairs = write((32, 40), (24, 24), (40, 32)).select([2, 0])
+    draws = [(pairs, 1), (pairs.alone(), 1), (pairs, 2)]
+    first, copied, other = (
+        PatchSampler(some, 16, 2).draw(50, generator(seed)) for some, seed in draws
+    )
+    assert all(torch.equal(a, b) for a, b in zip(first, copied, strict=True))
     assert not torch.equal(first[1], other[1])
 
 
@@ -119,24 +111,15 @@ def test_the_generator_decides(tmp_path):
     ("size", "problem"),
     [(18, "patch_size is 18; it must be a multiple of 4"), (36, "the smallest picture has 32")],
 )
-def test_patch_size_is_checked(tmp_path, size, problem):
-    pairs = write(tmp_path / "pairs", [(48, 32), (40, 48)], scale=4)
+def test_patch_size_is_checked(write, size, problem):
+    pairs = write((48, 32), (40, 48))
     with pytest.raises(ValueError, match=problem):
         PatchSampler(pairs, size, 2)
 
 
-def test_a_copy_of_the_split_s_pixels_gives_the_same_patches(tmp_path):
-    pairs = write(tmp_path / "pairs", [(32, 40), (24, 24), (40, 32)], 4).select([2, 0])
-    mapped, copied = (
-        PatchSampler(some, 16, 2).draw(50, generator()) for some in (pairs, pairs.alone())
-    )
-    for one, other in zip(mapped, copied, strict=True):
-        assert torch.equal(one, other)
-
-
 @pytest.mark.parametrize(("free", "home"), [(10_000, "cuda"), (4_000, "cpu")])
-def test_pictures_stay_where_there_is_room_for_them(tmp_path, monkeypatch, free, home):
-    pairs = write(tmp_path / "pairs", [(48, 48)], 4)  # 2,448 bytes with their LR pictures
+def test_pictures_stay_where_there_is_room_for_them(write, monkeypatch, free, home):
+    pairs = write((48, 48))  # 2,448 bytes with their LR pictures
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 10**6))
     assert patches._home(pairs, torch.device("cuda")).type == home
     assert patches._home(pairs, torch.device("cpu")).type == "cpu"

@@ -1,30 +1,28 @@
 import numpy as np
 import pytest
-import torch
 
-from srcnn.data.imresize import downscale
-from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.inference.resolver import bicubic
 from srcnn.scoring.classical import psnr, shave, ssim
 from srcnn.training.process_group import ProcessGroup
 from srcnn.training.validation import Validation
+from tests.support.pairs import write_pairs
+from tests.support.pictures import noise
 
 SCALE = 4
 
 
 def write(folder, counts, shape=(64, 80)):
-    folder.mkdir()
-    with PairsWriter(folder, SCALE, "full") as writer:
-        for split, count in counts.items():
-            for i in range(count):
-                hr = np.random.default_rng([len(split), i]).integers(0, 256, shape, dtype=np.uint8)
-                writer.add(f"{split}{i}", f"{split}{i}", split, hr, downscale(hr, SCALE))
-    return Pairs.open(folder)
+    pictures = [
+        (split, noise([len(split), i], shape))
+        for split, count in counts.items()
+        for i in range(count)
+    ]
+    return write_pairs(folder / "pairs", SCALE, pictures)
 
 
 @pytest.fixture
 def pairs(tmp_path):
-    return write(tmp_path / "pairs", {"train": 3, "val": 6})
+    return write(tmp_path, {"train": 3, "val": 6})
 
 
 def repeat(lr):
@@ -33,12 +31,12 @@ def repeat(lr):
 
 
 def mean(measure, enlarge, pairs):
-    return np.mean(
-        [
-            measure(shave(enlarge(pairs.lr(i)), SCALE), shave(pairs.hr(i), SCALE))
-            for i in range(len(pairs))
-        ]
-    )
+    pictures = [(enlarge(pairs.lr(i)), pairs.hr(i)) for i in range(len(pairs))]
+    return np.mean([measure(shave(sr, SCALE), shave(hr, SCALE)) for sr, hr in pictures])
+
+
+def enlarged(lr):
+    return bicubic(lr, SCALE)
 
 
 def test_scores_are_means_over_pictures_beside_bicubic(pairs):
@@ -49,9 +47,9 @@ def test_scores_are_means_over_pictures_beside_bicubic(pairs):
         "train_psnr": mean(psnr, repeat, train),
         "val_psnr": mean(psnr, repeat, val),
         "val_ssim": mean(ssim, repeat, val),
-        "train_psnr_bicubic": mean(psnr, lambda lr: bicubic(lr, SCALE), train),
-        "val_psnr_bicubic": mean(psnr, lambda lr: bicubic(lr, SCALE), val),
-        "val_ssim_bicubic": mean(ssim, lambda lr: bicubic(lr, SCALE), val),
+        "train_psnr_bicubic": mean(psnr, enlarged, train),
+        "val_psnr_bicubic": mean(psnr, enlarged, val),
+        "val_ssim_bicubic": mean(ssim, enlarged, val),
     }
     assert scores == pytest.approx(expected)
 
@@ -63,14 +61,11 @@ def test_fewer_pictures_are_spread_over_the_split(pairs):
 
 
 def test_snapshots_are_the_centres_of_the_pictures(tmp_path):
-    pairs = write(tmp_path / "large", {"train": 1, "val": 2}, shape=(140, 160))
+    pairs = write(tmp_path, {"train": 1, "val": 2}, shape=(140, 160))
     validation = Validation(pairs, pictures=2)
-    by_step = {
-        5: validation.snapshot(repeat),
-        0: validation.snapshot(lambda lr: bicubic(lr, SCALE)),
-    }
-
-    snapshots = validation.snapshots(by_step)
+    snapshots = validation.snapshots(
+        {5: validation.snapshot(repeat), 0: validation.snapshot(enlarged)}
+    )
 
     assert snapshots["steps"].tolist() == [0, 5]
     assert snapshots["sr"].shape == (2, 3, 128, 128)
@@ -78,23 +73,18 @@ def test_snapshots_are_the_centres_of_the_pictures(tmp_path):
     centre = (slice(6, 134), slice(16, 144))
     for i in range(3):
         np.testing.assert_array_equal(snapshots["hr"][i], pairs.hr(i)[centre])
-        np.testing.assert_array_equal(snapshots["bicubic"][i], bicubic(pairs.lr(i), SCALE)[centre])
+        np.testing.assert_array_equal(snapshots["bicubic"][i], enlarged(pairs.lr(i))[centre])
         np.testing.assert_array_equal(snapshots["sr"][0, i], snapshots["bicubic"][i])
         np.testing.assert_array_equal(snapshots["sr"][1, i], repeat(pairs.lr(i))[centre])
 
 
-def test_snapshots_of_small_pictures_are_as_large_as_they_are(pairs):
-    validation = Validation(pairs, pictures=2)
-    assert validation.snapshot(repeat).shape == (3, 64, 64)
-
-
 def test_snapshots_are_of_the_pictures_that_bicubic_reconstructs_worst(tmp_path):
-    pairs = write(tmp_path / "many", {"train": 1, "val": 6}, shape=(64, 64))
+    pairs = write(tmp_path, {"train": 1, "val": 6}, shape=(64, 64))
     val = pairs.split("val")
-    errors = [psnr(bicubic(val.lr(i), SCALE), val.hr(i)) for i in range(6)]
+    errors = [psnr(enlarged(val.lr(i)), val.hr(i)) for i in range(6)]
     hardest = sorted(np.argsort(errors)[:3])
-    snapshots = Validation(pairs, pictures=6).snapshots(
-        {0: torch.zeros(4, 64, 64, dtype=torch.uint8)}
-    )
+    validation = Validation(pairs, pictures=6)  # of pictures smaller than a snapshot
+    snapshots = validation.snapshots({0: validation.snapshot(enlarged)})
+    assert snapshots["sr"].shape == (1, 4, 64, 64)
     for shown, i in enumerate(hardest, 1):
         np.testing.assert_array_equal(snapshots["hr"][shown], val.hr(i))
