@@ -22,6 +22,9 @@ class Network(nn.Module, ABC):
         reach: LR pixels beyond a training patch, on each side, that `patch` is given.
         margin: HR pixels at a patch's border that only serve as context, and do not come out.
         overlap: LR pixels on each side from which an SR pixel takes its context.
+        residual: it predicts what bicubic interpolation misses and adds that.
+        settings: what JSON can hold: `NETWORKS[name](scale=scale, **settings)` is this network.
+        label: its title and sizes, for people: "SRCNN 9-5-5".
         muon_factor: times the rate of Muon that is asked for, so that one suits all networks.
     """
 
@@ -30,6 +33,9 @@ class Network(nn.Module, ABC):
     reach: int
     margin: int
     overlap: int
+    residual: bool
+    settings: dict[str, Any]
+    label: str
     muon_factor: float = 1.0
 
     def forward(self, lr: torch.Tensor) -> torch.Tensor:
@@ -64,29 +70,24 @@ class Network(nn.Module, ABC):
             (B, 1, rows · scale, columns · scale).
         """
 
-    @abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """What JSON can hold: `NETWORKS[name](scale=scale, **settings)` is this network again."""
+    def kernels(self) -> list[nn.Parameter]:
+        """All kernels (out, in, k, k), from the picture's end to the result's."""
+        return [kernel for kernel in self.parameters() if kernel.dim() == 4]
 
-    @abstractmethod
     def hidden_kernels(self) -> list[nn.Parameter]:
         """The kernels that Muon may train: all but those that make the picture."""
+        return self.kernels()[:-1]
 
-    @abstractmethod
     def centered_kernels(self) -> list[nn.Parameter]:
         """Kernels (out, in, k, k) whose means training keeps at zero.
 
         A correction of the bicubic need not depend on brightness. With first kernels of zero mean
         it cannot, and their training is not swamped by brightness, most of a picture's energy.
         """
+        return self.kernels()[:1] if self.residual else []
 
     def project(self) -> None:
         """Make the weights meet what is demanded of them; called after each step of a training."""
-
-    @property
-    @abstractmethod
-    def label(self) -> str:
-        """Its title and sizes, for people: "SRCNN 9-5-5"."""
 
     @property
     @abstractmethod
@@ -128,7 +129,7 @@ class LowResolutionNetwork(Network):
 
     Args:
         scale: the enlargement.
-        reach: LR pixels that its convolutions take away on each side, at least 2.
+        reach: LR pixels that its convolutions take away on each side, at least REACH.
         residual: predict what bicubic interpolation misses and add it.
     """
 
@@ -137,7 +138,7 @@ class LowResolutionNetwork(Network):
     def __init__(self, scale: int, reach: int, residual: bool) -> None:
         super().__init__()
         self.scale = scale
-        self.reach = self.overlap = max(reach, REACH)
+        self.reach = self.overlap = reach
         self.residual = residual
         self.bicubic = Bicubic(scale)
 
@@ -164,22 +165,10 @@ class LowResolutionNetwork(Network):
         ]
         return self.patch(window(lr, parts[0], parts[1]), bfloat16)
 
-    @abstractmethod
-    def kernels(self) -> list[nn.Parameter]:
-        """All kernels, from the picture's end to the result's."""
-
     @property
     def macs_per_pixel(self) -> float:
         """Multiply-adds for each HR pixel: every weight is used once for each LR pixel."""
         return sum(kernel.numel() for kernel in self.kernels()) / self.scale**2
-
-    def hidden_kernels(self) -> list[nn.Parameter]:
-        """See `Network.hidden_kernels`."""
-        return self.kernels()[:-1]
-
-    def centered_kernels(self) -> list[nn.Parameter]:
-        """See `Network.centered_kernels`."""
-        return self.kernels()[:1] if self.residual else []
 
 
 @torch.no_grad()

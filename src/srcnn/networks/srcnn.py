@@ -1,10 +1,8 @@
 """SRCNN, the first of the super-resolution CNNs."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from srcnn.networks.bicubic import REACH, Bicubic, mirrored, window
@@ -49,9 +47,10 @@ class SRCNN(Network):
             raise ValueError(f"channels is {tuple(channels)}; SRCNN needs two positive counts")
         check_counts("channels", channels)
         self.scale = scale
-        self.kernels = tuple(kernels)
-        self.channels = tuple(channels)
         self.residual = residual
+        sizes = {"kernels": tuple(kernels), "channels": tuple(channels)}
+        self.settings = sizes | {"residual": residual}
+        self.label = f"SRCNN {'-'.join(map(str, kernels))}"
         self.bicubic = Bicubic(scale)
         self.extract = Convolution(1, channels[0], kernels[0])
         self.map = Convolution(channels[0], channels[1], kernels[1])
@@ -65,24 +64,7 @@ class SRCNN(Network):
     @property
     def macs_per_pixel(self) -> float:
         """Multiply-adds for each HR pixel: the number of kernel weights."""
-        return float(sum(c.weight.numel() for c in (self.extract, self.map, self.reconstruct)))
-
-    @property
-    def label(self) -> str:
-        """See `Network.label`."""
-        return f"SRCNN {'-'.join(map(str, self.kernels))}"
-
-    def settings(self) -> dict[str, Any]:
-        """See `Network.settings`."""
-        return {"kernels": self.kernels, "channels": self.channels, "residual": self.residual}
-
-    def hidden_kernels(self) -> list[nn.Parameter]:
-        """See `Network.hidden_kernels`."""
-        return [self.extract.weight, self.map.weight]
-
-    def centered_kernels(self) -> list[nn.Parameter]:
-        """See `Network.centered_kernels`."""
-        return [self.extract.weight] if self.residual else []
+        return float(sum(kernel.numel() for kernel in self.kernels()))
 
     def patch(self, lr: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
         """See `Network.patch`."""

@@ -1,7 +1,5 @@
 """SRResNet, the generator of SRGAN, in the form that a CPU can train."""
 
-from typing import Any
-
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -72,6 +70,8 @@ class SRResNet(LowResolutionNetwork):
     ) -> None:
         check_counts("blocks, features", (blocks, features))
         super().__init__(scale, REACH, residual)
+        self.settings = {"blocks": blocks, "features": features, "residual": residual}
+        self.label = f"SRResNet {blocks}x{features}"
         self.overlap = 2 * blocks + 3  # the head, the blocks, the tail and the last convolution
         self.head = Convolution(1, features, 3)
         initialize(self.head, generator)
@@ -110,28 +110,7 @@ class SRResNet(LowResolutionNetwork):
         equalize_phases(self.tail, self.scale)
 
     @property
-    def label(self) -> str:
-        """See `Network.label`."""
-        return f"SRResNet {len(self.body)}x{self.head.out_channels}"
-
-    def settings(self) -> dict[str, Any]:
-        """See `Network.settings`."""
-        return {
-            "blocks": len(self.body),
-            "features": self.head.out_channels,
-            "residual": self.residual,
-        }
-
-    def kernels(self) -> list[nn.Parameter]:
-        """See `LowResolutionNetwork.kernels`."""
-        return [kernel for kernel in self.parameters() if kernel.dim() == 4]
-
-    @property
     def macs_per_pixel(self) -> float:
         """See `Network.macs_per_pixel`: the last convolution alone works at HR size."""
         last = self.last.weight.numel()
         return (sum(k.numel() for k in self.kernels()) - last) / self.scale**2 + last
-
-    def hidden_kernels(self) -> list[nn.Parameter]:
-        """See `Network.hidden_kernels`."""
-        return [k for k in self.kernels() if k is not self.last.weight]

@@ -82,7 +82,7 @@ def test_a_file_gives_the_same_network_again(name, tmp_path):
     (tmp_path / "model").write_bytes(SuperResolver(model, "studio").to_bytes())
     again = SuperResolver.load(tmp_path / "model")
     assert (again.model.name, again.scale, again.luma) == (name, 3, "studio")
-    assert again.model.settings() == model.settings()
+    assert again.model.settings == model.settings
     lr = np.random.default_rng(0).integers(0, 256, (9, 11), np.uint8)
     np.testing.assert_array_equal(again(lr), SuperResolver(model, "studio")(lr))
 
@@ -94,7 +94,7 @@ def test_muon_and_centering_know_their_kernels(name):
     assert 1 < len(model.hidden_kernels()) == len(weights) - 1
     (first,) = model.centered_kernels()
     assert first is model.hidden_kernels()[0]
-    assert build(name, 2, model.settings() | {"residual": False}).centered_kernels() == []
+    assert build(name, 2, model.settings | {"residual": False}).centered_kernels() == []
 
 
 @SCALES
