@@ -3,12 +3,10 @@
 Nothing here ever unpickles code: torch files are read with `weights_only=True`.
 """
 
-import hashlib
-import os
 import pickle
 import re
-import shutil
-import urllib.request
+import socket
+import sys
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +15,6 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
-from tqdm import tqdm
 
 from srcnn.masking import brief
 
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
 
 TIMEOUT = 10.0  # seconds a server may keep silent
-TORCH_SUFFIXES = (".pth", ".pt")
 
 
 class WeightsUnavailable(ValueError):
@@ -59,7 +55,7 @@ def torchvision_state_dict(weights: "WeightsEnum", download: bool = True) -> dic
             raise WeightsUnavailable(missing)
         try:
             _download(weights.url, cached)
-        except (OSError, ValueError, HTTPException) as error:
+        except (OSError, ValueError, RuntimeError, HTTPException) as error:
             cause = brief(getattr(error, "reason", None) or error)
             raise WeightsUnavailable(
                 f"{missing} and cannot be downloaded from {weights.url}: {cause}"
@@ -68,29 +64,20 @@ def torchvision_state_dict(weights: "WeightsEnum", download: bool = True) -> dic
 
 
 def _download(url: str, file: Path) -> None:
-    """As torch.hub does, which has no limit on how long a server may keep silent.
+    """By torch.hub, which itself has no limit on how long a server may keep silent.
 
     Raises:
         OSError, HTTPException: it cannot be had, or not be written.
-        ValueError: the SHA-256 does not begin as the file's name says.
+        RuntimeError: the SHA-256 does not begin as the file's name says.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    request = urllib.request.Request(url, headers={"User-Agent": "torch.hub"})  # noqa: S310  # https
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
     try:
-        with (
-            urllib.request.urlopen(request, timeout=TIMEOUT) as answer,  # noqa: S310
-            partial.open("wb") as output,
-            tqdm.wrapattr(answer, "read", answer.length, desc=file.name, disable=None) as body,
-        ):
-            shutil.copyfileobj(body, output, 2**20)
-        with partial.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        if not digest.startswith(file.stem.rpartition("-")[2]):
-            raise ValueError("what came does not have its checksum")
-        partial.replace(file)
+        digest = file.stem.rpartition("-")[2]
+        torch.hub.download_url_to_file(url, str(file), digest, progress=sys.stderr.isatty())
     finally:
-        partial.unlink(missing_ok=True)
+        socket.setdefaulttimeout(before)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -100,7 +87,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         UnusableWeights: missing, of another type, damaged, or anything but a plain mapping of
             names to tensors. Pickled code is refused unseen, never run.
     """
-    if path.suffix not in (".safetensors", *TORCH_SUFFIXES):
+    if path.suffix not in (".safetensors", ".pth", ".pt"):
         raise UnusableWeights(f"{path} is not a .safetensors, .pth or .pt file")
     if not path.is_file():
         raise UnusableWeights(f"{path} does not exist or is not a file")

@@ -1,17 +1,18 @@
 """PNG (ISO/IEC 15948) of 8 or 16 bits written from top to bottom.
 
-Pillow writes no 16-bit colour and holds the whole picture.
+Pillow writes no 16-bit colour and holds the whole picture: here it writes all but the pixels.
 """
 
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import getchunks, putchunk
 
-_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-_INCH = 0.0254  # metres
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's, by channels
 _PAETH = 4
 _PART = 2**21  # bytes filtered at once, which takes some ten times as much memory
 
@@ -28,16 +29,11 @@ def colour_chunks(info: Mapping[Any, Any]) -> dict[bytes, bytes]:
     return chunks
 
 
-def resolution_chunk(dpi: tuple[float, float]) -> dict[bytes, bytes]:
-    """The chunk pHYs of dots per inch, across and down."""
-    return {b"pHYs": struct.pack(">IIB", *(round(side / _INCH) for side in dpi), 1)}
-
-
 def write_png(
     file: BinaryIO,
     shape: tuple[int, int, int],
-    deep: bool,
-    described: Mapping[bytes, bytes],
+    dtype: np.dtype,
+    described: Mapping[str, Any],
     rows: Iterable[np.ndarray],
 ) -> None:
     """Write a PNG.
@@ -45,32 +41,36 @@ def write_png(
     Args:
         file: an empty one.
         shape: height, width and channels.
-        deep: 16 bits a sample, else 8.
-        described: the chunks before the picture, by their names, in this order.
+        dtype: uint8 or uint16.
+        described: what Pillow is to write of the picture, as options of its `Image.save`.
         rows: all of them from the top, some at a time, (n, W, C).
     """
     height, width, channels = shape
-    header = struct.pack(
-        ">IIBBBBB", width, height, 16 if deep else 8, _COLOUR_TYPES[channels], 0, 0, 0
-    )
+    pixel = channels * dtype.itemsize
     file.write(b"\x89PNG\r\n\x1a\n")
-    for name, content in {b"IHDR": header, **described}.items():
-        _write_chunk(file, name, content)
+    for kind, content, _ in getchunks(Image.new(MODES[channels], (1, 1)), **described):
+        if kind == b"IHDR":
+            content = struct.pack(">IIB", width, height, 8 * dtype.itemsize) + content[9:]
+        if kind == b"IDAT":
+            for packed in filter(None, _deflated(rows, width * pixel, pixel)):
+                putchunk(file, kind, packed)
+        else:
+            putchunk(file, kind, content)
+
+
+def _deflated(rows: Iterable[np.ndarray], line: int, pixel: int) -> Iterator[bytes]:
+    """The compressed picture, some at a time; a line and a pixel have so many bytes."""
     deflate = zlib.compressobj(6)
-    pixel = channels * (2 if deep else 1)
-    above = np.zeros((1, width * pixel), np.uint8)
-    count = max(1, _PART // above.size)
+    above = np.zeros((1, line), np.uint8)
+    count = max(1, _PART // line)
     for band in rows:
         for top in range(0, len(band), count):
-            part = np.ascontiguousarray(band[top : top + count])
-            samples = part.astype(">u2").view(np.uint8) if deep else part
-            lines = samples.reshape(len(part), -1)
-            packed = deflate.compress(_filtered(lines, np.concatenate([above, lines[:-1]]), pixel))
+            part = band[top : top + count]
+            samples = part.astype(part.dtype.newbyteorder(">"), order="C")
+            lines = samples.view(np.uint8).reshape(len(part), line)
+            yield deflate.compress(_filtered(lines, np.concatenate([above, lines[:-1]]), pixel))
             above = lines[-1:]
-            if packed:
-                _write_chunk(file, b"IDAT", packed)
-    _write_chunk(file, b"IDAT", deflate.flush())
-    _write_chunk(file, b"IEND", b"")
+    yield deflate.flush()
 
 
 def _filtered(lines: np.ndarray, above: np.ndarray, pixel: int) -> bytes:
@@ -82,10 +82,3 @@ def _filtered(lines: np.ndarray, above: np.ndarray, pixel: int) -> bytes:
     nearest = np.where(to_above <= to_corner, above, corner)
     nearest = np.where((to_left <= to_above) & (to_left <= to_corner), left, nearest)
     return np.pad(lines - nearest, ((0, 0), (1, 0)), constant_values=_PAETH).tobytes()
-
-
-def _write_chunk(file: BinaryIO, kind: bytes, content: bytes) -> None:
-    check = zlib.crc32(content, zlib.crc32(kind))
-    file.write(struct.pack(">I", len(content)) + kind)
-    file.write(content)
-    file.write(struct.pack(">I", check))
