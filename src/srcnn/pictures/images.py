@@ -15,8 +15,6 @@ from srcnn.data.color import luma
 from srcnn.masking import brief
 from srcnn.pictures.deep import ROWS, UnreadableImage, is_deep, layout, pixels, read_deep, upright
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-
 # That are held at once: a picture of 100 megapixels is welcome, a bomb is not.
 MAX_PIXELS = 128_000_000
 
@@ -105,7 +103,7 @@ def opened(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image
 def open_again(source: bytes | Path) -> ImageFile:
     """The picture opened by Pillow."""
     file = source if isinstance(source, Path) else io.BytesIO(source)
-    return Image.open(file, formats=FORMATS)
+    return Image.open(file, formats=("PNG", "JPEG", "BMP", "TIFF", "WEBP"))
 
 
 def _stretch_colour_key(image: ImageFile) -> None:

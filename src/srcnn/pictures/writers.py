@@ -12,10 +12,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from srcnn.pictures.exif import resized
+from srcnn.pictures.files import FORMATS, written_whole
 from srcnn.pictures.images import MAX_PIXELS
 from srcnn.pictures.png import MODES, write_png
 from srcnn.pictures.reader import Picture
-from srcnn.pictures.tiff import write_tiff
 
 if TYPE_CHECKING:  # writing alone needs no PyTorch
     from srcnn.inference.upscaler import Upscaler
@@ -25,28 +25,15 @@ _QUALITY = 95  # of JPEG and WebP
 # Of formats that are encoded from a whole picture in memory, of MAX_PIXELS at most.
 _LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
 
-# The format that an output's suffix names.
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
-
 
 def fitted(picture: Picture, path: Path) -> Picture:
     """The picture without an alpha that says nothing, if the format of `path` knows none."""
-    channels = picture.samples.shape[2]
-    alpha = picture.samples[..., -1]
-    if FORMATS.get(path.suffix.lower()) != "JPEG" or channels not in (2, 4):
+    samples = picture.samples
+    if FORMATS.get(path.suffix.lower()) != "JPEG" or samples.shape[2] not in (2, 4):
         return picture
-    if (alpha != np.iinfo(alpha.dtype).max).any():
+    if (samples[..., -1] != np.iinfo(samples.dtype).max).any():
         return picture
-    return replace(picture, samples=picture.samples[..., :-1])
+    return replace(picture, samples=samples[..., :-1])
 
 
 def check_output(path: Path, height: int, width: int, channels: int) -> None:
@@ -85,15 +72,8 @@ def write(
         OSError: the file cannot be written; its folder is made.
     """
     check_output(path, height, width, picture.samples.shape[2])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w+b") as file:
-            _encode(file, FORMATS[path.suffix.lower()], picture, height, width, rows)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with written_whole(path) as file:
+        _encode(file, FORMATS[path.suffix.lower()], picture, height, width, rows)
 
 
 def encode_png(picture: Picture, upscaler: "Upscaler", deadline: float = math.inf) -> bytes:
@@ -121,6 +101,8 @@ def _encode(
     shape = (height, width, picture.samples.shape[2])
     dtype = picture.samples.dtype
     if kind == "TIFF":
+        from srcnn.pictures.tiff import write_tiff  # served models do without tifffile
+
         write_tiff(file, shape, dtype, picture.icc, exif, rows)
         return
     described: dict[str, Any] = {
