@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from srcnn.networks.bicubic import REACH, Bicubic, mirrored, window
+from srcnn.networks.bicubic import REACH, Bicubic, surrounded
 
 
 class Network(nn.Module, ABC):
@@ -159,11 +159,7 @@ class LowResolutionNetwork(Network):
         self, lr: torch.Tensor, rows: slice, columns: slice, bfloat16: bool = False
     ) -> torch.Tensor:
         """See `Network.region`."""
-        parts = [
-            mirrored(part.start - self.reach, part.stop + self.reach, size, lr.device)
-            for part, size in ((rows, lr.shape[2]), (columns, lr.shape[3]))
-        ]
-        return self.patch(window(lr, parts[0], parts[1]), bfloat16)
+        return self.patch(surrounded(lr, rows, columns, self.reach), bfloat16)
 
     @property
     def macs_per_pixel(self) -> float:

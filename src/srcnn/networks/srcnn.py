@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
-from srcnn.networks.bicubic import REACH, Bicubic, mirrored, window
+from srcnn.networks.bicubic import REACH, Bicubic, surrounded
 from srcnn.networks.convolution import to_one_channel
 from srcnn.networks.network import Convolution, Network, check_counts, crop, initialize
 
@@ -74,17 +74,15 @@ class SRCNN(Network):
         self, lr: torch.Tensor, rows: slice, columns: slice, bfloat16: bool = False
     ) -> torch.Tensor:
         """See `Network.region`. The enlarged picture's borders are replicated, as in the paper."""
-        around = self.overlap - REACH  # LR pixels that hold the margin
-        sources, targets = [], []
-        for part, size in ((rows, lr.shape[2]), (columns, lr.shape[3])):
-            start, stop = part.start - around, part.stop + around
-            sources.append(mirrored(start - REACH, stop + REACH, size, lr.device))
+        upsampled = self.bicubic(surrounded(lr, rows, columns, self.overlap))
+        for dim, part in ((2, rows), (3, columns)):
+            start = (part.start - self.overlap + REACH) * self.scale  # of what is upsampled
             first = part.start * self.scale - self.margin
             last = part.stop * self.scale + self.margin
             wanted = torch.arange(first, last, device=lr.device)
-            targets.append(wanted.clamp(0, size * self.scale - 1) - start * self.scale)
-        upsampled = self.bicubic(window(lr, sources[0], sources[1]))
-        return self._valid(window(upsampled, targets[0], targets[1]), bfloat16)
+            inside = wanted.clamp(0, lr.shape[dim] * self.scale - 1)
+            upsampled = upsampled.index_select(dim, inside - start)
+        return self._valid(upsampled, bfloat16)
 
     def _valid(self, upsampled: torch.Tensor, bfloat16: bool) -> torch.Tensor:
         """The pixels whose whole context is in (B, 1, H, W): `margin` fewer on each side."""

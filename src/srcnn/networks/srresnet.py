@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srcnn.networks.bicubic import REACH, mirrored, window
+from srcnn.networks.bicubic import REACH, surrounded
 from srcnn.networks.convolution import to_one_channel
 from srcnn.networks.network import (
     Convolution,
@@ -94,15 +94,14 @@ class SRResNet(LowResolutionNetwork):
         self, lr: torch.Tensor, rows: slice, columns: slice, bfloat16: bool = False
     ) -> torch.Tensor:
         """See `Network.region`."""
-        sources, inside = [], []
+        grown, inside = [], []
         for part, size in ((rows, lr.shape[2]), (columns, lr.shape[3])):
             # Not beyond the picture, where features are zero.
             start, stop = max(0, part.start - self.overlap), min(size, part.stop + self.overlap)
-            sources.append(mirrored(start - self.reach, stop + self.reach, size, lr.device))
-            inside.append(
-                slice((part.start - start) * self.scale, (part.stop - start) * self.scale)
-            )
-        sr = self.patch(window(lr, sources[0], sources[1]), bfloat16)
+            grown.append(slice(start, stop))
+            ends = (part.start - start) * self.scale, (part.stop - start) * self.scale
+            inside.append(slice(*ends))
+        sr = self.patch(surrounded(lr, grown[0], grown[1], self.reach), bfloat16)
         return sr[..., inside[0], inside[1]]
 
     def project(self) -> None:

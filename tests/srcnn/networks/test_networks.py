@@ -7,7 +7,7 @@ import torch
 from srcnn.data.imresize import bicubic_upscale
 from srcnn.inference.resolver import SuperResolver, by_tiles
 from srcnn.networks import NETWORKS, build
-from srcnn.networks.bicubic import Bicubic, mirrored, window
+from srcnn.networks.bicubic import Bicubic, surrounded
 from srcnn.networks.network import crop
 from tests.support.models import network, perturbed
 
@@ -23,8 +23,7 @@ def pictures(*shape):
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (17, 40)])
 def test_bicubic_is_imresize(scale, size):
     lr = pictures(1, 1, *size)
-    rows, columns = (mirrored(-2, side + 2, side, lr.device) for side in size)
-    enlarged = Bicubic(scale)(window(lr, rows, columns))
+    enlarged = Bicubic(scale)(surrounded(lr, *map(slice, (0, 0), size), 2))
     expected = bicubic_upscale(lr[0, 0].double().numpy(), scale)
     np.testing.assert_allclose(enlarged[0, 0], expected, atol=1e-6)
 
