@@ -38,6 +38,12 @@ class Network(nn.Module, ABC):
     label: str
     muon_factor: float = 1.0
 
+    def __init__(self, scale: int, residual: bool) -> None:
+        super().__init__()
+        self.scale = scale
+        self.residual = residual
+        self.bicubic = Bicubic(scale)
+
     def forward(self, lr: torch.Tensor) -> torch.Tensor:
         """Super-resolve whole pictures, continued beyond their borders by the network itself."""
         return self.region(lr, slice(0, lr.shape[2]), slice(0, lr.shape[3]))
@@ -136,11 +142,8 @@ class LowResolutionNetwork(Network):
     margin = 0
 
     def __init__(self, scale: int, reach: int, residual: bool) -> None:
-        super().__init__()
-        self.scale = scale
+        super().__init__(scale, residual)
         self.reach = self.overlap = reach
-        self.residual = residual
-        self.bicubic = Bicubic(scale)
 
     @abstractmethod
     def detail(self, lr: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
-from srcnn.networks.bicubic import REACH, Bicubic, surrounded
+from srcnn.networks.bicubic import REACH, surrounded
 from srcnn.networks.convolution import to_one_channel
 from srcnn.networks.network import Convolution, Network, check_counts, crop, initialize
 
@@ -40,18 +40,15 @@ class SRCNN(Network):
         residual: bool = True,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(scale, residual)
         if len(kernels) != 3 or any(k < 1 or k % 2 == 0 for k in kernels):
             raise ValueError(f"kernels is {tuple(kernels)}; SRCNN needs three odd sizes")
         if len(channels) != 2:
             raise ValueError(f"channels is {tuple(channels)}; SRCNN needs two positive counts")
         check_counts("channels", channels)
-        self.scale = scale
-        self.residual = residual
         sizes = {"kernels": tuple(kernels), "channels": tuple(channels)}
         self.settings = sizes | {"residual": residual}
         self.label = f"SRCNN {'-'.join(map(str, kernels))}"
-        self.bicubic = Bicubic(scale)
         self.extract = Convolution(1, channels[0], kernels[0])
         self.map = Convolution(channels[0], channels[1], kernels[1])
         self.reconstruct = Convolution(channels[1], 1, kernels[2])
