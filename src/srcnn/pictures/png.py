@@ -13,8 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import getchunks, putchunk
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's, by channels
-_PAETH = 4
-_PART = 2**21  # bytes filtered at once, which takes some ten times as much memory
+_PART = 2**22  # bytes filtered at once, which takes some five times as much memory
 
 
 def colour_chunks(info: Mapping[Any, Any]) -> dict[bytes, bytes]:
@@ -46,39 +45,31 @@ def write_png(
         rows: all of them from the top, some at a time, (n, W, C).
     """
     height, width, channels = shape
-    pixel = channels * dtype.itemsize
+    line = width * channels * dtype.itemsize
     file.write(b"\x89PNG\r\n\x1a\n")
     for kind, content, _ in getchunks(Image.new(MODES[channels], (1, 1)), **described):
         if kind == b"IHDR":
             content = struct.pack(">IIB", width, height, 8 * dtype.itemsize) + content[9:]
         if kind == b"IDAT":
-            for packed in filter(None, _deflated(rows, width * pixel, pixel)):
+            for packed in filter(None, _deflated(rows, line)):
                 putchunk(file, kind, packed)
         else:
             putchunk(file, kind, content)
 
 
-def _deflated(rows: Iterable[np.ndarray], line: int, pixel: int) -> Iterator[bytes]:
-    """The compressed picture, some at a time; a line and a pixel have so many bytes."""
+def _deflated(rows: Iterable[np.ndarray], line: int) -> Iterator[bytes]:
+    """The compressed picture, some lines of so many bytes at a time.
+
+    Each is its difference from the one above, filter 2 of section 12: on enlarged pictures within
+    a few percent of choosing among all filters.
+    """
     deflate = zlib.compressobj(6)
     above = np.zeros((1, line), np.uint8)
-    count = max(1, _PART // line)
     for band in rows:
-        for top in range(0, len(band), count):
-            part = band[top : top + count]
+        for part in np.array_split(band, band.nbytes // _PART + 1):
             samples = part.astype(part.dtype.newbyteorder(">"), order="C")
-            lines = samples.view(np.uint8).reshape(len(part), line)
-            yield deflate.compress(_filtered(lines, np.concatenate([above, lines[:-1]]), pixel))
+            lines = np.concatenate([above, samples.view(np.uint8).reshape(-1, line)])
+            filtered = np.pad(np.diff(lines, axis=0), ((0, 0), (1, 0)), constant_values=2)
+            yield deflate.compress(filtered.tobytes())
             above = lines[-1:]
     yield deflate.flush()
-
-
-def _filtered(lines: np.ndarray, above: np.ndarray, pixel: int) -> bytes:
-    """Each byte as its difference from the nearest to left + above - corner (section 12.8)."""
-    left = np.pad(lines, ((0, 0), (pixel, 0)))[:, :-pixel]
-    corner = np.pad(above, ((0, 0), (pixel, 0)))[:, :-pixel]
-    a, b, c = (part.astype(np.int16) for part in (left, above, corner))
-    to_left, to_above, to_corner = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
-    nearest = np.where(to_above <= to_corner, above, corner)
-    nearest = np.where((to_left <= to_above) & (to_left <= to_corner), left, nearest)
-    return np.pad(lines - nearest, ((0, 0), (1, 0)), constant_values=_PAETH).tobytes()
