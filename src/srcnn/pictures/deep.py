@@ -139,12 +139,9 @@ def layout(image: ImageFile) -> str:
 
 
 def _with_layout(image: ImageFile, stored: str) -> ImageFile:
-    image.tile = [
-        tile._replace(
-            args=stored if isinstance(tile.args, str) else (stored, *(tile.args or ())[1:])
-        )
-        for tile in image.tile
-    ]
+    for k, tile in enumerate(image.tile):
+        arguments = stored if isinstance(tile.args, str) else (stored, *(tile.args or ())[1:])
+        image.tile[k] = tile._replace(args=arguments)
     return image
 
 

@@ -49,6 +49,12 @@ def write_tiff(
             metadata=None,
             software=False,
         )
+    if exif:
+        _describe(file, exif, big)
+
+
+def _describe(file: BinaryIO, exif: Image.Exif, big: bool) -> None:
+    """Put EXIF into a TIFF, whose directory is written anew at the end of the file."""
     file.seek(0)
     header = file.read(16 if big else 8)
     directory = ImageFileDirectory_v2(header)
