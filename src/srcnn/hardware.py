@@ -18,7 +18,7 @@ def choose_device(name: str) -> torch.device:
         ValueError: the device asked for is not there.
     """
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    usable = ["cuda"] * cuda + ["mps"] * mps + ["cpu"]
+    usable = [kind for kind, there in (("cuda", cuda), ("mps", mps), ("cpu", True)) if there]
     if name == "auto":
         return torch.device(usable[0])
     if name not in usable:

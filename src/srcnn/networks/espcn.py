@@ -33,9 +33,7 @@ class ESPCN(LowResolutionNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(scale, reach=4, residual=residual)
-        if len(channels) != 2:
-            raise ValueError(f"channels is {tuple(channels)}; ESPCN needs two positive counts")
-        check_counts("channels", channels)
+        check_counts("channels", channels, 2)
         self.settings = {"channels": tuple(channels), "residual": residual}
         self.label = f"ESPCN {'-'.join(map(str, channels))}"
         self.extract = Convolution(1, channels[0], 5)

@@ -43,8 +43,8 @@ class FSRCNN(LowResolutionNetwork):
         residual: bool = True,
         generator: torch.Generator | None = None,
     ) -> None:
-        check_counts("d, s", (d, s))
-        check_counts("m", (m,), least=0)
+        check_counts("d, s", (d, s), 2)
+        check_counts("m", (m,), 1, least=0)
         spread = -(-(_TAIL // 2) // scale)  # LR pixels on each side that the tail takes
         super().__init__(scale, reach=2 + m + spread, residual=residual)
         self._spread = spread

@@ -193,7 +193,7 @@ def crop(pictures: torch.Tensor, margin: int) -> torch.Tensor:
     return pictures[..., margin : pictures.shape[-2] - margin, margin : pictures.shape[-1] - margin]
 
 
-def check_counts(what: str, values: Sequence[int], least: int = 1) -> None:
-    """Raise a ValueError that names a setting unless all its values are at least `least`."""
-    if any(value < least for value in values):
-        raise ValueError(f"{what} is {list(values)}; each must be at least {least}")
+def check_counts(what: str, values: Sequence[int], number: int, least: int = 1) -> None:
+    """Raise a ValueError that names a setting unless it has so many values, of at least `least`."""
+    if len(values) != number or any(value < least for value in values):
+        raise ValueError(f"{what} is {list(values)}; it must hold {number} of at least {least}")

@@ -43,9 +43,7 @@ class SRCNN(Network):
         super().__init__(scale, residual)
         if len(kernels) != 3 or any(k < 1 or k % 2 == 0 for k in kernels):
             raise ValueError(f"kernels is {tuple(kernels)}; SRCNN needs three odd sizes")
-        if len(channels) != 2:
-            raise ValueError(f"channels is {tuple(channels)}; SRCNN needs two positive counts")
-        check_counts("channels", channels)
+        check_counts("channels", channels, 2)
         sizes = {"kernels": tuple(kernels), "channels": tuple(channels)}
         self.settings = sizes | {"residual": residual}
         self.label = f"SRCNN {'-'.join(map(str, kernels))}"

@@ -68,7 +68,7 @@ class SRResNet(LowResolutionNetwork):
         residual: bool = True,
         generator: torch.Generator | None = None,
     ) -> None:
-        check_counts("blocks, features", (blocks, features))
+        check_counts("blocks, features", (blocks, features), 2)
         super().__init__(scale, REACH, residual)
         self.settings = {"blocks": blocks, "features": features, "residual": residual}
         self.label = f"SRResNet {blocks}x{features}"

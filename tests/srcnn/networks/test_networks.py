@@ -148,7 +148,7 @@ def test_fsrcnn_is_the_papers_layers():
         ("fsrcnn", {"d": 0}, "d, s is"),
         ("fsrcnn", {"m": -1}, "m is"),
         ("srresnet", {"blocks": 0}, "blocks, features is"),
-        ("espcn", {"channels": [64]}, "two positive counts"),
+        ("espcn", {"channels": [64]}, "must hold 2"),
         ("espcn", {"channels": [64, 0]}, "channels is"),
         ("edsr", {}, "network is 'edsr'; allowed: srcnn, fsrcnn, espcn, srresnet"),
     ],
