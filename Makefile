@@ -56,7 +56,7 @@ test-lowest: LOWEST := $(VENV)-lowest
 test-lowest:
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet uv
-	grep -E '^(pytest|pytest-timeout|scikit-image|selenium|tifffile)=' requirements.txt > $(LOWEST)/tests.txt
+	grep -E '^(pytest|pytest-timeout|scikit-image|selenium)=' requirements.txt > $(LOWEST)/tests.txt
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct \
 		--requirement pyproject.toml --extra figures --extra onnx --extra perceptual \
 		--requirement $(LOWEST)/tests.txt

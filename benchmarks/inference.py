@@ -19,12 +19,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from srcnn import networks
 from srcnn.command import onnx_export
 from srcnn.data.color import luma
 from srcnn.inference.model_files import TrainedModel
 from srcnn.inference.resolver import SuperResolver, by_tiles
 from srcnn.networks import SRCNN
-from srcnn.networks.bicubic import REACH, mirrored, window
+from srcnn.networks.bicubic import REACH, surrounded
 
 Predict = Callable[
     [np.ndarray], np.ndarray
@@ -98,9 +99,10 @@ def _plain(model: SRCNN, threads: int) -> Predict:
     layers = nn.Sequential(model.extract, nn.ReLU(), model.map, nn.ReLU(), model.reconstruct)
 
     def predict(lr: np.ndarray) -> np.ndarray:
-        rows, columns = (mirrored(-REACH, n + REACH, n, torch.device("cpu")) for n in lr.shape[2:])
+        rows, columns = (slice(0, side) for side in lr.shape[2:])
         with torch.inference_mode():
-            upsampled = model.bicubic(window(torch.from_numpy(lr), rows, columns))
+            around = surrounded(torch.from_numpy(lr), rows, columns, REACH)
+            upsampled = model.bicubic(around)
             padded = F.pad(upsampled, [model.margin] * 4, mode="replicate")
             return (layers(padded) + upsampled).numpy()
 
@@ -108,7 +110,7 @@ def _plain(model: SRCNN, threads: int) -> Predict:
 
 
 def _ours(model: SRCNN, threads: int) -> Predict:
-    copy = SRCNN(SCALE, model.kernels, model.channels)
+    copy = networks.build(model.name, SCALE, model.settings)
     copy.load_state_dict(model.state_dict())
     copy.to(memory_format=torch.channels_last)
     return lambda lr: by_tiles(copy, torch.from_numpy(lr)).numpy()

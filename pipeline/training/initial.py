@@ -52,7 +52,7 @@ def digest(reference: str) -> str:
 
 def _traits(network: Network, luma: str) -> dict[str, Any]:
     """What makes weights fit, by the names of the parameters that decide it."""
-    sizes = {f"model.{network.name}.{name}": of for name, of in network.settings().items()}
+    sizes = {f"model.{network.name}.{name}": of for name, of in network.settings.items()}
     return {
         "model.name": network.name,
         **sizes,

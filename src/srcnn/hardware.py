@@ -17,16 +17,13 @@ def choose_device(name: str) -> torch.device:
     Raises:
         ValueError: the device asked for is not there.
     """
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    usable = [kind for kind, there in (("cuda", cuda), ("mps", mps), ("cpu", True)) if there]
     if name == "auto":
-        return torch.device(next(device for device, usable in available.items() if usable))
-    if not available.get(name):
-        usable = ", ".join(device for device, usable in available.items() if usable)
-        raise ValueError(f"device is {name!r}, which this machine does not have; it has: {usable}")
+        return torch.device(usable[0])
+    if name not in usable:
+        it_has = ", ".join(usable)
+        raise ValueError(f"device is {name!r}, which this machine does not have; it has: {it_has}")
     return torch.device(name)
 
 

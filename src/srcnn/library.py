@@ -2,7 +2,7 @@
 
 from numbers import Integral
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -15,7 +15,7 @@ from srcnn.scoring import classical
 
 ArrayOrImage = TypeVar("ArrayOrImage", np.ndarray, Image.Image)
 
-_MODES = ("L", "LA", "RGB", "RGBA")
+_MODES = ("L", "LA", "RGB", "RGBA", "I;16")
 
 
 def load_model(
@@ -64,11 +64,7 @@ def upscale(
     """
     if not isinstance(model, SuperResolver):
         raise TypeError(f"the model is {_type(model)}; it must come from srcnn.load_model")
-    upscaler = Upscaler(model, self_ensemble)
-    large = upscaler(_samples(picture))
-    if isinstance(picture, Image.Image):
-        return Image.fromarray(large)
-    return large
+    return _alike(Upscaler(model, self_ensemble)(_samples(picture)), picture)
 
 
 def degrade(picture: ArrayOrImage, scale: int) -> ArrayOrImage:
@@ -88,10 +84,14 @@ def degrade(picture: ArrayOrImage, scale: int) -> ArrayOrImage:
     """
     if not isinstance(scale, Integral) or scale < 1:
         raise ValueError(f"scale is {scale!r}; it must be a whole number of at least 1")
-    small = _degraded(_samples(picture), int(scale))
-    if isinstance(picture, Image.Image):
-        return Image.fromarray(small)
-    return small
+    samples = _samples(picture)
+    if min(samples.shape[:2]) < scale:
+        raise ValueError(f"the picture is {samples.shape[:2]}, smaller than the scale {scale}")
+    cropped = crop_to_multiple(samples, int(scale))
+    if samples.dtype != np.uint16:
+        return _alike(downscale(cropped, int(scale)), picture)
+    levels = downscale(cropped.astype(np.float64), int(scale))
+    return _alike(np.clip(np.floor(levels + 0.5), 0, 65535).astype(np.uint16), picture)
 
 
 def psnr(a: ArrayOrImage, b: ArrayOrImage) -> float:
@@ -123,14 +123,9 @@ def ssim(a: ArrayOrImage, b: ArrayOrImage) -> float:
     return classical.ssim(_array(a), _array(b))
 
 
-def _degraded(picture: np.ndarray, scale: int) -> np.ndarray:
-    if min(picture.shape[:2]) < scale:
-        raise ValueError(f"the picture is {picture.shape[:2]}, smaller than the scale {scale}")
-    cropped = crop_to_multiple(picture, scale)
-    if picture.dtype != np.uint16:
-        return downscale(cropped, scale)
-    levels = downscale(cropped.astype(np.float64), scale)
-    return np.clip(np.floor(levels + 0.5), 0, 65535).astype(np.uint16)
+def _alike(samples: np.ndarray, picture: object) -> Any:
+    """The samples as an image, if the picture is one."""
+    return Image.fromarray(samples) if isinstance(picture, Image.Image) else samples
 
 
 def _array(picture: np.ndarray | Image.Image) -> np.ndarray:
@@ -160,9 +155,8 @@ def _samples(picture: np.ndarray | Image.Image) -> np.ndarray:
 def _plain(image: Image.Image) -> Image.Image:
     """The image in a mode whose samples can be averaged."""
     if image.mode in ("1", "P", "PA", "CMYK", "YCbCr"):
-        transparent = image.has_transparency_data
         kind = "L" if image.mode == "1" else "RGB"
-        image = image.convert({"L": "LA", "RGB": "RGBA"}[kind] if transparent else kind)
-    if image.mode not in (*_MODES, "I;16"):
-        raise ValueError(f"the image's mode is {image.mode}; allowed: {', '.join(_MODES)}, I;16")
+        image = image.convert(f"{kind}A" if image.has_transparency_data else kind)
+    if image.mode not in _MODES:
+        raise ValueError(f"the image's mode is {image.mode}; allowed: {', '.join(_MODES)}")
     return image

@@ -1,7 +1,7 @@
 """Picture files, enlarged."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,19 +37,14 @@ class Report:
     failures: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def run(
-    jobs: Sequence[Job],
-    upscaler: "Upscaler",
-    compare: bool,
-    done: Callable[[Job, int, int], None] | None,
-) -> Report:
+def run(jobs: Sequence[Job], upscaler: "Upscaler", compare: bool, tell: bool) -> Report:
     """Do the jobs; a picture that fails is reported and the others are done.
 
     Args:
         jobs: what to do.
         upscaler: what to do it with.
         compare: see `enlarge`.
-        done: if given, told of each picture that was made, and its new width and height.
+        tell: print each file that was made, and its size.
     """
     report = Report()
     started = time.monotonic()
@@ -62,9 +57,9 @@ def run(
             else:
                 report.done += 1
                 report.pixels += width * height
-                if done:
+                if tell:
                     with tqdm.external_write_mode():
-                        done(job, width, height)
+                        print(f"{job.target}: {width}x{height} pixels", flush=True)
             bar.update()
     report.seconds = time.monotonic() - started
     return report

@@ -14,7 +14,6 @@ from srcnn.terminal import print_any_name
 
 if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of import
     from srcnn.command.batch import Report
-    from srcnn.command.plans import Job
     from srcnn.inference.model_files import TrainedModel
     from srcnn.inference.resolver import SuperResolver
 
@@ -79,7 +78,7 @@ def _upscale(options: argparse.Namespace) -> int:
     )
     folders = any(map(os.path.isdir, options.sources))  # of which the end tells, in one line
     used = f"{model().title}{f', blended with {options.blend}' if options.blend else ''}"
-    report = batch.run(plan.jobs, upscaler, options.compare, None if folders else _tell_done)
+    report = batch.run(plan.jobs, upscaler, options.compare, tell=not folders)
     _tell_all(report, len(plan.jobs), f"x{resolver.scale} by {used}")
     return 1 if report.failures else 0
 
@@ -95,10 +94,6 @@ def _blend(options: argparse.Namespace) -> "tuple[SuperResolver, float]":
             f"--blend is {options.blend!r}; it must be a model and its share, as packaged:x4:0.7"
         ) from None
     return model_files.load(reference, options.device).resolver, weight
-
-
-def _tell_done(job: "Job", width: int, height: int) -> None:
-    print(f"{job.target}: {width}x{height} pixels", flush=True)
 
 
 def _tell_all(report: "Report", jobs: int, how: str) -> None:
@@ -168,9 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the mean with another model of this share, 0 to 1: PSNR of one, naturalness of the "
         "other, and what lies between",
     )
-    upscale.add_argument(
-        "--device", default="auto", help="auto (default), cpu, cuda or mps", metavar="DEVICE"
-    )
+    upscale.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     upscale.add_argument(
         "--precision",
         choices=("float32", "bfloat16", "auto"),

@@ -10,6 +10,7 @@ import torch
 
 from srcnn.inference.model_files import TrainedModel
 from srcnn.inference.resolver import SuperResolver
+from srcnn.pictures.files import written_whole
 
 OPSET = 18
 TOLERANCE = 1e-5
@@ -52,13 +53,8 @@ def export(model: TrainedModel, path: Path, overwrite: bool = False) -> None:
     onnx.checker.check_model(graph, full_check=True)
     content = graph.SerializeToString()
     _check(content, model.resolver)
-    partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(path) as file:
+        file.write(content)
 
 
 def build(model: TrainedModel) -> Any:

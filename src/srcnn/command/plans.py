@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srcnn.pictures import files
-from srcnn.pictures.writers import FORMATS
+from srcnn.pictures.files import FORMATS
 
 
 class BadRequest(ValueError):

@@ -123,26 +123,14 @@ def gain_histogram(
         axes = figure.subplots()
         counts, edges = np.histogram(gains, _bins(gains))
         colours = [BLUE if edge >= 0 else VERMILION for edge in edges[:-1]]
-        axes.bar(
-            edges[:-1],
-            counts,
-            np.diff(edges),
-            align="edge",
-            color=colours,
-            edgecolor="white",
-            linewidth=0.8,
-        )
-        axes.axvline(
-            mean,
-            color=INK,
-            linewidth=1.2,
-            label=f"mean over sources {PSNR.text(mean, signed=True)}",
-        )
+        widths = np.diff(edges)
+        axes.bar(edges[:-1], counts, widths, align="edge", color=colours, ec="white", lw=0.8)
+        label = f"mean over sources {PSNR.text(mean, signed=True)}"
+        axes.axvline(mean, color=INK, linewidth=1.2, label=label)
         if interval is not None:
-            low, high = interval
             ends = " to ".join(PSNR.number(end, signed=True) for end in interval)
             label = f"95 % interval {ends}"
-            axes.axvspan(low, high, color=INK, alpha=0.12, linewidth=0, zorder=0, label=label)
+            axes.axvspan(*interval, color=INK, alpha=0.12, linewidth=0, zorder=0, label=label)
         axes.axvline(0, color=INK, linewidth=0.6)
         axes.set(
             title=f"PSNR gain over bicubic, ×{scale}, {luma} luma",

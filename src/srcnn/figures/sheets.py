@@ -68,11 +68,8 @@ def hardest_window(baseline: np.ndarray, hr: np.ndarray, size: int, scale: int) 
     errors = error_map(baseline, hr).astype(np.float64) ** 2
     height, width = (min(size, side) // scale * scale for side in hr.shape)
     integral = np.pad(errors, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-    below = integral[height::scale]
-    right = slice(width, None, scale)
-    above = integral[: integral.shape[0] - height : scale]
-    left = slice(0, integral.shape[1] - width, scale)
-    sums = below[:, right] - above[:, right] - below[:, left] + above[:, left]
+    of_columns = integral[:, width::scale] - integral[:, :-width:scale]
+    sums = of_columns[height::scale] - of_columns[:-height:scale]
     row, column = np.unravel_index(np.argmax(sums), sums.shape)
     return int(row) * scale, int(column) * scale, height, width
 
@@ -94,7 +91,7 @@ def reconstructions(examples: Sequence[Example], scale: int, luma: str, loss: st
         f"{luma} luma without {scale} pixels of the border. Enlarged: the window in which "
         f"bicubic errs most. Errors are brightest from {brightest} gray levels on."
     )
-    return _grid(heads, rows, 256, note + _of_loss(loss))
+    return _grid(heads, rows, 256, note, loss)
 
 
 def _reconstruction(
@@ -158,15 +155,11 @@ def snapshots(
         f"Pictures in the course of the training, ×{scale}: the windows in which bicubic errs "
         f"most, and the PSNR of what is shown ({luma} luma)."
     )
-    return _grid(heads, rows, 192, note + _of_loss(loss))
+    return _grid(heads, rows, 192, note, loss)
 
 
 def _caption(values: Mapping[str, float]) -> str:
     return " / ".join(measure.text(values[measure.name]) for measure in (PSNR, SSIM))
-
-
-def _of_loss(loss: str) -> str:
-    return f" Loss: {loss}." if loss else ""
 
 
 @dataclass(frozen=True)
@@ -188,10 +181,12 @@ class _Cell:
     frame: Window | None = None
 
 
-def _grid(heads: Sequence[str], rows: Sequence[Sequence[_Cell]], side: int, note: str) -> Figure:
+def _grid(
+    heads: Sequence[str], rows: Sequence[Sequence[_Cell]], side: int, note: str, loss: str
+) -> Figure:
     """A sheet of cells with a head above each column: Pillow pastes pixels, Matplotlib writes."""
     width = len(heads) * (side + _GAP) + _GAP
-    broken = lines(note, width - 2 * _GAP, _NOTE)
+    broken = lines(f"{note} Loss: {loss}." if loss else note, width - 2 * _GAP, _NOTE)
     bottom = _HEAD_HEIGHT + len(rows) * (side + _CAPTION_HEIGHT) + _GAP
     height = bottom + len(broken) * _NOTE_HEIGHT + _GAP
     canvas = Image.new("RGB", (width, height), "white")

@@ -80,7 +80,7 @@ class SuperResolver:
         """The model as a safetensors file: the same model gives the same bytes."""
         about = {
             "network": self.model.name,
-            "settings": self.model.settings(),
+            "settings": self.model.settings,
             "scale": self.scale,
             "luma": self.luma,
             "precision": self.precision,
@@ -168,7 +168,7 @@ def _described(told: Mapping[str, Any]) -> dict[str, Any]:
 def _check_settings(network: str, settings: Any) -> None:
     """Raise a ValueError unless they are of the kinds, as JSON has them, of the network's own."""
     with torch.device("meta"):
-        own = build(network, SCALES[0], {}).settings()
+        own = build(network, SCALES[0], {}).settings
     if not isinstance(settings, dict) or settings.keys() != own.keys():
         raise ValueError(f"settings is {settings!r:.60}; it must hold {', '.join(own)}")
     for name, value in settings.items():

@@ -1,5 +1,6 @@
 """The networks: what they all are (`network`), and one file for each."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from srcnn.networks.network import Network
 from srcnn.networks.srcnn import SRCNN
 from srcnn.networks.srresnet import SRResNet
 
-NETWORKS: dict[str, type[Network]] = {
+NETWORKS: dict[str, Callable[..., Network]] = {
     network.name: network for network in (SRCNN, FSRCNN, ESPCN, SRResNet)
 }
 """Every network, by its name in params.yaml and in model files."""

@@ -36,21 +36,18 @@ class Bicubic(nn.Module):
         return F.pixel_shuffle(F.conv2d(lr, self.kernels), self._scale)
 
 
-def mirrored(start: int, stop: int, size: int, device: torch.device) -> torch.Tensor:
-    """The indices start..stop-1 of a side of `size` pixels, continued beyond its ends as imresize
-    does: mirrored, the border pixel repeated.
+def surrounded(pictures: torch.Tensor, rows: slice, columns: slice, reach: int) -> torch.Tensor:
+    """These rows and columns of (B, C, h, w), and `reach` more on each side.
 
-    Returns:
-        int64 (stop - start,) of 0..size - 1.
+    Beyond its borders a picture is continued as by imresize: mirrored, the border pixel repeated.
     """
-    period = torch.full((1,), 2 * size, device=device)  # a tensor: ONNX export needs it
-    index = torch.arange(start, stop, device=device) % period
-    return torch.minimum(index, period - 1 - index)
-
-
-def window(pictures: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """The pixels of (B, C, h, w) at these rows and columns: (B, C, rows, columns)."""
-    return pictures.index_select(2, rows).index_select(3, columns)
+    for dim, part in ((2, rows), (3, columns)):
+        index = torch.arange(part.start - reach, part.stop + reach, device=pictures.device)
+        # a tensor: ONNX export needs it
+        period = torch.full((1,), 2 * pictures.shape[dim], device=pictures.device)
+        index = index % period
+        pictures = pictures.index_select(dim, torch.minimum(index, period - 1 - index))
+    return pictures
 
 
 def _kernels(scale: int) -> torch.Tensor:

@@ -1,10 +1,8 @@
 """ESPCN, the network that brought the sub-pixel convolution."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from srcnn.networks.network import Convolution, LowResolutionNetwork, check_counts, initialize
@@ -35,10 +33,9 @@ class ESPCN(LowResolutionNetwork):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(scale, reach=4, residual=residual)
-        if len(channels) != 2:
-            raise ValueError(f"channels is {tuple(channels)}; ESPCN needs two positive counts")
-        check_counts("channels", channels)
-        self.channels = tuple(channels)
+        check_counts("channels", channels, 2)
+        self.settings = {"channels": tuple(channels), "residual": residual}
+        self.label = f"ESPCN {'-'.join(map(str, channels))}"
         self.extract = Convolution(1, channels[0], 5)
         self.map = Convolution(channels[0], channels[1], 3)
         self.shuffle = Convolution(channels[1], scale**2, 3)
@@ -49,16 +46,3 @@ class ESPCN(LowResolutionNetwork):
         """See `LowResolutionNetwork.detail`."""
         features = torch.tanh(self.map(torch.tanh(self.extract(lr))))
         return F.pixel_shuffle(self.shuffle(features), self.scale)
-
-    @property
-    def label(self) -> str:
-        """See `Network.label`."""
-        return f"ESPCN {'-'.join(map(str, self.channels))}"
-
-    def settings(self) -> dict[str, Any]:
-        """See `Network.settings`."""
-        return {"channels": self.channels, "residual": self.residual}
-
-    def kernels(self) -> list[nn.Parameter]:
-        """See `LowResolutionNetwork.kernels`."""
-        return [self.extract.weight, self.map.weight, self.shuffle.weight]

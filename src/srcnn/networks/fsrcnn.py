@@ -1,7 +1,5 @@
 """FSRCNN: SRCNN made fast by its own authors."""
 
-from typing import Any
-
 import torch
 from torch import nn
 
@@ -45,12 +43,13 @@ class FSRCNN(LowResolutionNetwork):
         residual: bool = True,
         generator: torch.Generator | None = None,
     ) -> None:
-        check_counts("d, s", (d, s))
-        check_counts("m", (m,), least=0)
+        check_counts("d, s", (d, s), 2)
+        check_counts("m", (m,), 1, least=0)
         spread = -(-(_TAIL // 2) // scale)  # LR pixels on each side that the tail takes
         super().__init__(scale, reach=2 + m + spread, residual=residual)
         self._spread = spread
-        self.d, self.s, self.m = d, s, m
+        self.settings = {"d": d, "s": s, "m": m, "residual": residual}
+        self.label = f"FSRCNN {d}-{s}-{m}"
         widths = [(1, d, 5), (d, s, 1), *[(s, s, 3)] * m, (s, d, 1)]
         hidden = [Convolution(*width) for width in widths]
         self.hidden = nn.ModuleList(hidden)
@@ -66,16 +65,3 @@ class FSRCNN(LowResolutionNetwork):
         for conv, slope in zip(self.hidden, self.slopes, strict=True):
             features = slope(conv(features))
         return crop(self.deconvolution(features), self._spread * self.scale)
-
-    @property
-    def label(self) -> str:
-        """See `Network.label`."""
-        return f"FSRCNN {self.d}-{self.s}-{self.m}"
-
-    def settings(self) -> dict[str, Any]:
-        """See `Network.settings`."""
-        return {"d": self.d, "s": self.s, "m": self.m, "residual": self.residual}
-
-    def kernels(self) -> list[nn.Parameter]:
-        """See `LowResolutionNetwork.kernels`."""
-        return [kernel for kernel in self.parameters() if kernel.dim() == 4]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from srcnn.networks.bicubic import REACH, Bicubic, mirrored, window
+from srcnn.networks.bicubic import REACH, Bicubic, surrounded
 
 
 class Network(nn.Module, ABC):
@@ -22,6 +22,9 @@ class Network(nn.Module, ABC):
         reach: LR pixels beyond a training patch, on each side, that `patch` is given.
         margin: HR pixels at a patch's border that only serve as context, and do not come out.
         overlap: LR pixels on each side from which an SR pixel takes its context.
+        residual: it predicts what bicubic interpolation misses and adds that.
+        settings: what JSON can hold: `NETWORKS[name](scale=scale, **settings)` is this network.
+        label: its title and sizes, for people: "SRCNN 9-5-5".
         muon_factor: times the rate of Muon that is asked for, so that one suits all networks.
     """
 
@@ -30,7 +33,16 @@ class Network(nn.Module, ABC):
     reach: int
     margin: int
     overlap: int
+    residual: bool
+    settings: dict[str, Any]
+    label: str
     muon_factor: float = 1.0
+
+    def __init__(self, scale: int, residual: bool) -> None:
+        super().__init__()
+        self.scale = scale
+        self.residual = residual
+        self.bicubic = Bicubic(scale)
 
     def forward(self, lr: torch.Tensor) -> torch.Tensor:
         """Super-resolve whole pictures, continued beyond their borders by the network itself."""
@@ -64,29 +76,24 @@ class Network(nn.Module, ABC):
             (B, 1, rows · scale, columns · scale).
         """
 
-    @abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """What JSON can hold: `NETWORKS[name](scale=scale, **settings)` is this network again."""
+    def kernels(self) -> list[nn.Parameter]:
+        """All kernels (out, in, k, k), from the picture's end to the result's."""
+        return [kernel for kernel in self.parameters() if kernel.dim() == 4]
 
-    @abstractmethod
     def hidden_kernels(self) -> list[nn.Parameter]:
         """The kernels that Muon may train: all but those that make the picture."""
+        return self.kernels()[:-1]
 
-    @abstractmethod
     def centered_kernels(self) -> list[nn.Parameter]:
         """Kernels (out, in, k, k) whose means training keeps at zero.
 
         A correction of the bicubic need not depend on brightness. With first kernels of zero mean
         it cannot, and their training is not swamped by brightness, most of a picture's energy.
         """
+        return self.kernels()[:1] if self.residual else []
 
     def project(self) -> None:
         """Make the weights meet what is demanded of them; called after each step of a training."""
-
-    @property
-    @abstractmethod
-    def label(self) -> str:
-        """Its title and sizes, for people: "SRCNN 9-5-5"."""
 
     @property
     @abstractmethod
@@ -128,18 +135,15 @@ class LowResolutionNetwork(Network):
 
     Args:
         scale: the enlargement.
-        reach: LR pixels that its convolutions take away on each side, at least 2.
+        reach: LR pixels that its convolutions take away on each side, at least REACH.
         residual: predict what bicubic interpolation misses and add it.
     """
 
     margin = 0
 
     def __init__(self, scale: int, reach: int, residual: bool) -> None:
-        super().__init__()
-        self.scale = scale
-        self.reach = self.overlap = max(reach, REACH)
-        self.residual = residual
-        self.bicubic = Bicubic(scale)
+        super().__init__(scale, residual)
+        self.reach = self.overlap = reach
 
     @abstractmethod
     def detail(self, lr: torch.Tensor) -> torch.Tensor:
@@ -158,28 +162,12 @@ class LowResolutionNetwork(Network):
         self, lr: torch.Tensor, rows: slice, columns: slice, bfloat16: bool = False
     ) -> torch.Tensor:
         """See `Network.region`."""
-        parts = [
-            mirrored(part.start - self.reach, part.stop + self.reach, size, lr.device)
-            for part, size in ((rows, lr.shape[2]), (columns, lr.shape[3]))
-        ]
-        return self.patch(window(lr, parts[0], parts[1]), bfloat16)
-
-    @abstractmethod
-    def kernels(self) -> list[nn.Parameter]:
-        """All kernels, from the picture's end to the result's."""
+        return self.patch(surrounded(lr, rows, columns, self.reach), bfloat16)
 
     @property
     def macs_per_pixel(self) -> float:
         """Multiply-adds for each HR pixel: every weight is used once for each LR pixel."""
         return sum(kernel.numel() for kernel in self.kernels()) / self.scale**2
-
-    def hidden_kernels(self) -> list[nn.Parameter]:
-        """See `Network.hidden_kernels`."""
-        return self.kernels()[:-1]
-
-    def centered_kernels(self) -> list[nn.Parameter]:
-        """See `Network.centered_kernels`."""
-        return self.kernels()[:1] if self.residual else []
 
 
 @torch.no_grad()
@@ -205,7 +193,7 @@ def crop(pictures: torch.Tensor, margin: int) -> torch.Tensor:
     return pictures[..., margin : pictures.shape[-2] - margin, margin : pictures.shape[-1] - margin]
 
 
-def check_counts(what: str, values: Sequence[int], least: int = 1) -> None:
-    """Raise a ValueError that names a setting unless all its values are at least `least`."""
-    if any(value < least for value in values):
-        raise ValueError(f"{what} is {list(values)}; each must be at least {least}")
+def check_counts(what: str, values: Sequence[int], number: int, least: int = 1) -> None:
+    """Raise a ValueError that names a setting unless it has so many values, of at least `least`."""
+    if len(values) != number or any(value < least for value in values):
+        raise ValueError(f"{what} is {list(values)}; it must hold {number} of at least {least}")

@@ -1,13 +1,11 @@
 """SRCNN, the first of the super-resolution CNNs."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
-from srcnn.networks.bicubic import REACH, Bicubic, mirrored, window
+from srcnn.networks.bicubic import REACH, surrounded
 from srcnn.networks.convolution import to_one_channel
 from srcnn.networks.network import Convolution, Network, check_counts, crop, initialize
 
@@ -42,17 +40,13 @@ class SRCNN(Network):
         residual: bool = True,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(scale, residual)
         if len(kernels) != 3 or any(k < 1 or k % 2 == 0 for k in kernels):
             raise ValueError(f"kernels is {tuple(kernels)}; SRCNN needs three odd sizes")
-        if len(channels) != 2:
-            raise ValueError(f"channels is {tuple(channels)}; SRCNN needs two positive counts")
-        check_counts("channels", channels)
-        self.scale = scale
-        self.kernels = tuple(kernels)
-        self.channels = tuple(channels)
-        self.residual = residual
-        self.bicubic = Bicubic(scale)
+        check_counts("channels", channels, 2)
+        sizes = {"kernels": tuple(kernels), "channels": tuple(channels)}
+        self.settings = sizes | {"residual": residual}
+        self.label = f"SRCNN {'-'.join(map(str, kernels))}"
         self.extract = Convolution(1, channels[0], kernels[0])
         self.map = Convolution(channels[0], channels[1], kernels[1])
         self.reconstruct = Convolution(channels[1], 1, kernels[2])
@@ -65,24 +59,7 @@ class SRCNN(Network):
     @property
     def macs_per_pixel(self) -> float:
         """Multiply-adds for each HR pixel: the number of kernel weights."""
-        return float(sum(c.weight.numel() for c in (self.extract, self.map, self.reconstruct)))
-
-    @property
-    def label(self) -> str:
-        """See `Network.label`."""
-        return f"SRCNN {'-'.join(map(str, self.kernels))}"
-
-    def settings(self) -> dict[str, Any]:
-        """See `Network.settings`."""
-        return {"kernels": self.kernels, "channels": self.channels, "residual": self.residual}
-
-    def hidden_kernels(self) -> list[nn.Parameter]:
-        """See `Network.hidden_kernels`."""
-        return [self.extract.weight, self.map.weight]
-
-    def centered_kernels(self) -> list[nn.Parameter]:
-        """See `Network.centered_kernels`."""
-        return [self.extract.weight] if self.residual else []
+        return float(sum(kernel.numel() for kernel in self.kernels()))
 
     def patch(self, lr: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
         """See `Network.patch`."""
@@ -92,17 +69,15 @@ class SRCNN(Network):
         self, lr: torch.Tensor, rows: slice, columns: slice, bfloat16: bool = False
     ) -> torch.Tensor:
         """See `Network.region`. The enlarged picture's borders are replicated, as in the paper."""
-        around = self.overlap - REACH  # LR pixels that hold the margin
-        sources, targets = [], []
-        for part, size in ((rows, lr.shape[2]), (columns, lr.shape[3])):
-            start, stop = part.start - around, part.stop + around
-            sources.append(mirrored(start - REACH, stop + REACH, size, lr.device))
+        upsampled = self.bicubic(surrounded(lr, rows, columns, self.overlap))
+        for dim, part in ((2, rows), (3, columns)):
+            start = (part.start - self.overlap + REACH) * self.scale  # of what is upsampled
             first = part.start * self.scale - self.margin
             last = part.stop * self.scale + self.margin
             wanted = torch.arange(first, last, device=lr.device)
-            targets.append(wanted.clamp(0, size * self.scale - 1) - start * self.scale)
-        upsampled = self.bicubic(window(lr, sources[0], sources[1]))
-        return self._valid(window(upsampled, targets[0], targets[1]), bfloat16)
+            inside = wanted.clamp(0, lr.shape[dim] * self.scale - 1)
+            upsampled = upsampled.index_select(dim, inside - start)
+        return self._valid(upsampled, bfloat16)
 
     def _valid(self, upsampled: torch.Tensor, bfloat16: bool) -> torch.Tensor:
         """The pixels whose whole context is in (B, 1, H, W): `margin` fewer on each side."""

@@ -1,12 +1,10 @@
 """SRResNet, the generator of SRGAN, in the form that a CPU can train."""
 
-from typing import Any
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srcnn.networks.bicubic import REACH, mirrored, window
+from srcnn.networks.bicubic import REACH, surrounded
 from srcnn.networks.convolution import to_one_channel
 from srcnn.networks.network import (
     Convolution,
@@ -70,8 +68,10 @@ class SRResNet(LowResolutionNetwork):
         residual: bool = True,
         generator: torch.Generator | None = None,
     ) -> None:
-        check_counts("blocks, features", (blocks, features))
+        check_counts("blocks, features", (blocks, features), 2)
         super().__init__(scale, REACH, residual)
+        self.settings = {"blocks": blocks, "features": features, "residual": residual}
+        self.label = f"SRResNet {blocks}x{features}"
         self.overlap = 2 * blocks + 3  # the head, the blocks, the tail and the last convolution
         self.head = Convolution(1, features, 3)
         initialize(self.head, generator)
@@ -94,15 +94,14 @@ class SRResNet(LowResolutionNetwork):
         self, lr: torch.Tensor, rows: slice, columns: slice, bfloat16: bool = False
     ) -> torch.Tensor:
         """See `Network.region`."""
-        sources, inside = [], []
+        grown, inside = [], []
         for part, size in ((rows, lr.shape[2]), (columns, lr.shape[3])):
             # Not beyond the picture, where features are zero.
             start, stop = max(0, part.start - self.overlap), min(size, part.stop + self.overlap)
-            sources.append(mirrored(start - self.reach, stop + self.reach, size, lr.device))
-            inside.append(
-                slice((part.start - start) * self.scale, (part.stop - start) * self.scale)
-            )
-        sr = self.patch(window(lr, sources[0], sources[1]), bfloat16)
+            grown.append(slice(start, stop))
+            ends = (part.start - start) * self.scale, (part.stop - start) * self.scale
+            inside.append(slice(*ends))
+        sr = self.patch(surrounded(lr, grown[0], grown[1], self.reach), bfloat16)
         return sr[..., inside[0], inside[1]]
 
     def project(self) -> None:
@@ -110,28 +109,7 @@ class SRResNet(LowResolutionNetwork):
         equalize_phases(self.tail, self.scale)
 
     @property
-    def label(self) -> str:
-        """See `Network.label`."""
-        return f"SRResNet {len(self.body)}x{self.head.out_channels}"
-
-    def settings(self) -> dict[str, Any]:
-        """See `Network.settings`."""
-        return {
-            "blocks": len(self.body),
-            "features": self.head.out_channels,
-            "residual": self.residual,
-        }
-
-    def kernels(self) -> list[nn.Parameter]:
-        """See `LowResolutionNetwork.kernels`."""
-        return [kernel for kernel in self.parameters() if kernel.dim() == 4]
-
-    @property
     def macs_per_pixel(self) -> float:
         """See `Network.macs_per_pixel`: the last convolution alone works at HR size."""
         last = self.last.weight.numel()
         return (sum(k.numel() for k in self.kernels()) - last) / self.scale**2 + last
-
-    def hidden_kernels(self) -> list[nn.Parameter]:
-        """See `Network.hidden_kernels`."""
-        return [k for k in self.kernels() if k is not self.last.weight]

@@ -129,35 +129,26 @@ def select(state: Mapping[str, Tensor], names: Iterable[str], origin: str) -> di
             finite, or the network has layers that VGG19 has not.
     """
     prefix = "features." if any(key.startswith("features.") for key in state) else ""
-    foreign = _foreign_keys(state, prefix)
-    if foreign:
-        raise UnusableWeights(f"{origin} is not a VGG19: it has {foreign[0]}")
+    own = {str(convolution.place) for convolution in CONVOLUTIONS.values()}
+    for key in state:  # VGG11, 13, 16 and the batch-normalised ones have weights in other places
+        place = key.removeprefix(prefix).split(".")[0]
+        if key.startswith(prefix) and place.isdecimal() and place not in own:
+            raise UnusableWeights(f"{origin} is not a VGG19: it has {key}")
     selected = {}
     for name in names:
-        convolution = CONVOLUTIONS[name]
         tensors = []
-        for part, shape in convolution.shapes.items():
-            key = f"{prefix}{convolution.place}.{part}"
+        for part, shape in CONVOLUTIONS[name].shapes.items():
+            key = f"{prefix}{CONVOLUTIONS[name].place}.{part}"
             if key not in state:
                 raise UnusableWeights(f"{origin} is not a VGG19: it has no {key} ({name})")
             tensor = state[key]
-            if tuple(tensor.shape) != shape:
+            if tuple(tensor.shape) != shape or not tensor.is_floating_point():
                 raise UnusableWeights(
-                    f"{origin} is not a VGG19: {key} ({name}) has shape {tuple(tensor.shape)}; it "
-                    f"must be {shape}"
+                    f"{origin} is not a VGG19: {key} ({name}) is {tensor.dtype} of shape "
+                    f"{tuple(tensor.shape)}; it must be floating point of shape {shape}"
                 )
-            if not tensor.is_floating_point():
-                raise UnusableWeights(f"{origin} is not a VGG19: {key} ({name}) is {tensor.dtype}")
             if not tensor.isfinite().all():
                 raise UnusableWeights(f"{origin} is damaged: {key} ({name}) is not all finite")
             tensors.append(tensor.float())
         selected[name] = Weights(*tensors)
     return selected
-
-
-def _foreign_keys(state: Mapping[str, Tensor], prefix: str) -> list[str]:
-    """Keys of layers where VGG11, 13, 16 or the batch-normalised ones differ from VGG19."""
-    own = {str(convolution.place) for convolution in CONVOLUTIONS.values()}
-    features = (key for key in state if key.startswith(prefix))
-    indices = {key: key.removeprefix(prefix).split(".")[0] for key in features}
-    return [key for key, index in indices.items() if index.isdecimal() and index not in own]

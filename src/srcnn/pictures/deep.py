@@ -4,7 +4,7 @@ Nothing else that a package index has in pure Python reads 16-bit PNG, or TIFF p
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,9 @@ from PIL.TiffImagePlugin import (
 
 # Pillow keeps only the high byte of 16-bit colour. Reading such samples with their bytes in the
 # other order gives the low byte: the two readings together are the whole sample.
-_NATIVE, _FOREIGN = ("L", "B") if sys.byteorder == "little" else ("B", "L")
-_OTHER_BYTE_ORDER = {";16B": ";16L", ";16L": ";16B", ";16N": f";16{_FOREIGN}"}
-_CHANNELS = {"RGB": 3, "RGBX": 3, "RGBA": 4, "CMYK": 4}
+_HIGH = 1 if sys.byteorder == "little" else 0
+_SWAPPED = {"B": "L", "L": "B", "N": "LB"[_HIGH]}
+_COLOURS = ("RGB", "RGBX", "RGBA")
 
 # EXIF's orientations: the order of rows and of columns; from 5 on the two are exchanged before.
 _STEPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
@@ -38,6 +38,8 @@ class UnreadableImage(ValueError):
 def is_deep(image: ImageFile) -> bool:
     """Whether a picture, opened but not yet loaded, has more than 8 bits a sample.
 
+    Of CMYK, which becomes RGB, the 8 bits that Pillow keeps will do.
+
     Raises:
         UnreadableImage: samples without a known range (floating point, 32-bit or signed integers),
             or in planes that Pillow misreads.
@@ -48,10 +50,10 @@ def is_deep(image: ImageFile) -> bool:
     in_planes = isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == 2
     if in_planes and _bits(image) > 8:  # of which Pillow reads 8, or other samples altogether
         raise UnreadableImage("16-bit TIFF in separate planes; save it with interleaved samples")
-    return image.mode.startswith("I;16") or ";16" in layout(image)
+    return image.mode.startswith("I;16") or (";16" in layout(image) and image.mode != "CMYK")
 
 
-def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.integer]:
+def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.uint16]:
     """The samples of a picture for which `is_deep` is true, as `images.read_samples` gives them.
 
     Args:
@@ -78,30 +80,21 @@ def _gray(image: ImageFile) -> NDArray[np.uint16]:
     return upright(values, image)
 
 
-def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.integer]:
+def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.uint16]:
     """16 bits per sample, read as two pictures of high and low bytes, one after the other."""
     stored = layout(image)
-    name, order = stored[:-4], stored[-4:]
     if stored == "LA;16B":  # its 4 bytes a pixel are just what Pillow calls RGBA
         with reopen() as reading:
-            values = np.empty((image.height, image.width, 2), np.uint16)
-            for rows, pixels in strips(_with_layout(reading, "RGBA")):
-                values[rows] = pixels[..., 0::2].astype(np.uint16) << 8 | pixels[..., 1::2]
-            return upright(values, reading)
-    if name not in _CHANNELS:
+            both = pixels(_with_layout(reading, "RGBA"))
+            return upright(both.view(">u2").astype(np.uint16), reading)
+    name, order = stored[:-4], stored[-1]
+    if name not in _COLOURS:
         raise UnreadableImage(f"16-bit samples stored as {name} are not supported")
-    with reopen() as reading:
-        reading.load()  # which may turn a TIFF, and its size
-        values = np.empty((reading.height, reading.width, _CHANNELS[name]), np.uint16)
-        for rows, high in strips(reading):
-            values[rows] = high.astype(np.uint16) << 8
-    with reopen() as reading:
-        for rows, low in strips(_with_layout(reading, name + _OTHER_BYTE_ORDER[order])):
-            values[rows] |= low
-        values = upright(values, reading)
-    if name == "CMYK":
-        eight_bits = ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-        return np.array(Image.fromarray(eight_bits, "CMYK").convert("RGB"))
+    halves = np.empty((image.height, image.width, len(image.getbands()), 2), np.uint8)
+    for half, kept in ((_HIGH, order), (1 - _HIGH, _SWAPPED[order])):
+        with reopen() as reading:
+            pixels(_with_layout(reading, f"{name};16{kept}"), out=halves[..., half])
+            values = upright(halves.view(np.uint16)[..., 0], reading)
     transparent = image.info.get("transparency")
     if transparent is not None:
         values = _with_alpha(values, (values == np.array(transparent)).all(axis=-1))
@@ -123,17 +116,20 @@ def _with_alpha(values: NDArray[np.uint16], hidden: NDArray[np.bool_]) -> NDArra
     return np.concatenate([values, alpha[..., None]], axis=2)
 
 
-def strips(
-    image: Image.Image, mode: str | None = None
-) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
-    """The rows of a picture, some at a time: asking for all at once copies them twice."""
-    image.load()
+def pixels(
+    image: Image.Image, mode: str | None = None, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """The samples, uint8 (H, W, C), in one of Pillow's modes, the picture's own by default.
+
+    They are taken some rows at a time: asking for all at once copies them twice.
+    """
+    mode = mode or image.mode
+    if out is None:
+        out = np.empty((image.height, image.width, Image.getmodebands(mode)), np.uint8)
     for top in range(0, image.height, ROWS):
-        bottom = min(top + ROWS, image.height)
-        part = image.crop((0, top, image.width, bottom))
-        if mode and mode != part.mode:
-            part = part.convert(mode)
-        yield slice(top, bottom), np.asarray(part)
+        part = image.crop((0, top, image.width, min(top + ROWS, image.height))).convert(mode)
+        out[top : top + ROWS] = np.asarray(part).reshape(part.height, part.width, -1)
+    return out
 
 
 def layout(image: ImageFile) -> str:
@@ -143,12 +139,9 @@ def layout(image: ImageFile) -> str:
 
 
 def _with_layout(image: ImageFile, stored: str) -> ImageFile:
-    image.tile = [
-        tile._replace(
-            args=stored if isinstance(tile.args, str) else (stored, *(tile.args or ())[1:])
-        )
-        for tile in image.tile
-    ]
+    for k, tile in enumerate(image.tile):
+        arguments = stored if isinstance(tile.args, str) else (stored, *(tile.args or ())[1:])
+        image.tile[k] = tile._replace(args=arguments)
     return image
 
 

@@ -13,38 +13,10 @@ from PIL.ImageFile import ImageFile
 
 from srcnn.data.color import luma
 from srcnn.masking import brief
-from srcnn.pictures.deep import (
-    ROWS,
-    UnreadableImage,
-    is_deep,
-    layout,
-    read_deep,
-    strips,
-    upright,
-)
-
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+from srcnn.pictures.deep import ROWS, UnreadableImage, is_deep, layout, pixels, read_deep, upright
 
 # That are held at once: a picture of 100 megapixels is welcome, a bomb is not.
 MAX_PIXELS = 128_000_000
-
-# Pillow's modes to those that are read; a palette or colour key with transparency gets alpha.
-_MODES = {
-    "1": "L",
-    "L": "L",
-    "La": "LA",
-    "LA": "LA",
-    "P": "RGB",
-    "PA": "RGBA",
-    "RGB": "RGB",
-    "RGBX": "RGB",
-    "RGBa": "RGBA",
-    "RGBA": "RGBA",
-    "CMYK": "RGB",
-    "YCbCr": "RGB",
-}
-_CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
-_BITS = {"L;2": 2, "L;4": 4}
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
@@ -92,17 +64,11 @@ def read_samples(image: ImageFile, source: bytes | Path) -> NDArray[np.integer]:
     """
     if is_deep(image):
         return read_deep(image, lambda: open_again(source))
-    mode = _MODES.get(image.mode)
-    if mode is None:
-        raise UnreadableImage(f"pictures of Pillow's mode {image.mode} are not supported")
     _stretch_colour_key(image)
+    mode = "L" if image.mode in ("1", "L", "La", "LA") else "RGB"
     if image.has_transparency_data:
-        mode = "LA" if mode in ("L", "LA") else "RGBA"
-    image.load()  # which may turn a TIFF, and its size
-    values = np.empty((image.height, image.width, _CHANNELS[mode]), np.uint8)
-    for rows, part in strips(image, mode):
-        values[rows] = part.reshape(part.shape[0], image.width, -1)
-    return upright(values, image)
+        mode += "A"
+    return upright(pixels(image, mode), image)
 
 
 @contextmanager
@@ -137,14 +103,14 @@ def opened(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image
 def open_again(source: bytes | Path) -> ImageFile:
     """The picture opened by Pillow."""
     file = source if isinstance(source, Path) else io.BytesIO(source)
-    return Image.open(file, formats=FORMATS)
+    return Image.open(file, formats=("PNG", "JPEG", "BMP", "TIFF", "WEBP"))
 
 
 def _stretch_colour_key(image: ImageFile) -> None:
     """Pillow stretches a PNG's gray samples of 2 and 4 bits to 8, but not the transparent one."""
     key = image.info.get("transparency")
     if image.mode == "L" and key is not None:
-        top = 2 ** _BITS.get(layout(image), 8) - 1
+        top = {"L;2": 3, "L;4": 15}.get(layout(image), 255)
         image.info["transparency"] = (key & top) * (255 // top)
 
 

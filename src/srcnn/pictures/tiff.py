@@ -1,42 +1,22 @@
-"""TIFF written from top to bottom, of 8 or 16 bits.
-
-Pillow writes no 16-bit colour and holds the whole picture, tifffile writes no EXIF: here Pillow
-writes the directories, and only the pixels are our own.
-"""
+"""TIFF written from top to bottom, of 8 or 16 bits: tifffile writes pixels, Pillow the EXIF."""
 
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import numpy as np
+import tifffile
 from PIL import Image, TiffTags
-from PIL.TiffImagePlugin import (
-    BITSPERSAMPLE,
-    COMPRESSION,
-    EXTRASAMPLES,
-    ICCPROFILE,
-    IMAGELENGTH,
-    IMAGEWIDTH,
-    PHOTOMETRIC_INTERPRETATION,
-    PREDICTOR,
-    SAMPLESPERPIXEL,
-    TILEBYTECOUNTS,
-    TILELENGTH,
-    TILEOFFSETS,
-    TILEWIDTH,
-    ImageFileDirectory_v2,
-)
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-# Of a tile, which is as wide as the picture: Pillow's directory puts strips behind itself.
-_ROWS = 64
+_ROWS = 64  # of a tile, which is as wide as the picture
 _CLASSIC = 3_900_000_000  # bytes before packing: offsets of 32 bits end at 4 GB
 
 
 def write_tiff(
     file: BinaryIO,
     shape: tuple[int, int, int],
-    deep: bool,
+    dtype: np.dtype,
     icc: bytes | None,
     exif: Image.Exif,
     rows: Iterable[np.ndarray],
@@ -44,55 +24,52 @@ def write_tiff(
     """Write TIFF 6.0, or BigTIFF where 4 GB may not do: deflate, horizontal differencing.
 
     Args:
-        file: an empty one.
+        file: an empty one, to write and read.
         shape: height, width and channels.
-        deep: 16 bits a sample, else 8.
+        dtype: uint8 or uint16.
         icc: the colour profile.
         exif: from `srcnn.pictures.exif`.
         rows: all of them from the top, some at a time, (n, W, C).
     """
     height, width, channels = shape
-    big = height * width * channels * (2 if deep else 1) > _CLASSIC
-    header = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0) if big else b"II*\0\0\0\0\0"
-    file.write(header)
+    big = height * width * channels * dtype.itemsize > _CLASSIC
+    with tifffile.TiffWriter(file, bigtiff=big, byteorder="<") as writer:
+        writer.write(
+            _tiles(rows),
+            shape=shape if channels > 1 else shape[:2],
+            dtype=dtype,
+            tile=(_ROWS, -(-width // 16) * 16),
+            planarconfig="contig" if channels > 1 else None,
+            photometric="rgb" if channels > 2 else "minisblack",
+            extrasamples=["unassalpha"] if channels in (2, 4) else None,
+            compression="adobe_deflate",
+            predictor=True,
+            iccprofile=icc,
+            maxworkers=1,  # more would hold half a gigabyte
+            metadata=None,
+            software=False,
+        )
+    if exif:
+        _describe(file, exif, big)
+
+
+def _describe(file: BinaryIO, exif: Image.Exif, big: bool) -> None:
+    """Put EXIF into a TIFF, whose directory is written anew at the end of the file."""
+    file.seek(0)
+    header = file.read(16 if big else 8)
     directory = ImageFileDirectory_v2(header)
+    file.seek(directory.next)
+    directory.load(file)
+    dict(directory)  # decodes the values, without which Pillow does not write them
+    file.seek(0, 2)
     for tag, value in exif.items():
         if isinstance(value, dict):
             below = ImageFileDirectory_v2(header, group=tag)
             below.update(value)
             start, value = file.tell(), file.tell()
             file.write(below.tobytes(start))
+            directory.tagtype[tag] = TiffTags.LONG8 if big else TiffTags.LONG
         directory[tag] = value
-    wide = -(-width // 16) * 16
-    offsets, sizes = [], []
-    for tile in _tiles(rows):
-        padded = np.pad(tile, ((0, _ROWS - len(tile)), (0, wide - width), (0, 0)), mode="edge")
-        padded[:, 1:] -= padded[:, :-1].copy()
-        packed = zlib.compress(padded.astype(padded.dtype.newbyteorder("<")).tobytes(), 6)
-        offsets.append(file.tell())
-        sizes.append(len(packed))
-        file.write(packed + b"\0" * (len(packed) % 2))
-    if big:
-        directory.tagtype[TILEOFFSETS] = TiffTags.LONG8
-    directory.update(
-        {
-            IMAGEWIDTH: width,
-            IMAGELENGTH: height,
-            BITSPERSAMPLE: (16 if deep else 8,) * channels,
-            COMPRESSION: 8,  # deflate
-            PHOTOMETRIC_INTERPRETATION: 2 if channels > 2 else 1,  # RGB, or black is zero
-            SAMPLESPERPIXEL: channels,
-            PREDICTOR: 2,  # horizontal differencing
-            TILEWIDTH: wide,
-            TILELENGTH: _ROWS,
-            TILEOFFSETS: tuple(offsets),
-            TILEBYTECOUNTS: tuple(sizes),
-        }
-    )
-    if channels in (2, 4):
-        directory[EXTRASAMPLES] = 2  # unassociated alpha
-    if icc:
-        directory[ICCPROFILE] = icc
     start = file.tell()
     file.write(directory.tobytes(start))
     file.seek(8 if big else 4)
@@ -105,8 +82,7 @@ def _tiles(rows: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     for part in rows:
         whole = np.concatenate([*pending, part])
         end = len(whole) // _ROWS * _ROWS
-        for top in range(0, end, _ROWS):
-            yield whole[top : top + _ROWS]
+        yield from (whole[top : top + _ROWS] for top in range(0, end, _ROWS))
         pending = [whole[end:]]
     if len(pending[0]):
         yield pending[0]

@@ -2,20 +2,20 @@
 
 import io
 import math
-import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from srcnn.pictures.exif import resized
+from srcnn.pictures.files import FORMATS, written_whole
 from srcnn.pictures.images import MAX_PIXELS
-from srcnn.pictures.png import resolution_chunk, write_png
+from srcnn.pictures.png import MODES, write_png
 from srcnn.pictures.reader import Picture
-from srcnn.pictures.tiff import write_tiff
 
 if TYPE_CHECKING:  # writing alone needs no PyTorch
     from srcnn.inference.upscaler import Upscaler
@@ -24,30 +24,16 @@ _QUALITY = 95  # of JPEG and WebP
 
 # Of formats that are encoded from a whole picture in memory, of MAX_PIXELS at most.
 _LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
-_PILLOW_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-
-# The format that an output's suffix names.
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
 
 
 def fitted(picture: Picture, path: Path) -> Picture:
     """The picture without an alpha that says nothing, if the format of `path` knows none."""
-    channels = picture.samples.shape[2]
-    alpha = picture.samples[..., -1]
-    if FORMATS.get(path.suffix.lower()) != "JPEG" or channels not in (2, 4):
+    samples = picture.samples
+    if FORMATS.get(path.suffix.lower()) != "JPEG" or samples.shape[2] not in (2, 4):
         return picture
-    if (alpha != np.iinfo(alpha.dtype).max).any():
+    if (samples[..., -1] != np.iinfo(samples.dtype).max).any():
         return picture
-    return replace(picture, samples=picture.samples[..., :-1])
+    return replace(picture, samples=samples[..., :-1])
 
 
 def check_output(path: Path, height: int, width: int, channels: int) -> None:
@@ -86,15 +72,8 @@ def write(
         OSError: the file cannot be written; its folder is made.
     """
     check_output(path, height, width, picture.samples.shape[2])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            _encode(file, FORMATS[path.suffix.lower()], picture, height, width, rows)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with written_whole(path) as file:
+        _encode(file, FORMATS[path.suffix.lower()], picture, height, width, rows)
 
 
 def encode_png(picture: Picture, upscaler: "Upscaler", deadline: float = math.inf) -> bytes:
@@ -120,46 +99,43 @@ def _encode(
 ) -> None:
     exif = resized(picture.exif, width, height, picture.dpi)
     shape = (height, width, picture.samples.shape[2])
-    deep = picture.samples.dtype == np.uint16
-    if kind == "PNG":
-        write_png(file, shape, deep, _chunks(picture, exif), rows)
-    elif kind == "TIFF":
-        write_tiff(file, shape, deep, picture.icc, exif, rows)
-    else:
-        _write_lossy(file, kind, picture, shape, exif, rows)
+    dtype = picture.samples.dtype
+    if kind == "TIFF":
+        from srcnn.pictures.tiff import write_tiff  # served models do without tifffile
 
-
-def _chunks(picture: Picture, exif: Image.Exif) -> dict[bytes, bytes]:
-    """What a PNG says of its picture."""
-    chunks = dict(picture.colour)
-    if picture.icc:
-        chunks[b"iCCP"] = b"ICC profile\0\0" + zlib.compress(picture.icc)
+        write_tiff(file, shape, dtype, picture.icc, exif, rows)
+        return
+    described: dict[str, Any] = {
+        "icc_profile": picture.icc,
+        "exif": exif.tobytes() if exif else b"",
+    }
     if picture.dpi:
-        chunks |= resolution_chunk(picture.dpi)
-    if exif:
-        chunks[b"eXIf"] = exif.tobytes().removeprefix(b"Exif\0\0")
-    return chunks
+        described["dpi"] = picture.dpi
+    if kind == "PNG":
+        described["pnginfo"] = PngInfo()
+        for name, content in picture.colour.items():
+            described["pnginfo"].add(name, content)
+        write_png(file, shape, dtype, described, rows)
+    else:
+        _write_lossy(file, kind, shape, described, rows)
 
 
 def _write_lossy(
     file: BinaryIO,
     kind: str,
-    picture: Picture,
     shape: tuple[int, int, int],
-    exif: Image.Exif,
+    described: Mapping[str, Any],
     rows: Iterable[np.ndarray],
 ) -> None:
     """Write JPEG or WebP, by Pillow."""
     height, width, channels = shape
-    mode = _PILLOW_MODES[channels]
-    options: dict[str, object] = {"icc_profile": picture.icc, "quality": _QUALITY}
+    mode = MODES[channels]
+    options = {**described, "quality": _QUALITY}
     if kind == "JPEG":
         options["subsampling"] = 0
     elif channels < 3:  # WebP knows no gray, whose profile is none of RGB
         mode = "RGBA" if channels == 2 else "RGB"
         options["icc_profile"] = None
-    if picture.dpi:
-        options["dpi"] = picture.dpi
     canvas = Image.new(mode, (width, height))
     top = 0
     for band in rows:
@@ -168,4 +144,4 @@ def _write_lossy(
         band = band[..., 0] if channels == 1 else band
         canvas.paste(Image.fromarray(np.ascontiguousarray(band)).convert(mode), (0, top))
         top += len(band)
-    canvas.save(file, kind, exif=exif.tobytes() if exif else b"", **options)
+    canvas.save(file, kind, **options)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from srcnn.data.imresize import bicubic_upscale
 from srcnn.inference.resolver import SuperResolver, by_tiles
 from srcnn.networks import NETWORKS, SRCNN, build
-from srcnn.networks.bicubic import Bicubic, mirrored, window
+from srcnn.networks.bicubic import Bicubic, surrounded
 from srcnn.networks.network import crop
 from tests.support.models import network, perturbed
 from tests.support.pictures import noise
@@ -25,8 +25,7 @@ def pictures(*shape):
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (17, 40)])
 def test_bicubic_is_imresize(scale, size):
     lr = pictures(1, 1, *size)
-    rows, columns = (mirrored(-2, side + 2, side, lr.device) for side in size)
-    enlarged = Bicubic(scale)(window(lr, rows, columns))
+    enlarged = Bicubic(scale)(surrounded(lr, *map(slice, (0, 0), size), 2))
     expected = bicubic_upscale(lr[0, 0].double().numpy(), scale)
     np.testing.assert_allclose(enlarged[0, 0], expected, atol=1e-6)
 
@@ -72,7 +71,7 @@ def test_a_file_gives_the_same_network_again(name, tmp_path):
     (tmp_path / "model").write_bytes(SuperResolver(model, "studio").to_bytes())
     again = SuperResolver.load(tmp_path / "model")
     assert (again.model.name, again.scale, again.luma) == (name, 3, "studio")
-    assert again.model.settings() == model.settings()
+    assert again.model.settings == model.settings
     lr = noise(0, (9, 11))
     np.testing.assert_array_equal(again(lr), SuperResolver(model, "studio")(lr))
 
@@ -84,7 +83,7 @@ def test_muon_and_centering_know_their_kernels(name):
     assert 1 < len(model.hidden_kernels()) == len(weights) - 1
     (first,) = model.centered_kernels()
     assert first is model.hidden_kernels()[0]
-    assert build(name, 2, model.settings() | {"residual": False}).centered_kernels() == []
+    assert build(name, 2, model.settings | {"residual": False}).centered_kernels() == []
 
 
 @pytest.mark.parametrize("residual", [True, False])
@@ -174,7 +173,7 @@ def test_fsrcnn_is_the_papers_layers():
         ("fsrcnn", {"d": 0}, "d, s is"),
         ("fsrcnn", {"m": -1}, "m is"),
         ("srresnet", {"blocks": 0}, "blocks, features is"),
-        ("espcn", {"channels": [64]}, "two positive counts"),
+        ("espcn", {"channels": [64]}, "must hold 2"),
         ("espcn", {"channels": [64, 0]}, "channels is"),
         ("edsr", {}, "network is 'edsr'; allowed: srcnn, fsrcnn, espcn, srresnet"),
     ],

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from torchvision.models import alexnet
 
 from srcnn.perceptual import vgg19
-from srcnn.perceptual.pretrained import WeightsUnavailable
+from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 from srcnn.scoring.learned import LPIPS, SIFID, VGGDistance
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
@@ -162,7 +162,7 @@ def test_building_lpips_draws_no_global_random_numbers(alexnet_cache, monkeypatc
 
 
 def test_alexnet_from_a_file(alexnet_cache, lpips, picture, tmp_path, monkeypatch):
-    file = alexnet_cache[0] / "hub/checkpoints" / ALEXNET
+    file = alexnet_cache / "hub/checkpoints" / ALEXNET
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     ours = LPIPS(download=False, file=file)
     assert ours(picture, noisy(picture, 9)) == lpips(picture, noisy(picture, 9))
