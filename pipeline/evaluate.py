@@ -48,7 +48,7 @@ def main(params: Params) -> None:
     with artifacts.reading(paths.WEIGHTS):
         resolver = SuperResolver.load(paths.WEIGHTS, device)
     with artifacts.reading(paths.PAIRS):
-        pairs = Pairs.open(paths.PAIRS, verify=True)
+        pairs = Pairs.open(paths.PAIRS)
     available = find_measures(loss, params.evaluate, device, pairs)
 
     scores = _score_sets(resolver, pairs, params, available)

@@ -36,7 +36,7 @@ def main(params: Params) -> None:
     check_threads(params.machine.threads)
     make_deterministic(params.machine.threads)
     with artifacts.reading(paths.PAIRS):
-        test = Pairs.open(paths.PAIRS, verify=True).split(paths.HELD_OUT)
+        test = Pairs.open(paths.PAIRS).split(paths.HELD_OUT)
     with artifacts.reading(paths.WEIGHTS):
         resolver = SuperResolver.load(paths.WEIGHTS)
     with artifacts.reading(paths.SNAPSHOTS):

@@ -67,7 +67,7 @@ class Experiment:
         evaluated = Evaluated.read(paths.EVALUATED)
         trained.check_weights(paths.WEIGHTS)
         with artifacts.reading(paths.PAIRS):
-            pairs = Pairs.open(paths.PAIRS, verify=True)
+            pairs = Pairs.open(paths.PAIRS)
         try:
             evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
             curve = pd.read_csv(paths.TRAINING_CURVE)

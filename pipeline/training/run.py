@@ -52,7 +52,7 @@ def run(
     precision = choose_precision(params.train.precision, device)
     keep_freed_memory()
     with artifacts.reading(paths.PAIRS):
-        pairs = Pairs.open(paths.PAIRS, verify=True)
+        pairs = Pairs.open(paths.PAIRS)
     with processes.process_group(params.machine.processes, device, f"pipeline.{name}") as group:
         try:
             training = prepare(pairs, device, precision, group)
