@@ -119,7 +119,8 @@ def _lead(
 def _write(training: Training, made_from: Mapping[str, Any], files: paths.TrainingFiles) -> None:
     artifacts.write_bytes(files.weights, training.best().to_bytes())
     artifacts.write_bytes(files.snapshots, save(training.snapshots()))
-    artifacts.write_csv(files.curve, pd.DataFrame(training.curve, columns=training.columns))
+    curve = training.curve
+    artifacts.write_csv(files.curve, pd.DataFrame(curve, columns=list(curve[-1])))
     Trained(
         **made_from,
         weights=digest(files.weights),

@@ -42,11 +42,6 @@ class Adversary:
         self._lr, self._steps, self._group = lr, steps, group
         self._optimizer = torch.optim.Adam(discriminator.parameters(), lr)
 
-    @property
-    def names(self) -> list[str]:
-        """Of the values that `learn` gives, in their order."""
-        return ["discriminator", "real", "fake", "told"]
-
     def term(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
         """The network's loss, a scalar; the discriminator's weights get no gradient of it.
 

@@ -9,7 +9,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tokenize import TokenError
@@ -77,25 +77,21 @@ class Pairs:
         except _DAMAGED as error:
             problem = f"{type(error).__name__}: {error}"
             raise ValueError(f"{folder} holds no whole set of LR/HR pairs: {problem}") from error
-        rows = list(csv.DictReader(io.StringIO(index.decode("utf-8"), newline="")))
-        heights, widths, hr_offsets = (
-            np.array([row[column] for row in rows]).astype(np.int64)
-            for column in ("height", "width", "hr_offset")
-        )
-        ids, sources, splits = (
-            [row[column] for row in rows] for column in ("id", "source", "split")
-        )
+        rows = list(csv.reader(io.StringIO(index.decode("utf-8"), newline="")))[1:]
+        ids, sources, splits, *numbers = map(list, zip(*rows, strict=True))
+        heights, widths, hr_offsets, _ = np.array(numbers).astype(np.int64)
         return cls(
-            **meta,
-            digest=digest,
-            ids=ids,
-            sources=sources,
-            splits=splits,
-            heights=heights,
-            widths=widths,
-            hr_offsets=hr_offsets,
-            hr_data=hr,
-            lr_data=lr,
+            meta["scale"],
+            meta["luma"],
+            digest,
+            ids,
+            sources,
+            splits,
+            heights,
+            widths,
+            hr_offsets,
+            hr,
+            lr,
         )
 
     @property
@@ -105,6 +101,10 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """LR and HR of each picture, see `lr` and `hr`."""
+        return ((self.lr(i), self.hr(i)) for i in range(len(self)))
 
     def hr(self, i: int) -> np.ndarray:
         """The i-th HR picture, uint8 (H, W), a view."""
@@ -152,8 +152,8 @@ class Pairs:
         return replace(
             self,
             hr_offsets=np.cumsum(sizes) - sizes,
-            hr_data=np.concatenate([self.hr(i).reshape(-1) for i in range(len(self))]),
-            lr_data=np.concatenate([self.lr(i).reshape(-1) for i in range(len(self))]),
+            hr_data=np.concatenate([hr.reshape(-1) for _, hr in self]),
+            lr_data=np.concatenate([lr.reshape(-1) for lr, _ in self]),
         )
 
 

@@ -11,8 +11,6 @@ from srcnn.training.process_group import ProcessGroup
 
 Terms = dict[str, torch.Tensor]
 
-GRADIENT_NORM = "gradient_norm"
-
 
 class Learner:
     """A network and its optimizers, their rates' course, and what holds after each step.
@@ -63,7 +61,7 @@ class Learner:
         terms["loss"].backward()
         terms = self._group.all_reduce(self._network, terms, share)
         gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
-        terms[GRADIENT_NORM] = torch.nn.utils.get_total_norm(gradients)
+        terms["gradient_norm"] = torch.nn.utils.get_total_norm(gradients)
         for kernels in self._centered:
             if kernels.grad is not None:
                 center_kernels(kernels.grad)
