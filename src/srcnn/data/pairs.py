@@ -94,11 +94,6 @@ class Pairs:
             lr,
         )
 
-    @property
-    def lr_offsets(self) -> np.ndarray:
-        """Where each LR picture begins in `lr_data`, int64 (N,)."""
-        return self.hr_offsets // self.scale**2
-
     def __len__(self) -> int:
         return len(self.ids)
 
