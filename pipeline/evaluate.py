@@ -14,14 +14,14 @@ from pipeline import stage
 from pipeline.checks.scoring import before_evaluate
 from pipeline.scoring import test_sets
 from pipeline.scoring.available import Available, find_measures
-from pipeline.stage import artifacts, machine, paths
+from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params, nested
 from pipeline.stage.record import Evaluated, Trained
 from pipeline.stage.sections import Loss
 from srcnn.data.pairs import Pairs
 from srcnn.data.splits import evenly_spaced
-from srcnn.hardware import make_deterministic
+from srcnn.hardware import choose_device, make_deterministic
 from srcnn.inference import packaged
 from srcnn.inference.resolver import SuperResolver
 from srcnn.pictures import images
@@ -40,7 +40,7 @@ def main(params: Params) -> None:
             all of this before anything is scored.
     """
     before_evaluate(params)
-    device = machine.device(params.machine.device)
+    device = choose_device(params.machine.device)
     make_deterministic(params.machine.threads)
     trained = Trained.read(paths.TRAINED)
     trained.check_weights(paths.WEIGHTS)

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.stage import artifacts
-from pipeline.stage.environment import Environment
-from pipeline.stage.inputs import digest, hash_of
+from pipeline.stage.inputs import Environment, digest, hash_of
 
 _CHECKSUM = "checksum"
 

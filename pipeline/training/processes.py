@@ -37,7 +37,6 @@ def process_group(count: int, device: torch.device, module: str) -> Iterator[Pro
         StageError: there are fewer GPUs, a launcher started another number of processes than
             `count`, they do not find each other, or one ended before its time.
     """
-    gpus = torch.cuda.device_count() if device.type == "cuda" else None
     if "RANK" in os.environ:
         rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         if size != count:  # which is recorded as what decided the bits
@@ -48,9 +47,9 @@ def process_group(count: int, device: torch.device, module: str) -> Iterator[Pro
         others: list[subprocess.Popen[bytes]] = []
     else:
         rank, size = 0, count
-    if gpus is not None and size > 1:
+    if device.type == "cuda" and size > 1:
         local = int(os.environ.get("LOCAL_RANK", rank))
-        if max(local + 1, size if "RANK" not in os.environ else 0) > gpus:
+        if local >= (gpus := torch.cuda.device_count()):
             raise StageError(f"machine.processes is {count}, but this machine has {gpus} GPUs")
         torch.cuda.set_device(local)
     if size == 1:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import fields
 from typing import Any
 
 import pandas as pd
@@ -11,19 +12,32 @@ from safetensors.torch import save
 
 from pipeline import stage
 from pipeline.stage import artifacts, paths
-from pipeline.stage.environment import Environment
-from pipeline.stage.inputs import INITIAL, Inputs, digest
+from pipeline.stage.inputs import INITIAL, Environment, Inputs, digest
 from pipeline.stage.params import Params
 from pipeline.stage.record import Degraded, Trained
+from pipeline.stage.sections import Finetune, Train
 from pipeline.tracking import identity, live
 from pipeline.training import checkpoints, processes
 from srcnn.data.pairs import Pairs
 from srcnn.hardware import choose_device, choose_precision, keep_freed_memory, make_deterministic
 from srcnn.training.loop import Training
+from srcnn.training.optim import Optimization
 from srcnn.training.process_group import ProcessGroup
-from srcnn.training.settings import DivergedError
+from srcnn.training.settings import DivergedError, Settings
 
 Prepare = Callable[[Pairs, torch.device, str, ProcessGroup], Training]
+
+
+def settings(params: Params, of: Train | Finetune, precision: str) -> Settings:
+    """How a stage trains: what its own section does not say is as in section `train`."""
+    values = params.train.model_dump() | of.model_dump()
+
+    def named(kind: type[Any]) -> dict[str, Any]:
+        names = [field.name for field in fields(kind)]
+        return {name: values[name] for name in names if name in values}
+
+    own = named(Settings) | {"precision": precision}
+    return Settings(**own, optimization=Optimization(**named(Optimization)))
 
 
 def run(
