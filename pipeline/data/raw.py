@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from srcnn.pictures.deep import UnreadableImage
 
 INDEX = "index.csv"
 SKIPPED = "skipped.csv"
-META = "meta.json"
 
 
 @dataclass(frozen=True)
@@ -35,23 +33,6 @@ class Entry:
 
 
 _COLUMNS = [field.name for field in fields(Entry)]
-
-
-@dataclass(frozen=True)
-class Meta:
-    """Where a folder's pictures are from.
-
-    Attributes:
-        source: as data.source.
-        revision: the hub's commit, if they are from there.
-        pictures: how many there are.
-        params: those that they were fetched with, by dotted names.
-    """
-
-    source: str
-    revision: str | None
-    pictures: int
-    params: dict[str, Any]
 
 
 def split(entry: Entry, data: Data) -> str:
@@ -156,16 +137,6 @@ def index(folder: Path) -> list[Entry]:
         if held != len(entries):
             raise ValueError(f"it lists {len(entries)} pictures, and the shards hold {held}")
     return entries
-
-
-def meta(folder: Path) -> Meta:
-    """What `fetch` noted of the folder.
-
-    Raises:
-        StageError: it is not there, or damaged.
-    """
-    with artifacts.reading(folder / META, folder):
-        return Meta(**json.loads((folder / META).read_text(encoding="utf-8")))
 
 
 def read(folder: Path) -> Iterator[RawPicture]:

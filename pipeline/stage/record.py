@@ -32,6 +32,23 @@ class _Record:
 
 
 @dataclass(frozen=True)
+class Fetched(_Record):
+    """Where the pictures that `fetch` wrote are from.
+
+    Attributes:
+        source: as data.source.
+        revision: the hub's commit, if they are from there.
+        pictures: how many there are.
+        params: those of the stage, by dotted names.
+    """
+
+    source: str
+    revision: str | None
+    pictures: int
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Degraded(_Record):
     """What `grayscale-and-degrade` made the LR/HR pairs from.
 
