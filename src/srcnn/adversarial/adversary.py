@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srcnn.training.learner import Terms
+from srcnn.training.learner import Terms, weights_of
 from srcnn.training.optim import schedule
 from srcnn.training.process_group import ProcessGroup
 
@@ -97,9 +97,8 @@ class Adversary:
 
     def state_dict(self) -> dict[str, Any]:
         """What continues the training to the same bits."""
-        weights = self._discriminator.state_dict()
         return {
-            "discriminator": {name: w.detach().cpu().clone() for name, w in weights.items()},
+            "discriminator": weights_of(self._discriminator),
             "optimizer": self._optimizer.state_dict(),
         }
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
 from srcnn.networks.network import Network
 from srcnn.training.optim import Optimization, build_optimizers, center_kernels, schedule
@@ -90,6 +91,6 @@ class Learner:
             optimizer.load_state_dict(saved)
 
 
-def weights_of(network: Network) -> dict[str, torch.Tensor]:
+def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
     """A copy of the network's weights, on the CPU."""
     return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
