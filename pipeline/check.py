@@ -28,7 +28,7 @@ def main(params: Params) -> None:
     _check_clone()
     reach.check_store(params.tracking.experiment)
     trainings = ["train", "finetune"]
-    fetched = _is_result_of(["fetch"], paths.RAW / raw.META, params)
+    fetched = _is_result_of(["fetch"], paths.FETCHED, params)
     degraded = fetched and _is_result_of(["fetch", "grayscale-and-degrade"], paths.DEGRADED, params)
     trained = degraded and _is_result_of(["train"], paths.PIXEL.record, params)
     tuned = trained and _is_result_of(trainings, paths.TUNED.record, params)

@@ -4,24 +4,23 @@ Of a network trained with VGG19 features the VGG19 distance is the measure it wa
 and GMSD are independent of that.
 """
 
+import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-import torch
 
 from pipeline import stage
 from pipeline.checks.scoring import before_evaluate
 from pipeline.scoring import test_sets
 from pipeline.scoring.available import Available, find_measures
-from pipeline.stage import artifacts, machine, paths
+from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params, nested
 from pipeline.stage.record import Evaluated, Trained
 from pipeline.stage.sections import Loss
 from srcnn.data.pairs import Pairs
 from srcnn.data.splits import evenly_spaced
-from srcnn.hardware import make_deterministic
+from srcnn.hardware import choose_device, make_deterministic
 from srcnn.inference import packaged
 from srcnn.inference.resolver import SuperResolver
 from srcnn.pictures import images
@@ -40,7 +39,7 @@ def main(params: Params) -> None:
             all of this before anything is scored.
     """
     before_evaluate(params)
-    device = machine.device(params.machine.device)
+    device = choose_device(params.machine.device)
     make_deterministic(params.machine.threads)
     trained = Trained.read(paths.TRAINED)
     trained.check_weights(paths.WEIGHTS)
@@ -48,18 +47,16 @@ def main(params: Params) -> None:
     with artifacts.reading(paths.WEIGHTS):
         resolver = SuperResolver.load(paths.WEIGHTS, device)
     with artifacts.reading(paths.PAIRS):
-        pairs = Pairs.open(paths.PAIRS, verify=True)
+        pairs = Pairs.open(paths.PAIRS)
     available = find_measures(loss, params.evaluate, device, pairs)
 
     scores = _score_sets(resolver, pairs, params, available)
     val = pairs.split("val")
     val = val.select(evenly_spaced(len(val), trained.params["train.val_pictures"]))
-    validation = _all(score_pairs(resolver, val, available.functions), "val", len(val))
-    gains = _gains_over_packaged(validation, val, available, device)
+    validation = _validation(resolver, val, available)
+    evaluation = _evaluation(scores, validation, resolver, available, loss, params.seed)
 
     artifacts.write_text(paths.PER_IMAGE, write_scores(scores))
-    chosen_by = _rounded(_validation(validation, gains))
-    evaluation = _evaluation(scores, chosen_by, resolver, available, loss, params.seed)
     artifacts.write_json(paths.EVALUATION, evaluation)
     artifacts.write_json(paths.SUMMARY, _summary(evaluation))
     own = params_of("evaluate", params)
@@ -77,15 +74,17 @@ def _score_sets(
     resolver: SuperResolver, pairs: Pairs, params: Params, available: Available
 ) -> dict[str, list[Score]]:
     """The scores of the held-out pictures and of each test set."""
-    most, functions = params.evaluate.perceptual_pictures, available.functions
+    functions = available.functions
+
+    def sample(count: int) -> set[int]:
+        return set(evenly_spaced(count, params.evaluate.perceptual_pictures))
+
     test = pairs.split(paths.HELD_OUT)
-    sample = set(evenly_spaced(len(test), most))
-    held_out = score_pairs(resolver, test, functions, sample)
+    held_out = score_pairs(resolver, test, functions, sample(len(test)))
     scores = {paths.HELD_OUT: _all(held_out, paths.HELD_OUT, len(test))}
     for name, files in test_sets.find(params).items():
         pictures = ((file.name, images.decode(file.read_bytes())) for file in files)
-        sample = set(evenly_spaced(len(files), most))
-        of_set = score_test_set(resolver, pictures, functions, sample)
+        of_set = score_test_set(resolver, pictures, functions, sample(len(files)))
         scores[name] = _all(of_set, name, len(files))
     return scores
 
@@ -94,20 +93,29 @@ def _all(scores: Iterator[Score], name: str, count: int) -> list[Score]:
     return list(progress(scores, f"evaluate {name}", count, "picture"))
 
 
-def _gains_over_packaged(
-    validation: Sequence[Score], val: Pairs, available: Available, device: torch.device
-) -> list[float]:
-    """By how many dB each picture's PSNR is better than that of the package's network.
+def _validation(resolver: SuperResolver, val: Pairs, available: Available) -> dict[str, Any]:
+    """Mean measures of validation pictures, by which runs are chosen.
 
-    Empty if the package has none of this scale.
+    Beside them: how many dB better in PSNR than the package's network of this scale, if there is
+    one.
     """
-    file = packaged.file(packaged.reference(val.scale))
-    if file is None:
-        return []
-    standard = SuperResolver.load(file, device)
-    theirs = score_pairs(standard, val, {PSNR: available.functions[PSNR]})
-    pairs = zip(validation, theirs, strict=True)
-    return [score.sr["psnr"] - other.sr["psnr"] for score, other in pairs]
+    functions = available.functions
+    scores = _all(score_pairs(resolver, val, functions), "val", len(val))
+    gain = None
+    if file := packaged.file(packaged.reference(val.scale)):
+        standard = SuperResolver.load(file, resolver.device)
+        theirs = score_pairs(standard, val, {PSNR: functions[PSNR]})
+        pairs = zip(scores, theirs, strict=True)
+        gain = statistics.fmean(ours.sr["psnr"] - other.sr["psnr"] for ours, other in pairs)
+    means: dict[str, Any] = {
+        "pictures": len(scores),
+        "psnr_bicubic": statistics.fmean(score.bicubic["psnr"] for score in scores),
+        "psnr_over_packaged": gain,
+    }
+    for name in MEASURES:
+        taken = [score.sr[name] for score in scores if name in score.sr]
+        means[name] = statistics.fmean(taken) if taken else None
+    return means
 
 
 def _evaluation(
@@ -125,11 +133,11 @@ def _evaluation(
             **_luma(of_set),
             "model_luma": resolver.luma,
             "shave": resolver.scale,
-            **_with_notes(_rounded(summarise(of_set, seed)), available),
+            **_with_notes(summarise(of_set, seed), available),
         }
         for name, of_set in scores.items()
     }
-    return {
+    evaluation = {
         **summaries.pop(paths.HELD_OUT),
         "network": resolver.model.label,
         "loss": _describe(loss),
@@ -140,6 +148,9 @@ def _evaluation(
         "validation": validation,
         "test_sets": summaries,
     }
+    # As many digits as a diff between two experiments should show.
+    text = json.dumps(evaluation)
+    return dict(json.loads(text, parse_float=lambda number: round(float(number), DECIMALS)))
 
 
 def _summary(evaluation: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,22 +171,6 @@ def _luma(scores: Sequence[Score]) -> dict[str, str]:
         return {"luma": scores[0].luma}
     note = f"{full} of {len(scores)} pictures are gray and scored as they are, in full luma"
     return {"luma": "studio", "luma_note": note}
-
-
-def _validation(scores: Sequence[Score], gains: Sequence[float]) -> dict[str, Any]:
-    """Mean measures of the validation pictures, by which runs are chosen.
-
-    Beside them: how many dB better in PSNR than the package's network, if there is one.
-    """
-    means: dict[str, Any] = {
-        "pictures": len(scores),
-        "psnr_bicubic": statistics.fmean(score.bicubic["psnr"] for score in scores),
-        "psnr_over_packaged": statistics.fmean(gains) if gains else None,
-    }
-    for name in MEASURES:
-        taken = [score.sr[name] for score in scores if name in score.sr]
-        means[name] = statistics.fmean(taken) if taken else None
-    return means
 
 
 def _with_notes(summary: dict[str, Any], available: Available) -> dict[str, Any]:
@@ -207,15 +202,6 @@ def _describe(loss: Loss) -> str:
         f"{loss.pixel} + {loss.perceptual_weight:g} {network} {loss.perceptual_distance} ({layers})"
         + adversarial
     )
-
-
-def _rounded(value: Any) -> Any:
-    """Numbers with as many digits as a diff between two experiments should show."""
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_rounded(each) for each in value]
-    return round(value, DECIMALS) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Stage fetch: the pictures that data.source names, as they came, to data/raw."""
 
-from dataclasses import asdict
-
 from pipeline import stage
 from pipeline.checks.data import before_fetch, check_splits, undivided
 from pipeline.data import celeba_hq, folder, raw, samples
 from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params
+from pipeline.stage.record import Fetched
 from srcnn.progress import progress
 
 # A new source is one function and one line here.
@@ -37,9 +36,8 @@ def main(params: Params) -> None:
                 f"data.source {data.source!r} gave no picture that can be read ({skipped} skipped)"
             )
         check_splits(undivided(raw.index(out)), data)
-        made_with = params_of("fetch", params)
-        meta = raw.Meta(data.source, source.revision, count, made_with)
-        artifacts.write_json(out / raw.META, asdict(meta))
+        fetched = Fetched(data.source, source.revision, count, params_of("fetch", params))
+        fetched.write(out / paths.FETCHED.name)
     print(f"fetch: {count} pictures, {skipped} unreadable skipped")
 
 

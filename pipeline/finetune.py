@@ -37,8 +37,7 @@ def main(params: Params) -> None:
         _pass_on(params, before)
         return
     from pipeline.training.loss import build_adversary, build_loss
-    from pipeline.training.run import run
-    from pipeline.training.settings import settings
+    from pipeline.training.run import run, settings
     from srcnn.inference.resolver import SuperResolver
     from srcnn.training.loop import Training
 

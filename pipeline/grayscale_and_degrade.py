@@ -14,7 +14,7 @@ from pipeline.data.picture_source import RawPicture
 from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params
-from pipeline.stage.record import Degraded
+from pipeline.stage.record import Degraded, Fetched
 from srcnn.data.degradation import Degradation, picture_rng
 from srcnn.data.imresize import crop_to_multiple
 from srcnn.data.pairs import Pairs, PairsWriter
@@ -31,7 +31,7 @@ def main(params: Params) -> None:
             would be empty; all of this is known from the raw index, before any picture is decoded.
             Or what `fetch` wrote is damaged.
     """
-    fetched = raw.meta(paths.RAW)
+    fetched = Fetched.read(paths.FETCHED)
     entries = raw.index(paths.RAW)
     before_grayscale_and_degrade(entries, params)
     planned = [replace(entry, split=raw.split(entry, params.data)) for entry in entries]
@@ -63,7 +63,7 @@ def _write_pairs(planned: Sequence[raw.Entry], params: Params) -> None:
             writer.add(picture.id, picture.source, picture.split, hr, lr)
 
 
-def _summary(planned: Sequence[raw.Entry], fetched: raw.Meta) -> dict[str, object]:
+def _summary(planned: Sequence[raw.Entry], fetched: Fetched) -> dict[str, object]:
     pictures = Counter(entry.split for entry in planned)
     sources = Counter(split for _, split in {(entry.source, entry.split) for entry in planned})
     skipped = [file for file, _ in raw.skipped(paths.RAW)]

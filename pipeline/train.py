@@ -7,8 +7,7 @@ from pipeline.checks.training import before_train
 from pipeline.stage import paths
 from pipeline.stage.params import Params
 from pipeline.training import initial
-from pipeline.training.run import run
-from pipeline.training.settings import settings
+from pipeline.training.run import run, settings
 from srcnn.data.pairs import Pairs
 from srcnn.training.loop import Training
 from srcnn.training.losses import ReconstructionLoss

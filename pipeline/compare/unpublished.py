@@ -19,7 +19,7 @@ from pipeline.stage.params import Params
 from srcnn.data.color import luma
 from srcnn.data.pairs import Pairs
 from srcnn.data.splits import evenly_spaced
-from srcnn.hardware import make_deterministic
+from srcnn.hardware import choose_device, make_deterministic
 from srcnn.inference import model_files
 from srcnn.inference.resolver import to_uint8
 from srcnn.pictures import files, images
@@ -94,7 +94,7 @@ def blend(a: PublishedRun, b: PublishedRun, share: float, params: Params) -> Pub
 
 def _pairs(run: PublishedRun) -> Pairs:
     with artifacts.reading(paths.PAIRS):
-        pairs = Pairs.open(paths.PAIRS, verify=True)
+        pairs = Pairs.open(paths.PAIRS)
     if not pairs.digest.startswith(run.data):
         raise StageError(
             f"{paths.PAIRS} are not the pictures that {run.label} was tested on; `dvc repro "
@@ -130,8 +130,9 @@ def _scored(
     beside: PublishedRun,
     params: Params,
 ) -> PublishedRun:
+    machine.check_device(params.machine.device)
     make_deterministic(params.machine.threads)
-    device = machine.device(params.machine.device)
+    device = choose_device(params.machine.device)
     available = find_measures(params.loss, params.evaluate, device, pairs)
     test = pairs.split(paths.HELD_OUT)
     sample = set(evenly_spaced(len(test), params.evaluate.perceptual_pictures))

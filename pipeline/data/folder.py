@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipeline.data.picture_files import SUFFIXES, find_folder, name_problem, originals
+from pipeline.data import picture_files
 from pipeline.data.picture_source import PictureSource, RawPicture, Unreadable
 from pipeline.stage import StageError
 from pipeline.stage.sections import Data
@@ -34,25 +34,9 @@ def choose(data: Data) -> tuple[Path, dict[str, str | None]]:
     Raises:
         StageError: as for `open_source`.
     """
-    root = find_folder(data.path or "", "data.path")
-    names = _names(root)
-    if not names:
-        raise StageError(
-            f"data.path is {data.path!r}, but {root} holds no picture ({' '.join(SUFFIXES)})"
-        )
+    root, names = picture_files.find(data.path or "", "data.path", files.below)
     sources = {name: _source(name, data.group_by) for name in names}
     return root, _of_many_sources(sources, data.limit)
-
-
-def _names(root: Path) -> list[str]:
-    """Paths of the originals below root."""
-    try:
-        found = [path.relative_to(root).as_posix() for path in files.below(root)]
-    except OSError as error:
-        raise StageError(
-            f"data.path: {error.filename} cannot be listed: {error.strerror}"
-        ) from None
-    return originals(found, "data.path")
 
 
 def _source(name: str, group_by: str | None) -> str | None:
@@ -86,7 +70,7 @@ def _of_many_sources(sources: Mapping[str, str | None], limit: int | None) -> di
 
 def _read(root: Path, sources: Mapping[str, str | None]) -> Iterator[RawPicture | Unreadable]:
     for name, source in sources.items():
-        if problem := name_problem(name):
+        if problem := picture_files.name_problem(name):
             yield Unreadable(ascii(name), problem)
             continue
         try:

@@ -3,13 +3,11 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pipeline.stage import StageError, resolve
 from srcnn.pictures import files
-
-SUFFIXES = files.SUFFIXES
 
 # What may say which version of a picture a file is: HR in img_001_HR.png and in HR/0001.png.
 _WORD = re.compile(r"(?i)(?<![^/_. -])(LR_bicubic|LR_unknown|[^\W\d_][^/_. -]*)(?![^/_. -])")
@@ -17,17 +15,34 @@ _SHRUNK = re.compile(r"LR\d?|LR_\w+|BICUBIC|BILINEAR|NEAREST|LANCZOS")  # or enl
 _FACTOR = re.compile(r"(?i)[/_]?x\d(?=/|$)")  # LR/X4/0001x4.png is of 0001
 
 
-def find_folder(path: str, parameter: str) -> Path:
-    """The folder that a parameter names.
+def find(
+    folder: str, parameter: str, listed: Callable[[Path], Iterable[Path]]
+) -> tuple[Path, list[str]]:
+    """The folder that a parameter names and the originals in it, as paths below it.
+
+    Args:
+        folder: the parameter's value.
+        parameter: its name.
+        listed: gives the files of a folder.
 
     Raises:
-        StageError: it is not a folder.
+        StageError: it is not a folder, cannot be listed or holds no picture.
     """
-    root = resolve(path)
+    root = resolve(folder)
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
-        raise StageError(f"{parameter} is {path!r}, but {root} {what}")
-    return root
+        raise StageError(f"{parameter} is {folder!r}, but {root} {what}")
+    try:
+        names = [path.relative_to(root).as_posix() for path in listed(root)]
+    except OSError as error:
+        raise StageError(
+            f"{parameter}: {error.filename} cannot be listed: {error.strerror}"
+        ) from None
+    kept = originals(names, parameter)
+    if not kept:
+        suffixes = " ".join(files.SUFFIXES)
+        raise StageError(f"{parameter} is {folder!r}, but {root} holds no picture ({suffixes})")
+    return root, kept
 
 
 def originals(names: Iterable[str], parameter: str) -> list[str]:
@@ -47,7 +62,7 @@ def originals(names: Iterable[str], parameter: str) -> list[str]:
     pictures = sorted(
         name
         for name in names
-        if name.lower().endswith(SUFFIXES) and not name.rpartition("/")[2].startswith(".")
+        if name.lower().endswith(files.SUFFIXES) and not name.rpartition("/")[2].startswith(".")
     )
     made = _made_of_others(pictures)
     if made:

@@ -2,16 +2,14 @@
 
 import csv
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from pipeline.data import shards
 from pipeline.data.parallel import in_order
 from pipeline.data.picture_source import RawPicture, Unreadable
-from pipeline.data.shards import ShardWriter, count, pictures, shards
 from pipeline.stage import StageError, artifacts
 from pipeline.stage.sections import Data
 from srcnn.data.splits import split_of
@@ -20,7 +18,6 @@ from srcnn.pictures.deep import UnreadableImage
 
 INDEX = "index.csv"
 SKIPPED = "skipped.csv"
-META = "meta.json"
 
 
 @dataclass(frozen=True)
@@ -36,23 +33,6 @@ class Entry:
 
 
 _COLUMNS = [field.name for field in fields(Entry)]
-
-
-@dataclass(frozen=True)
-class Meta:
-    """Where a folder's pictures are from.
-
-    Attributes:
-        source: as data.source.
-        revision: the hub's commit, if they are from there.
-        pictures: how many there are.
-        params: those that they were fetched with, by dotted names.
-    """
-
-    source: str
-    revision: str | None
-    pictures: int
-    params: dict[str, Any]
 
 
 def split(entry: Entry, data: Data) -> str:
@@ -88,12 +68,11 @@ def write(
         StageError: a picture is unreadable and not to be skipped, an id comes twice, or the same
             picture is in two groups.
     """
-    firsts: dict[str, tuple[str, str]] = {}  # by their pixels: id and source
-    ids: set[str] = set()
-    skipped: list[Unreadable] = []
-    with ExitStack() as stack:
-        writer = stack.enter_context(ShardWriter(folder))
-        index = _table(stack, folder / INDEX, _COLUMNS)
+    firsts: dict[str, Entry] = {}  # by their pixels
+    entries: dict[str, Entry] = {}  # by their ids
+    skipped: list[tuple[str, str]] = []
+
+    def readable() -> Iterator[RawPicture]:
         for seen in in_order(_look_at, arriving, workers):
             if isinstance(seen, Unreadable):
                 if not skip_unreadable:
@@ -101,41 +80,31 @@ def write(
                         f"{seen.id} cannot be read: {seen.reason}. Repair or remove it, or set "
                         "data.skip_unreadable to true to skip and list such pictures"
                     )
-                skipped.append(seen)
+                skipped.append((seen.id, seen.reason))
                 continue
-            picture = seen.picture
-            if picture.id in ids:
-                raise StageError(f"two pictures have the id {picture.id!r}; ids must be unique")
-            ids.add(picture.id)
-            own = picture.id, picture.source or seen.pixels
-            first, source = firsts.setdefault(seen.pixels, own)
-            if grouped and source != picture.source:
+            picture, entry, pixels = seen
+            if entry.id in entries:
+                raise StageError(f"two pictures have the id {entry.id!r}; ids must be unique")
+            first = firsts.setdefault(pixels, entry)
+            if grouped and first.source != entry.source:
                 raise StageError(
-                    f"data.group_by puts {picture.id!r} into source {picture.source!r}, but it is "
-                    f"the same picture as {first!r} of source {source!r}: remove one of them, or "
-                    "choose a data.group_by that puts both into one source"
+                    f"data.group_by puts {entry.id!r} into source {entry.source!r}, but it is the "
+                    f"same picture as {first.id!r} of source {first.source!r}: remove one of them, "
+                    "or choose a data.group_by that puts both into one source"
                 )
-            picture = replace(picture, source=source)
-            writer.add(picture)
-            entry = Entry(picture.id, source, picture.split, seen.width, seen.height, seen.sha256)
-            index.writerow(astuple(entry))
-        listed = sorted(astuple(each) for each in skipped)
-        _table(stack, folder / SKIPPED, ["file", "reason"]).writerows(listed)
-    return len(ids)
+            entries[entry.id] = replace(entry, source=first.source)
+            yield replace(picture, source=first.source)
+
+    shards.write(readable(), folder)
+    _write_table(folder / INDEX, _COLUMNS, map(astuple, entries.values()))
+    _write_table(folder / SKIPPED, ("file", "reason"), sorted(skipped))
+    return len(entries)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What is looked up of a picture: `pixels` is the same for the same ones in any file."""
-
-    picture: RawPicture
-    pixels: str
-    width: int
-    height: int
-    sha256: str
-
-
-def _look_at(picture: RawPicture | Unreadable) -> _Seen | Unreadable:
+def _look_at(
+    picture: RawPicture | Unreadable,
+) -> tuple[RawPicture, Entry, str] | Unreadable:
+    """A picture, how the index lists it, and a digest of its pixels, the same in any file."""
     if isinstance(picture, Unreadable):
         return picture
     try:
@@ -145,7 +114,9 @@ def _look_at(picture: RawPicture | Unreadable) -> _Seen | Unreadable:
     # Whatever the file's format: networks only see the luma.
     pixels = hashlib.sha256(str(gray.shape).encode() + gray.tobytes()).hexdigest()[:16]
     height, width = gray.shape
-    return _Seen(picture, pixels, width, height, hashlib.sha256(picture.data).hexdigest())
+    sha256 = hashlib.sha256(picture.data).hexdigest()
+    source = picture.source or pixels
+    return picture, Entry(picture.id, source, picture.split, width, height, sha256), pixels
 
 
 def index(folder: Path) -> list[Entry]:
@@ -155,9 +126,9 @@ def index(folder: Path) -> list[Entry]:
         StageError: there is no index, it is damaged, or there are not as many pictures.
     """
     held = 0
-    for shard in shards(folder):
+    for shard in shards.files(folder):
         with artifacts.reading(shard, folder):
-            held += count(shard)
+            held += shards.count(shard)
     with artifacts.reading(folder / INDEX, folder):
         entries = [
             Entry(**row | {"width": int(row["width"]), "height": int(row["height"])})
@@ -168,16 +139,6 @@ def index(folder: Path) -> list[Entry]:
     return entries
 
 
-def meta(folder: Path) -> Meta:
-    """What `fetch` noted of the folder.
-
-    Raises:
-        StageError: it is not there, or damaged.
-    """
-    with artifacts.reading(folder / META, folder):
-        return Meta(**json.loads((folder / META).read_text(encoding="utf-8")))
-
-
 def read(folder: Path) -> Iterator[RawPicture]:
     """The pictures that `write` wrote, in its order, a few megabytes in memory at a time.
 
@@ -185,9 +146,9 @@ def read(folder: Path) -> Iterator[RawPicture]:
         StageError: a shard is missing or damaged: each picture is compared with the index.
     """
     entries = iter(index(folder))
-    for shard in shards(folder):
+    for shard in shards.files(folder):
         with artifacts.reading(shard, folder):
-            for picture in pictures(shard):
+            for picture in shards.pictures(shard):
                 entry = next(entries, None)
                 listed = entry and (entry.id, entry.source, entry.sha256)
                 found = picture.id, picture.source, hashlib.sha256(picture.data).hexdigest()
@@ -211,8 +172,6 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         return list(csv.DictReader(file, strict=True))
 
 
-def _table(stack: ExitStack, path: Path, columns: Sequence[str]) -> Any:
-    file: TextIO = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    return writer
+def _write_table(path: Path, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([columns, *rows])

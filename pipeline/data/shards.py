@@ -1,8 +1,9 @@
 """Encoded pictures in a few Parquet files, which DVC handles far faster than thousands of files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
-from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,8 +23,8 @@ _SCHEMA = pa.schema(
 )
 
 
-def shards(folder: Path) -> list[Path]:
-    """The files that a `ShardWriter` wrote, in its order."""
+def files(folder: Path) -> list[Path]:
+    """The files that `write` wrote, in its order."""
     return sorted(folder.glob("pictures-*.parquet"))
 
 
@@ -41,51 +42,34 @@ def pictures(shard: Path) -> Iterator[RawPicture]:
                 yield RawPicture(**row)
 
 
-class ShardWriter:
-    """Writes shards of about SHARD_BYTES, in row groups of about GROUP_BYTES, into a folder."""
+def write(arriving: Iterable[RawPicture], folder: Path) -> None:
+    """Write shards of about SHARD_BYTES, in row groups of about GROUP_BYTES, into a folder."""
+    groups = _groups(arriving)
+    for number, first in enumerate(groups):
+        # Encoded pictures do not compress, and their statistics would be copies of them.
+        with pq.ParquetWriter(
+            folder / f"pictures-{number:05d}.parquet",
+            _SCHEMA,
+            compression="none",
+            use_dictionary=False,
+            write_statistics=False,
+        ) as shard:
+            size = 0
+            for group in chain([first], groups):
+                shard.write_table(pa.Table.from_pylist(list(map(asdict, group)), _SCHEMA))
+                size += sum(len(picture.data) for picture in group)
+                if size >= SHARD_BYTES:
+                    break
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._count = 0
-        self._file: pq.ParquetWriter | None = None
-        self._group: list[RawPicture] = []
-        self._group_bytes = 0
-        self._shard_bytes = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, error: object, *_: object) -> None:
-        if error is None and self._group:
-            self._write_group()
-        self._close()
-
-    def add(self, picture: RawPicture) -> None:
-        """Take a picture in."""
-        self._group.append(picture)
-        self._group_bytes += len(picture.data)
-        if self._group_bytes >= GROUP_BYTES:
-            self._write_group()
-        if self._shard_bytes >= SHARD_BYTES:
-            self._close()
-
-    def _write_group(self) -> None:
-        if self._file is None:
-            # Encoded pictures do not compress, and their statistics would be copies of them.
-            self._file = pq.ParquetWriter(
-                self._folder / f"pictures-{self._count:05d}.parquet",
-                _SCHEMA,
-                compression="none",
-                use_dictionary=False,
-                write_statistics=False,
-            )
-            self._count += 1
-        columns = {name: [getattr(p, name) for p in self._group] for name in _SCHEMA.names}
-        self._file.write_table(pa.table(columns, schema=_SCHEMA))
-        self._shard_bytes += self._group_bytes
-        self._group, self._group_bytes = [], 0
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file, self._shard_bytes = None, 0
+def _groups(arriving: Iterable[RawPicture]) -> Iterator[list[RawPicture]]:
+    group: list[RawPicture] = []
+    size = 0
+    for picture in arriving:
+        group.append(picture)
+        size += len(picture.data)
+        if size >= GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

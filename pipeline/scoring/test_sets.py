@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.data.picture_files import SUFFIXES, find_folder, name_problem, originals
+from pipeline.data import picture_files
 from pipeline.stage import StageError
 from pipeline.stage.params import Params
 from pipeline.stage.paths import HELD_OUT
@@ -27,13 +27,11 @@ def _find_pictures(name: str, folder: str, scale: int) -> list[Path]:
     key = f"evaluate.test_sets.{name}"
     if name == HELD_OUT:
         raise StageError(f"{key}: this name stands for the held-out test split; use another")
-    root = find_folder(folder, key)
-    files = [root / file for file in originals([file.name for file in root.iterdir()], key)]
-    if not files:
-        raise StageError(f"{key} is {folder!r}, but {root} holds no picture ({' '.join(SUFFIXES)})")
+    root, names = picture_files.find(folder, key, Path.iterdir)
+    files = [root / file for file in names]
     needed = smallest_side(scale)
     for file in files:
-        if problem := name_problem(file.name):
+        if problem := picture_files.name_problem(file.name):
             raise StageError(f"{key}: {file.name!a} cannot be used: {problem}")
         try:
             height, width = images.decode(file.read_bytes()).shape[:2]

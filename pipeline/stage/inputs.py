@@ -1,16 +1,18 @@
-"""What a stage is given: the parameters and files that dvc.yaml declares for it."""
+"""What decides a result: the parameters and files that dvc.yaml declares, and the environment."""
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.stage import params, paths
-from pipeline.stage.environment import Environment
 from pipeline.stage.params import Params
 from pipeline.stage.project import StageError, resolve
 from pipeline.stage.sections import Loss
+
+if TYPE_CHECKING:  # the records of trainings are read without PyTorch, which takes seconds
+    import torch
 
 INITIAL = "train.init"  # the weights that it names, among the files
 
@@ -43,7 +45,7 @@ class Inputs:
             digests[INITIAL] = initial.digest(given.train.init)
         return cls(stage, params_of(stage, given), digests)
 
-    def key(self, environment: Environment) -> str:
+    def key(self, environment: "Environment") -> str:
         """A hash of the inputs and of what else decides a result."""
         return hash_of([self.params, self.files, asdict(environment)])
 
@@ -74,6 +76,54 @@ class Inputs:
                 "with the old one put back it gives the old result. `dvc exp run --temp` or "
                 "--queue works in a copy that edits do not reach"
             )
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a training runs on, as it is in force: parameters and variables only ask for it.
+
+    Attributes:
+        device: "cpu", or the name of the GPU.
+        instructions: of the CPU, for PyTorch's own kernels, such as "AVX2".
+        precision: "float32" or "bfloat16".
+        pytorch: its version.
+        processes: that share each batch.
+        threads: CPU threads of each.
+        first_step: digest of the weights after one step. It stands for what has no name here: the
+            libraries' choice by processor and by variables such as ONEDNN_MAX_CPU_ISA or MKL_CBWR,
+            PyTorch's switches.
+    """
+
+    device: str
+    instructions: str
+    precision: str
+    pytorch: str
+    processes: int
+    threads: int
+    first_step: str
+
+    @classmethod
+    def in_force(
+        cls, device: "torch.device", precision: str, processes: int, first_step: str
+    ) -> Self:
+        """That of this process, after `make_deterministic`."""
+        import torch
+
+        return cls(
+            torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+            torch.backends.cpu.get_cpu_capability(),
+            precision,
+            torch.__version__,
+            processes,
+            torch.get_num_threads(),
+            first_step,
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.device}, {self.instructions}, {self.precision}, processes: {self.processes}, "
+            f"threads: {self.threads}, PyTorch {self.pytorch}"
+        )
 
 
 def vgg19_file(loss: Loss) -> Path | None:
@@ -127,11 +177,10 @@ def digest(path: Path) -> str:
     if (path / "meta.json").is_file():
         files = [path / "index.csv", path / "meta.json"]
     else:
-        files = [f for f in sorted(path.rglob("*")) if f.is_file() and f.parent.name != _COMPILED]
+        files = [
+            f for f in sorted(path.rglob("*")) if f.is_file() and f.parent.name != "__pycache__"
+        ]
     return hash_of({str(file.relative_to(path)): digest(file) for file in files})
-
-
-_COMPILED = "__pycache__"
 
 
 def hash_of(content: Any) -> str:

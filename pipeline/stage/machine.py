@@ -1,34 +1,22 @@
 """What a stage needs of the machine: its device, threads and GPUs."""
 
 import os
-from typing import TYPE_CHECKING
 
 from pipeline.stage.project import StageError
 from pipeline.stage.sections import Machine
 from srcnn import openmp
 
-if TYPE_CHECKING:  # PyTorch takes seconds to import
-    import torch
 
-
-def device(name: str) -> "torch.device":
-    """The device that machine.device names.
-
-    Raises:
-        StageError: it is not there.
-    """
+def check_device(name: str) -> None:
+    """Raise a StageError unless the device that machine.device names is there."""
+    if name in ("auto", "cpu"):  # there is always one, and PyTorch takes seconds to import
+        return
     from srcnn.hardware import choose_device
 
     try:
-        return choose_device(name)
+        choose_device(name)
     except ValueError as error:
         raise StageError(f"machine.{error}") from None
-
-
-def check_device(name: str) -> None:
-    """Raise a StageError unless the device is there."""
-    if name not in ("auto", "cpu"):  # there is always one
-        device(name)
 
 
 def check_threads(threads: int) -> None:

@@ -8,6 +8,7 @@ DVC_YAML = Path(__file__).resolve().parents[2] / "dvc.yaml"
 
 RAW = Path("data/raw")  # encoded pictures as they came: a few Parquet shards and an index
 RAW_INDEX = RAW / "index.csv"  # names, sizes and sha256 of all of them
+FETCHED = RAW / "meta.json"  # where they are from
 PAIRS = Path("data/pairs")  # uint8 LR/HR pairs, memory-mapped, with their split
 DEGRADED = Path("data/pairs.json")  # the parameters that they were made with
 

@@ -11,22 +11,12 @@ class StageError(Exception):
 def project_root() -> Path:
     """The original repository's root, also when the stage runs in an experiment's copy of it.
 
-    DVC_ROOT names it but may be inherited from another project, so it counts only where it holds
-    the current directory; else the nearest `.dvc` above does, outside `.dvc/tmp/exps`.
+    That is what holds the nearest `.dvc` above, outside `.dvc/tmp/exps`. DVC_ROOT may be inherited
+    from another project.
     """
     here = Path.cwd().resolve()
-    named = os.environ.get("DVC_ROOT")
-    if named:
-        root = Path(named).resolve()
-        if (root / ".dvc").is_dir() and here.is_relative_to(root):
-            return _out_of_copy(root)
-    for folder in (here, *here.parents):
-        if (folder / ".dvc").is_dir():
-            return _out_of_copy(folder)
-    return here
-
-
-def _out_of_copy(root: Path) -> Path:
+    above = (here, *here.parents)
+    root = next((folder for folder in above if (folder / ".dvc").is_dir()), here)
     for parent in root.parents:
         if parent.parts[-3:] == (".dvc", "tmp", "exps"):
             return parent.parents[2]

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.stage import artifacts
-from pipeline.stage.environment import Environment
-from pipeline.stage.inputs import digest, hash_of
+from pipeline.stage.inputs import Environment, digest, hash_of
 
 _CHECKSUM = "checksum"
 
@@ -30,6 +29,23 @@ class _Record:
             if content.pop(_CHECKSUM, None) != hash_of(content):
                 raise ValueError("it does not have the checksum that stands in it")
             return cls(**content)
+
+
+@dataclass(frozen=True)
+class Fetched(_Record):
+    """Where the pictures that `fetch` wrote are from.
+
+    Attributes:
+        source: as data.source.
+        revision: the hub's commit, if they are from there.
+        pictures: how many there are.
+        params: those of the stage, by dotted names.
+    """
+
+    source: str
+    revision: str | None
+    pictures: int
+    params: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -158,14 +158,10 @@ class Model(Section):
         return name
 
     @property
-    def margin(self) -> int:
-        """Of the network that `name` means."""
-        return int(getattr(self, self.name).margin)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Of the network that `name` means."""
-        return dict(getattr(self, self.name).model_dump())
+    def network(self) -> Network:
+        """The settings of the network that `name` means."""
+        chosen: Network = getattr(self, self.name)
+        return chosen
 
 
 class Loss(Section):

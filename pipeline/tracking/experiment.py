@@ -64,7 +64,7 @@ class Experiment:
         evaluated = Evaluated.read(paths.EVALUATED)
         trained.check_weights(paths.WEIGHTS)
         with artifacts.reading(paths.PAIRS):
-            pairs = Pairs.open(paths.PAIRS, verify=True)
+            pairs = Pairs.open(paths.PAIRS)
         with artifacts.reading(paths.EVALUATION):
             evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
         with artifacts.reading(paths.TRAINING_CURVE):

@@ -26,7 +26,8 @@ def network(params: Params) -> Network:
             settings than those of the parameters.
     """
     generator = torch.Generator().manual_seed(params.seed)
-    new = build(params.model.name, params.degrade.scale, params.model.settings, generator)
+    settings = params.model.network.model_dump()
+    new = build(params.model.name, params.degrade.scale, settings, generator)
     if params.train.init is None:
         return new
     given = _given(params.train.init)

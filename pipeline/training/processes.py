@@ -37,28 +37,26 @@ def process_group(count: int, device: torch.device, module: str) -> Iterator[Pro
         StageError: there are fewer GPUs, a launcher started another number of processes than
             `count`, they do not find each other, or one ended before its time.
     """
-    gpus = torch.cuda.device_count() if device.type == "cuda" else None
-    if "RANK" in os.environ:
-        rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-        if size != count:  # which is recorded as what decided the bits
-            raise StageError(
-                f"machine.processes is {count}, but the launcher started {size} processes. "
-                "Both must be the same number"
-            )
-        others: list[subprocess.Popen[bytes]] = []
-    else:
-        rank, size = 0, count
-    if gpus is not None and size > 1:
-        local = int(os.environ.get("LOCAL_RANK", rank))
-        if max(local + 1, size if "RANK" not in os.environ else 0) > gpus:
-            raise StageError(f"machine.processes is {count}, but this machine has {gpus} GPUs")
-        torch.cuda.set_device(local)
+    launched = "RANK" in os.environ
+    rank = int(os.environ["RANK"]) if launched else 0
+    size = int(os.environ["WORLD_SIZE"]) if launched else count
+    if size != count:  # which is recorded as what decided the bits
+        raise StageError(
+            f"machine.processes is {count}, but the launcher started {size} processes. "
+            "Both must be the same number"
+        )
     if size == 1:
         yield ProcessGroup()
         return
+    if device.type == "cuda":
+        local = int(os.environ.get("LOCAL_RANK", rank))
+        if local >= (gpus := torch.cuda.device_count()):
+            raise StageError(f"machine.processes is {count}, but this machine has {gpus} GPUs")
+        torch.cuda.set_device(local)
+    others: list[subprocess.Popen[bytes]] = []
+    init_method = os.environ.get(_INIT_METHOD, "env://")
     with tempfile.TemporaryDirectory(prefix="srcnn-") as folder:
-        init_method = os.environ.get(_INIT_METHOD, "env://")
-        if "RANK" not in os.environ:
+        if not launched:
             init_method = f"file://{folder}/init_method"  # not quoted: PyTorch takes it as it is
             os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK)
             others = [_start(module, rank, size, init_method) for rank in range(1, size)]

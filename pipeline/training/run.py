@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import fields
 from typing import Any
 
 import pandas as pd
@@ -11,19 +12,32 @@ from safetensors.torch import save
 
 from pipeline import stage
 from pipeline.stage import artifacts, paths
-from pipeline.stage.environment import Environment
-from pipeline.stage.inputs import INITIAL, Inputs, digest
+from pipeline.stage.inputs import INITIAL, Environment, Inputs, digest
 from pipeline.stage.params import Params
 from pipeline.stage.record import Degraded, Trained
+from pipeline.stage.sections import Finetune, Train
 from pipeline.tracking import identity, live
 from pipeline.training import checkpoints, processes
 from srcnn.data.pairs import Pairs
 from srcnn.hardware import choose_device, choose_precision, keep_freed_memory, make_deterministic
 from srcnn.training.loop import Training
+from srcnn.training.optim import Optimization
 from srcnn.training.process_group import ProcessGroup
-from srcnn.training.settings import DivergedError
+from srcnn.training.settings import DivergedError, Settings
 
 Prepare = Callable[[Pairs, torch.device, str, ProcessGroup], Training]
+
+
+def settings(params: Params, of: Train | Finetune, precision: str) -> Settings:
+    """How a stage trains: what its own section does not say is as in section `train`."""
+    values = params.train.model_dump() | of.model_dump()
+
+    def named(kind: type[Any]) -> dict[str, Any]:
+        names = [field.name for field in fields(kind)]
+        return {name: values[name] for name in names if name in values}
+
+    own = named(Settings) | {"precision": precision}
+    return Settings(**own, optimization=Optimization(**named(Optimization)))
 
 
 def run(
@@ -52,7 +66,7 @@ def run(
     precision = choose_precision(params.train.precision, device)
     keep_freed_memory()
     with artifacts.reading(paths.PAIRS):
-        pairs = Pairs.open(paths.PAIRS, verify=True)
+        pairs = Pairs.open(paths.PAIRS)
     with processes.process_group(params.machine.processes, device, f"pipeline.{name}") as group:
         try:
             training = prepare(pairs, device, precision, group)
@@ -119,7 +133,8 @@ def _lead(
 def _write(training: Training, made_from: Mapping[str, Any], files: paths.TrainingFiles) -> None:
     artifacts.write_bytes(files.weights, training.best().to_bytes())
     artifacts.write_bytes(files.snapshots, save(training.snapshots()))
-    artifacts.write_csv(files.curve, pd.DataFrame(training.curve, columns=training.columns))
+    curve = training.curve
+    artifacts.write_csv(files.curve, pd.DataFrame(curve, columns=list(curve[-1])))
     Trained(
         **made_from,
         weights=digest(files.weights),

@@ -8,8 +8,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pipeline.stage import paths
-from pipeline.stage.environment import Environment
-from pipeline.stage.inputs import digest, params_of
+from pipeline.stage.inputs import Environment, digest, params_of
 from pipeline.stage.params import Params
 from pipeline.stage.record import Degraded, Trained
 from srcnn.data.imresize import downscale

@@ -11,6 +11,7 @@ from PIL import Image
 from pipeline import fetch
 from pipeline.data import raw
 from pipeline.stage import StageError
+from pipeline.stage.record import Fetched
 from srcnn.pictures import images
 from tests.support.params import declare_stages, params_with
 from tests.support.pictures import png
@@ -90,11 +91,11 @@ def test_limited_samples_are_of_different_photographs():
 def test_same_samples_same_bytes_and_meta_tells_what_they_are(samples):
     run(group_by="^(x)")  # which is for folders
     files = [{f.name: f.read_bytes() for f in folder.iterdir()} for folder in (RAW, samples)]
-    assert files[0].pop(raw.META) != files[1].pop(raw.META)
+    assert files[0].pop("meta.json") != files[1].pop("meta.json")
     assert files[0] == files[1]
-    meta, pictures = raw.meta(samples), len(raw.index(samples))
-    assert (meta.source, meta.revision, meta.pictures) == ("samples", None, pictures)
-    assert meta.params == {
+    fetched, pictures = Fetched.read(samples / "meta.json"), len(raw.index(samples))
+    assert (fetched.source, fetched.revision, fetched.pictures) == ("samples", None, pictures)
+    assert fetched.params == {
         "data.source": "samples",
         "data.path": None,
         "data.limit": None,

@@ -1,7 +1,7 @@
 import io
 import json
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from pipeline.data import raw
 from pipeline.data.picture_source import RawPicture
 from pipeline.grayscale_and_degrade import main
 from pipeline.stage import StageError, params, paths
-from pipeline.stage.record import Degraded
+from pipeline.stage.record import Degraded, Fetched
 from srcnn.data.imresize import downscale
 from srcnn.data.pairs import Pairs
 from srcnn.data.splits import split_of
@@ -36,8 +36,8 @@ def raw_picture(source: str, part: int = 0, size: tuple[int, int] = (50, 67)) ->
 def write_raw(pictures: list[RawPicture], skip_unreadable: bool = False) -> None:
     paths.RAW.mkdir(parents=True)
     raw.write(pictures, paths.RAW, skip_unreadable)
-    meta = raw.Meta("celeba-hq", "0123abc", len(pictures), {"data.source": "celeba-hq"})
-    (paths.RAW / raw.META).write_text(json.dumps(asdict(meta)))
+    fetched = Fetched("celeba-hq", "0123abc", len(pictures), {"data.source": "celeba-hq"})
+    fetched.write(paths.FETCHED)
 
 
 def load(**changes: object) -> params.Params:
@@ -48,7 +48,7 @@ def load(**changes: object) -> params.Params:
 
 def run(**changes: object) -> Pairs:
     main(load(**changes))
-    return Pairs.open(paths.PAIRS, verify=True)
+    return Pairs.open(paths.PAIRS)
 
 
 @pytest.fixture(autouse=True)
@@ -177,7 +177,7 @@ class TestBadInput:
         before = run().digest
         match = r"degrade.scale is 8: .* at least 64x64 .* 1 of 13 .* tiny/0 \(63x90\)"
         refused(match, **{"degrade.scale": 8})
-        assert Pairs.open(paths.PAIRS, verify=True).digest == before
+        assert Pairs.open(paths.PAIRS).digest == before
 
     def test_patch_larger_than_the_smallest_training_or_validation_picture(self, refused):
         small = sized(51, 80)
@@ -210,4 +210,4 @@ def test_damaged_shard_leaves_the_pairs_of_before():
     shard.write_bytes(content)
     with pytest.raises(StageError, match=r"pictures-00000\.parquet is damaged"):
         run(seed=5)
-    assert Pairs.open(paths.PAIRS, verify=True).digest == before
+    assert Pairs.open(paths.PAIRS).digest == before

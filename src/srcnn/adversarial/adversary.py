@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srcnn.training.learner import Terms
+from srcnn.training.learner import Terms, weights_of
 from srcnn.training.optim import schedule
 from srcnn.training.process_group import ProcessGroup
 
@@ -41,11 +41,6 @@ class Adversary:
         self._relativistic = loss == "relativistic"
         self._lr, self._steps, self._group = lr, steps, group
         self._optimizer = torch.optim.Adam(discriminator.parameters(), lr)
-
-    @property
-    def names(self) -> list[str]:
-        """Of the values that `learn` gives, in their order."""
-        return ["discriminator", "real", "fake", "told"]
 
     def term(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
         """The network's loss, a scalar; the discriminator's weights get no gradient of it.
@@ -102,9 +97,8 @@ class Adversary:
 
     def state_dict(self) -> dict[str, Any]:
         """What continues the training to the same bits."""
-        weights = self._discriminator.state_dict()
         return {
-            "discriminator": {name: w.detach().cpu().clone() for name, w in weights.items()},
+            "discriminator": weights_of(self._discriminator),
             "optimizer": self._optimizer.state_dict(),
         }
 

@@ -46,16 +46,13 @@ def _sparse_bicubic_matrix(size: int, new_size: int) -> csr_array:
 
     period = taps % (2 * size)
     mirrored = np.minimum(period, 2 * size - 1 - period)
-    # The columns that a row may use are one band, into which the borders fold what they mirror.
-    width = min(taps.shape[1], size)
-    columns = np.clip(first, 0, size - width)[:, None] + np.arange(width)
-    band = np.zeros((new_size, width))
-    np.add.at(band, (np.arange(new_size)[:, None], mirrored - columns[:, :1]), weights)
-    used = band != 0
-    ends = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
-    # 32-bit indices, as scipy chooses them itself: half the memory to read in each product.
-    indices, ends = columns[used].astype(np.int32), ends.astype(np.int32)
-    return csr_array((band[used], indices, ends), shape=(new_size, size))
+    rows = np.broadcast_to(np.arange(new_size)[:, None], taps.shape)
+    # 32-bit indices: half the memory to read in each product.
+    places = np.stack([rows, mirrored]).reshape(2, -1).astype(np.int32)
+    # What the borders fold onto one column is added up.
+    matrix = csr_array((weights.ravel(), tuple(places)), shape=(new_size, size))
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:

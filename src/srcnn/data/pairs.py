@@ -9,11 +9,10 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tokenize import TokenError
-from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -42,7 +41,6 @@ class Pairs:
         heights: of HR, int64 (N,); a multiple of scale.
         widths: of HR, int64 (N,); a multiple of scale.
         hr_offsets: where each HR picture begins in `hr_data`, int64 (N,).
-        lr_offsets: where each LR picture begins in `lr_data`, int64 (N,).
         hr_data: all HR pixels of the folder, flat uint8, memory-mapped (a write stays private).
         lr_data: all LR pixels of the folder, flat uint8, memory-mapped (a write stays private).
     """
@@ -56,94 +54,63 @@ class Pairs:
     heights: np.ndarray
     widths: np.ndarray
     hr_offsets: np.ndarray
-    lr_offsets: np.ndarray
     hr_data: np.ndarray
     lr_data: np.ndarray
 
     @classmethod
-    def open(cls, folder: Path, verify: bool = False) -> Self:
-        """Open a folder that `PairsWriter` wrote.
-
-        Args:
-            folder: the folder.
-            verify: also read every pixel and compare the checksum.
+    def open(cls, folder: Path) -> Self:
+        """Open a folder that `PairsWriter` wrote; every pixel is read once.
 
         Raises:
-            ValueError: a file is missing, cut short, damaged, or does not agree with the others.
+            ValueError: a file is missing, or the folder does not hold what was written, bit for
+                bit.
         """
         try:
-            meta = json.loads((folder / _META).read_text(encoding="utf-8"))
-            with (folder / _INDEX).open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
-            numbers = {
-                column: np.array([int(row[column]) for row in rows], dtype=np.int64)
-                for column in _COLUMNS[3:]
-            }
-            pairs = cls(
-                scale=int(meta["scale"]),
-                luma=meta["luma"],
-                digest=meta["sha256"],
-                ids=[row["id"] for row in rows],
-                sources=[row["source"] for row in rows],
-                splits=[row["split"] for row in rows],
-                heights=numbers["height"],
-                widths=numbers["width"],
-                hr_offsets=numbers["hr_offset"],
-                lr_offsets=numbers["lr_offset"],
-                # Copy on write: torch.from_numpy warns about read-only arrays.
-                hr_data=np.load(folder / _HR, mmap_mode="c"),
-                lr_data=np.load(folder / _LR, mmap_mode="c"),
-            )
+            meta = dict(json.loads((folder / _META).read_text(encoding="utf-8")))
+            digest = meta.pop("sha256")
+            index = (folder / _INDEX).read_bytes()
+            # Copy on write: torch.from_numpy warns about read-only arrays.
+            hr, lr = (np.load(folder / name, mmap_mode="c").view(np.uint8) for name in (_HR, _LR))
+            pixels = (hashlib.sha256(data.data).digest() for data in (hr, lr))
+            if _digest(meta, *pixels, index) != digest:
+                raise ValueError(f"its pictures or their index do not have the checksum in {_META}")
         except _DAMAGED as error:
             problem = f"{type(error).__name__}: {error}"
             raise ValueError(f"{folder} holds no whole set of LR/HR pairs: {problem}") from error
-        pairs._check(folder)
-        if verify:
-            pairs._verify(folder)
-        return pairs
-
-    def _check(self, folder: Path) -> None:
-        """Raise a ValueError unless the pictures of the index fill the two buffers exactly."""
-        if self.scale < 1:
-            raise ValueError(f"{folder / _META} has the scale {self.scale}")
-        if unknown := set(self.splits) - set(SPLITS):
-            raise ValueError(f"{folder / _INDEX} names unknown splits: {sorted(unknown)}")
-        if np.any(self.heights % self.scale) or np.any(self.widths % self.scale):
-            raise ValueError(f"{folder / _INDEX} has sizes that are no multiple of {self.scale}")
-        sizes = self.heights * self.widths
-        for name, data, offsets, lengths in (
-            (_HR, self.hr_data, self.hr_offsets, sizes),
-            (_LR, self.lr_data, self.lr_offsets, sizes // self.scale**2),
-        ):
-            if data.dtype != np.uint8 or data.shape != (lengths.sum(),):
-                raise ValueError(
-                    f"{folder / name} holds {data.dtype} {data.shape}; "
-                    f"{_INDEX} lists {len(self)} pictures of {lengths.sum()} pixels in all"
-                )
-            if not np.array_equal(offsets, np.cumsum(lengths) - lengths):
-                raise ValueError(f"{folder / _INDEX} has wrong offsets into {name}")
-
-    def _verify(self, folder: Path) -> None:
-        """Raise a ValueError unless the folder holds what was written, bit for bit."""
-        hr, lr = (hashlib.sha256(data.data).digest() for data in (self.hr_data, self.lr_data))
-        index = (folder / _INDEX).read_bytes()
-        if _digest({"scale": self.scale, "luma": self.luma}, hr, lr, index) != self.digest:
-            raise ValueError(
-                f"{folder} is damaged: its pictures or their index do not have the checksum in "
-                f"{_META}"
-            )
+        rows = list(csv.reader(io.StringIO(index.decode("utf-8"), newline="")))[1:]
+        ids, sources, splits, *numbers = map(list, zip(*rows, strict=True))
+        heights, widths, hr_offsets, _ = np.array(numbers).astype(np.int64)
+        return cls(
+            meta["scale"],
+            meta["luma"],
+            digest,
+            ids,
+            sources,
+            splits,
+            heights,
+            widths,
+            hr_offsets,
+            hr,
+            lr,
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """LR and HR of each picture, see `lr` and `hr`."""
+        return ((self.lr(i), self.hr(i)) for i in range(len(self)))
+
     def hr(self, i: int) -> np.ndarray:
         """The i-th HR picture, uint8 (H, W), a view."""
-        return _view(self.hr_data, self.hr_offsets[i], self.heights[i], self.widths[i])
+        height, width, begin = self.heights[i], self.widths[i], self.hr_offsets[i]
+        return self.hr_data[begin : begin + height * width].reshape(height, width)
 
     def lr(self, i: int) -> np.ndarray:
         """The i-th LR picture, uint8 (H / scale, W / scale), a view."""
         height, width = self.heights[i] // self.scale, self.widths[i] // self.scale
-        return _view(self.lr_data, self.lr_offsets[i], height, width)
+        begin = self.hr_offsets[i] // self.scale**2
+        return self.lr_data[begin : begin + height * width].reshape(height, width)
 
     def split(self, name: str) -> Self:
         """Only the pictures of one split, in their order; the pixels stay where they are.
@@ -167,7 +134,6 @@ class Pairs:
             heights=self.heights[where],
             widths=self.widths[where],
             hr_offsets=self.hr_offsets[where],
-            lr_offsets=self.lr_offsets[where],
         )
 
     @property
@@ -178,23 +144,17 @@ class Pairs:
     def alone(self) -> Self:
         """The same pictures with only their own pixels, copied into memory."""
         sizes = self.heights * self.widths
-        lr_sizes = sizes // self.scale**2
         return replace(
             self,
             hr_offsets=np.cumsum(sizes) - sizes,
-            lr_offsets=np.cumsum(lr_sizes) - lr_sizes,
-            hr_data=np.concatenate([self.hr(i).reshape(-1) for i in range(len(self))]),
-            lr_data=np.concatenate([self.lr(i).reshape(-1) for i in range(len(self))]),
+            hr_data=np.concatenate([hr.reshape(-1) for _, hr in self]),
+            lr_data=np.concatenate([lr.reshape(-1) for lr, _ in self]),
         )
 
 
-def _digest(meta: Mapping[str, Any], hr: bytes, lr: bytes, index: bytes) -> str:
-    """Checksum of a whole folder from those of its pixels."""
-    return hashlib.sha256(json.dumps(meta).encode() + hr + lr + index).hexdigest()
-
-
-def _view(data: np.ndarray, offset: int, height: int, width: int) -> np.ndarray:
-    return data[offset : offset + height * width].reshape(height, width)
+def _digest(meta: Mapping[str, Any], *parts: bytes) -> str:
+    """Checksum of a whole folder: those of its HR and LR pixels, and the index."""
+    return hashlib.sha256(b"".join([json.dumps(meta).encode(), *parts])).hexdigest()
 
 
 class PairsWriter:
@@ -208,8 +168,7 @@ class PairsWriter:
         self._folder = folder
         self._scale = scale
         self._luma = luma
-        self._rows: list[tuple[str | int, ...]] = []
-        self._ids: set[str] = set()
+        self._rows: dict[str, tuple[str | int, ...]] = {}  # of the index, by id
 
     def __enter__(self) -> Self:
         self._hr = _FlatArray(self._folder / _HR)
@@ -225,7 +184,7 @@ class PairsWriter:
         """
         if {"\n", "\r"} & {*picture_id, *source}:
             raise ValueError(f"{picture_id!r} of source {source!r}: names must be one line")
-        if picture_id in self._ids:
+        if picture_id in self._rows:
             raise ValueError(f"two pictures have the id {picture_id!r}")
         if split not in SPLITS:
             raise ValueError(f"{picture_id}: split is {split!r}; allowed: {', '.join(SPLITS)}")
@@ -235,36 +194,25 @@ class PairsWriter:
                 f"{picture_id}: HR is {hr.dtype} {hr.shape}, LR is {lr.dtype} {lr.shape}; "
                 f"both must be uint8 (H, W), HR {self._scale} times as large as LR"
             )
-        self._rows.append((picture_id, source, split, *hr.shape, self._hr.size, self._lr.size))
-        self._ids.add(picture_id)
+        row = picture_id, source, split, *hr.shape, self._hr.size, self._lr.size
+        self._rows[picture_id] = row
         self._hr.append(hr)
         self._lr.append(lr)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        hr_digest = self._hr.close()
-        lr_digest = self._lr.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        pixels = self._hr.close(), self._lr.close()
         if kind is not None:
             return
         if not self._rows:
             raise ValueError(f"no picture was written to {self._folder}")
-        index = self._index()
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *self._rows.values()])
+        index = text.getvalue().encode("utf-8")
         (self._folder / _INDEX).write_bytes(index)
         meta = {"scale": self._scale, "luma": self._luma}
-        whole = _digest(meta, hr_digest, lr_digest, index)
-        text = json.dumps(meta | {"sha256": whole}, indent=2)
-        (self._folder / _META).write_text(text + "\n", encoding="utf-8")
-
-    def _index(self) -> bytes:
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows(self._rows)
-        return text.getvalue().encode("utf-8")
+        whole = meta | {"sha256": _digest(meta, *pixels, index)}
+        content = json.dumps(whole, indent=2) + "\n"
+        (self._folder / _META).write_text(content, encoding="utf-8")
 
 
 class _FlatArray:

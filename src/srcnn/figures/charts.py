@@ -20,7 +20,7 @@ def curves(curve: Mapping[str, np.ndarray], kept_step: int, luma: str, loss: str
     """Loss and PSNR along the training, the latter with the lines of bicubic interpolation.
 
     Args:
-        curve: columns of the training curve (`srcnn.training.loop.Training.columns`), each float
+        curve: columns of the training curve (`srcnn.training.loop.Training.curve`), each float
             (rows,), NaN where a row has no value.
         kept_step: the validated step whose weights are the trained model.
         luma: the range that PSNR is measured in.
@@ -36,7 +36,8 @@ def curves(curve: Mapping[str, np.ndarray], kept_step: int, luma: str, loss: str
 
 
 def _loss(axes: Axes, curve: Mapping[str, np.ndarray]) -> None:
-    step, train = curve["step"], curve["train_loss"]
+    step = curve["step"]
+    train = curve.get("train_loss", np.full(len(step), np.nan))  # of no step there is none
     weighted = [name for name in curve if re.fullmatch(r"train_\w+_weighted", name)]
     terms = ["train_pixel", *weighted] if weighted else []
     for name, style in zip(terms, ("--", ":", "-."), strict=False):

@@ -62,8 +62,6 @@ class Naturalness:
         device: where to compute.
     """
 
-    names = ("frechet", "fine_power", "lattice")
-
     def __init__(self, weights: str = "embedded", device: str | torch.device = "cpu") -> None:
         self._distance = FrechetDistance(weights, device)
 

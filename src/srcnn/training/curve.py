@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 Row = dict[str, Any]
-"""One line of the curve, by the names of its columns, see `Training.columns`."""
+"""One line of the curve, by the names of its columns."""
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
 from srcnn.networks.network import Network
 from srcnn.training.optim import Optimization, build_optimizers, center_kernels, schedule
 from srcnn.training.process_group import ProcessGroup
 
 Terms = dict[str, torch.Tensor]
-
-GRADIENT_NORM = "gradient_norm"
 
 
 class Learner:
@@ -63,7 +62,7 @@ class Learner:
         terms["loss"].backward()
         terms = self._group.all_reduce(self._network, terms, share)
         gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
-        terms[GRADIENT_NORM] = torch.nn.utils.get_total_norm(gradients)
+        terms["gradient_norm"] = torch.nn.utils.get_total_norm(gradients)
         for kernels in self._centered:
             if kernels.grad is not None:
                 center_kernels(kernels.grad)
@@ -92,6 +91,6 @@ class Learner:
             optimizer.load_state_dict(saved)
 
 
-def weights_of(network: Network) -> dict[str, torch.Tensor]:
+def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
     """A copy of the network's weights, on the CPU."""
     return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}

@@ -1,7 +1,6 @@
 """Training a network: everything one run needs, step by step, to the same bits each time."""
 
 import hashlib
-import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -14,7 +13,7 @@ from srcnn.inference.resolver import SuperResolver
 from srcnn.networks.network import Network, crop
 from srcnn.progress import Progress
 from srcnn.training.curve import Past, Row, collapse, validation_score
-from srcnn.training.learner import GRADIENT_NORM, Learner, Terms, weights_of
+from srcnn.training.learner import Learner, Terms, weights_of
 from srcnn.training.losses import ReconstructionLoss
 from srcnn.training.patches import PatchSampler
 from srcnn.training.process_group import ProcessGroup
@@ -44,7 +43,7 @@ class Training:
         naturalness: by which the weights of such a training are chosen.
 
     Raises:
-        ValueError: a batch has fewer patches than there are processes.
+        ValueError: see `PatchSampler`.
     """
 
     def __init__(
@@ -60,11 +59,6 @@ class Training:
         naturalness: "Naturalness | None" = None,
     ) -> None:
         self._group = group or ProcessGroup()
-        if settings.batch_size < self._group.size:
-            raise ValueError(
-                f"batch_size is {settings.batch_size}; {self._group.size} processes need at least "
-                "one patch each"
-            )
         self._network = network.to(memory_format=torch.channels_last)
         self._loss = loss
         self._settings = settings
@@ -88,7 +82,6 @@ class Training:
         self.step = 0
         self._rows: list[Row] = []
         self._terms: list[Terms] = []  # of each step since the last row
-        self._best_score = -math.inf
         self._best = weights_of(self._averaged)
         self._snapshots: dict[int, torch.Tensor] = {}
         self._snapshot_steps = {0} | {settings.steps >> k for k in range(SNAPSHOTS - 1)}
@@ -100,24 +93,11 @@ class Training:
 
     @property
     def curve(self) -> list[Row]:
-        """All rows so far, of the past too: by what follows from the loss, see `columns`."""
+        """All rows so far, of the past too. After a step the last one has all columns, in order."""
         before = self._past.curve
         if not (before and self._rows):
             return before + self._rows
         return [*before[:-1], before[-1] | self._rows[0], *self._rows[1:]]
-
-    @property
-    def columns(self) -> list[str]:
-        """Of the curve, in their order."""
-        now = [f"train_{name}" for name in self._names]
-        now += [f"val_{name}" for name in self._loss.names(in_training=False)]
-        return ["step", "lr", *now, *self._validation.columns]
-
-    @property
-    def _names(self) -> list[str]:
-        """Of what each step gives."""
-        of_adversary = self._adversary.names if self._adversary else []
-        return [*self._loss.names(in_training=True), GRADIENT_NORM, *of_adversary]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that continues this run to the same bits: tensors and plain values only."""
@@ -129,7 +109,6 @@ class Training:
             "averaged": weights_of(self._averaged) if self._settings.ema else None,
             "generator": self._generator.get_state(),
             "terms": self._terms,
-            "best_score": self._best_score,
             "best": self._best,
             "snapshots": self._snapshots,
         }
@@ -173,7 +152,6 @@ class Training:
             self._averaged.load_state_dict(state["averaged"])
         self._generator.set_state(state["generator"])
         self._terms = state["terms"]
-        self._best_score = state["best_score"]
         self._best = state["best"]
         self._snapshots = state["snapshots"]
 
@@ -186,7 +164,7 @@ class Training:
         """Train to the last step.
 
         Args:
-            report: called with each new row of the curve (see `columns`).
+            report: called with each new row of the curve (see `curve`).
             checkpoint: called with `state_dict()` every `checkpoint_every` steps.
             checkpoint_every: steps.
 
@@ -275,7 +253,7 @@ class Training:
         if self.step > 0:
             check_finite(self._terms, self._past.step + self.step)
             row["lr"] = self._learner.lr
-            for name in self._names:
+            for name in self._terms[0]:
                 values = [terms[name] for terms in self._terms]
                 row[f"train_{name}"] = float(torch.stack(values).sum()) / len(values)
             self._terms = []
@@ -297,8 +275,6 @@ class Training:
             terms = self._loss(sr, crop(hr, self._network.margin))
         row = {f"val_{name}": float(value) for name, value in terms.items()}
         row |= self._validation.scores(self._resolver, self._group)
-        score = validation_score(row)
-        if score > self._best_score:
-            self._best_score = score
+        if self._rows and validation_score(row) > validation_score(self.kept):
             self._best = weights_of(self._averaged)
         return row

@@ -109,12 +109,6 @@ class ReconstructionLoss:
     def __init__(self, pixel: str = "mse", others: Mapping[str, Weighted] | None = None) -> None:
         self._terms = {"pixel": Weighted(PIXEL_LOSSES[pixel]), **(others or {})}
 
-    def names(self, in_training: bool) -> list[str]:
-        """Of the values that a call gives, in their order."""
-        others = [name for name in self._taken(in_training) if name != "pixel"]
-        twins = [twin for name in others for twin in (name, f"{name}_weighted")]
-        return ["loss", "pixel", *twins]
-
     def __call__(
         self, sr: torch.Tensor, hr: torch.Tensor, step: int | None = None
     ) -> dict[str, torch.Tensor]:
@@ -130,15 +124,13 @@ class ReconstructionLoss:
             "loss", which is to be minimised, "pixel", and of every other term itself and
             NAME_weighted, itself times its weight.
         """
-        in_training = step is not None
         values = {}
-        for name, each in self._taken(in_training).items():
+        for name, each in self._terms.items():
+            if step is None and not each.validates:
+                continue
             seen = (sr, hr) if step is None else (each.part(sr, step), each.part(hr, step))
             values[name] = each.term(*seen)
             if name != "pixel":
                 values[f"{name}_weighted"] = each.weight_at(step) * values[name]
         summands = [value for name, value in values.items() if name not in self._terms]
         return {"loss": sum(summands, values["pixel"]), **values}
-
-    def _taken(self, in_training: bool) -> dict[str, Weighted]:
-        return {name: each for name, each in self._terms.items() if in_training or each.validates}

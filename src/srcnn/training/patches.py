@@ -42,29 +42,25 @@ class PatchSampler:
         if patch_size > smallest:
             raise ValueError(f"patch_size is {patch_size}; the smallest picture has {smallest}")
         self._scale = scale
+        self._size = patch_size
         self._reach = reach
         self._augment = augment
         self._device = torch.device(device)
         self._home = _home(pairs, self._device)
         if self._home.type != "cpu":
             pairs = pairs.alone()
-        self._size = patch_size
-        self._lr_size = patch_size // scale
+        self._lr, self._hr = self._put(pairs.lr_data), self._put(pairs.hr_data)
 
-        rows = pairs.heights // scale - self._lr_size + 1
-        columns = pairs.widths // scale - self._lr_size + 1
+        heights, widths = pairs.heights // scale, pairs.widths // scale
+        offsets = pairs.hr_offsets // scale**2
+        rows, columns = (sides - patch_size // scale + 1 for sides in (heights, widths))
         ends = np.cumsum(rows * columns)
         self._count = int(ends[-1])
         self._ends = self._put(ends)
-        self._starts = self._put(ends - rows * columns)
-        self._columns = self._put(columns)
-
-        self._lr_shape = self._put(np.stack([pairs.heights, pairs.widths], 1) // scale)
-        self._hr_width = self._put(pairs.widths)
-        self._lr_offset = self._put(pairs.lr_offsets)
-        self._hr_offset = self._put(pairs.hr_offsets)
-        self._lr = self._put(pairs.lr_data)
-        self._hr = self._put(pairs.hr_data)
+        # What is looked up of a picture: the count of the positions in those before it, and of
+        # LR its positions in a row, its size and where it begins.
+        table = np.stack([ends - rows * columns, columns, heights, widths, offsets], axis=1)
+        self._table = self._put(table)
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw patches.
@@ -83,28 +79,17 @@ class PatchSampler:
         if self._augment:
             turns = torch.randint(8, (count,), generator=generator).to(self._home)
         picture = torch.searchsorted(self._ends, draws, right=True)
-        position = draws - self._starts[picture]
-        y, x = position // self._columns[picture], position % self._columns[picture]
+        first, columns, height, width, offset = self._table[picture].unbind(1)
+        position, columns = (draws - first)[:, None], columns[:, None]
+        y, x = position // columns, position % columns
 
-        window = torch.arange(-self._reach, self._lr_size + self._reach, device=self._home)
-        height, width = self._lr_shape[picture].unbind(1)
-        lr = self._gather(
-            self._lr,
-            self._lr_offset[picture],
-            width,
-            _mirror(y[:, None] + window, height[:, None]),
-            _mirror(x[:, None] + window, width[:, None]),
-            turns,
-        )
+        scale, reach = self._scale, self._reach
+        window = torch.arange(-reach, self._size // scale + reach, device=self._home)
+        rows, columns = _mirror(y + window, height), _mirror(x + window, width)
+        lr = self._gather(self._lr, offset, width, rows, columns, turns)
         patch = torch.arange(self._size, device=self._home)
-        hr = self._gather(
-            self._hr,
-            self._hr_offset[picture],
-            self._hr_width[picture],
-            y[:, None] * self._scale + patch,
-            x[:, None] * self._scale + patch,
-            turns,
-        )
+        rows, columns = y * scale + patch, x * scale + patch
+        hr = self._gather(self._hr, offset * scale**2, width * scale, rows, columns, turns)
         return lr[:, None], hr[:, None]
 
     def _gather(
@@ -143,6 +128,7 @@ def _home(pairs: Pairs, device: torch.device) -> torch.device:
 
 
 def _mirror(index: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
-    """Indices outside 0..size-1 mirrored at the picture's edges, as imresize pads."""
+    """Indices (B, n) outside 0..size-1 mirrored at each picture's edges, as imresize pads."""
+    size = size[:, None]
     index = index % (2 * size)
     return torch.minimum(index, 2 * size - 1 - index)

@@ -9,6 +9,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 Item = TypeVar("Item")
+Batch = TypeVar("Batch", Tensor, range)
 State = TypeVar("State", bound=Mapping[str, Any] | None)
 
 
@@ -41,8 +42,8 @@ class ProcessGroup:
         """Whether this process is the one that writes."""
         return self.rank == 0
 
-    def shard(self, batch: Tensor) -> Tensor:
-        """This process's patches of a batch, (B, ...)."""
+    def shard(self, batch: Batch) -> Batch:
+        """This process's items of a batch (B, ...) or of a range."""
         return batch[self.rank :: self.size]
 
     def all_gather(self, own: list[Item]) -> list[Item]:

@@ -16,6 +16,8 @@ import pytest
 
 from pipeline.data import raw
 from pipeline.data.celeba_hq import REPO
+from pipeline.stage import paths
+from pipeline.stage.record import Fetched
 from tests.support.hub import Hub
 from tests.support.params import declare_stages, write_params
 from tests.support.paths import ROOT
@@ -104,8 +106,8 @@ def test_limit_downloads_about_that_much(checkout, hub, files, portraits):
     assert [(picture.id, picture.source) for picture in raw.read(RAW)] == [
         (f"celeba-hq/{n:05d}", f"celeba-hq/{n:05d}") for n in range(15)
     ]
-    meta = raw.meta(RAW)
-    assert (meta.source, meta.revision, meta.pictures) == ("celeba-hq", hub.commit, 15)
+    fetched = Fetched.read(paths.FETCHED)
+    assert (fetched.source, fetched.revision, fetched.pictures) == ("celeba-hq", hub.commit, 15)
     assert 0 < hub.served < sum(map(len, files.values())) / 4
 
 

@@ -52,7 +52,7 @@ def test_the_same_pictures_make_the_same_few_shards_in_order(tmp_path, monkeypat
         raw.write(pictures, folder, skip_unreadable=True, workers=count)
     first, second = ({f.name: f.read_bytes() for f in of.iterdir()} for of in folders.values())
     assert first == second
-    files = shards.shards(folders[workers])
+    files = shards.files(folders[workers])
     assert 3 < len(files) < 20
     assert all(pq.ParquetFile(file).num_row_groups > 1 for file in files[:-1])
     readable = [picture.id for i, picture in enumerate(pictures) if i % 7]

@@ -1,4 +1,3 @@
-import json
 import shutil
 
 import numpy as np
@@ -97,39 +96,30 @@ def test_a_missing_or_truncated_file_is_named(folder, name):
         if name == "meta.json" and size == len(content) - 1:  # without its last line's end
             continue
         with pytest.raises(ValueError, match=str(folder)):
-            Pairs.open(folder, verify=True)
+            Pairs.open(folder)
     (folder / name).unlink()
     with pytest.raises(ValueError, match=f"no whole set of LR/HR pairs.*{name}"):
         Pairs.open(folder)
 
 
-def test_files_of_another_set_are_told(folder, tmp_path):
-    lines = (folder / "index.csv").read_text(encoding="utf-8").splitlines(keepends=True)
-    (folder / "index.csv").write_text("".join(lines[:-1]), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"hr.npy holds uint8 \(464,\).*3 pictures of 368"):
-        Pairs.open(folder)
-    (folder / "index.csv").write_text("".join(lines), encoding="utf-8")
-    meta = json.loads((folder / "meta.json").read_text())
-    (folder / "meta.json").write_text(json.dumps(meta | {"scale": 2}))
-    with pytest.raises(ValueError, match=r"lr.npy holds"):
-        Pairs.open(folder)
-    (folder / "meta.json").write_text(json.dumps(meta))
-    shutil.copy(write(tmp_path / "other", PICTURES[1:]) / "lr.npy", folder / "lr.npy")
-    with pytest.raises(ValueError, match=r"lr.npy holds uint8"):
+@pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
+def test_a_file_of_another_set_is_told(folder, tmp_path, name):
+    shutil.copy(write(tmp_path / "other", PICTURES[1:]) / name, folder / name)
+    with pytest.raises(ValueError, match=r"do not have the checksum in meta\.json"):
         Pairs.open(folder)
 
 
 @pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
 def test_every_flipped_bit_is_found_but_those_that_change_nothing(folder, name):
     whole = (folder / name).read_bytes()
-    pairs = Pairs.open(folder, verify=True)
+    pairs = Pairs.open(folder)
     refused = 0
     for place in range(len(whole)):
         content = bytearray(whole)
         content[place] ^= 1 << place % 8
         (folder / name).write_bytes(content)
         try:
-            read = Pairs.open(folder, verify=True)
+            read = Pairs.open(folder)
         except ValueError:
             refused += 1
         else:
