@@ -78,7 +78,7 @@ class Naturalness:
 
         Returns:
             "frechet", see `FrechetDistance`; "fine_power", the mean ratio of SR's to HR's: below 1
-            of a blurred picture; "lattice", the mean of SR's.
+            of a blurred picture; "pattern", the mean of SR's.
         """
         statistics = (self._distance.statistics(pictures, luma) for pictures in (sr, hr))
         ratios = [
@@ -88,7 +88,7 @@ class Naturalness:
         return {
             "frechet": frechet(*statistics),
             "fine_power": float(np.mean(ratios)),
-            "lattice": float(np.mean([lattice(picture, scale) for picture in sr])),
+            "pattern": float(np.mean([pattern(picture, scale) for picture in sr])),
         }
 
 
@@ -113,7 +113,7 @@ def fine_power(luma: np.ndarray, scale: int) -> float:
     return float(power[fine].sum() / luma.size)
 
 
-def lattice(luma: np.ndarray, scale: int) -> float:
+def pattern(luma: np.ndarray, scale: int) -> float:
     """How much a pattern of period `scale` stands out: power at that frequency, along rows and
     along columns, relative to the power at frequencies beside it. About 1 of a photograph.
 

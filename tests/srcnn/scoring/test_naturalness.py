@@ -58,5 +58,5 @@ def test_a_lattice_stands_out_at_its_period_alone(hr, scale):
     pattern[:, ::scale] += 24
     hr = (96 + hr / 4).astype(np.uint8)
     marked = np.clip(hr + pattern, 0, 255).astype(np.uint8)
-    assert naturalness.lattice(hr, scale) < 1.6
-    assert naturalness.lattice(marked, scale) > 3 * naturalness.lattice(hr, scale)
+    assert naturalness.pattern(hr, scale) < 1.6
+    assert naturalness.pattern(marked, scale) > 3 * naturalness.pattern(hr, scale)
