@@ -28,7 +28,7 @@ def main(params: Params) -> None:
     with artifacts.whole_folder(paths.RAW) as out:
         source = SOURCES[data.source](data)
         pictures = progress(source.pictures, "fetch", source.total, "picture")
-        grouped = data.source == "folder" and data.group_by is not None
+        grouped = data.grouping is not None
         count = raw.write(pictures, out, data.skip_unreadable, grouped, params.machine.workers)
         skipped = len(raw.skipped(out))
         if count == 0:

@@ -27,7 +27,7 @@ def before_fetch(params: Params) -> None:
         sources = [source for source in folder.choose(data)[1].values() if source]
     elif data.source == "celeba-hq":
         celeba_hq.find(data.revision)
-        sources = celeba_hq.sources(data.limit)
+        sources = celeba_hq.sources(data)
     elif data.limit is not None and data.limit < len(SPLITS):
         raise StageError(f"data.limit is {data.limit}; the samples need {len(SPLITS)}")
     check_splits(sources, data)

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pipeline.data.grouping import Grouping, grouping
 from pipeline.data.picture_source import PictureSource, RawPicture, Unreadable
 from pipeline.stage import StageError
 from pipeline.stage.sections import Data
@@ -46,7 +47,7 @@ def open_source(data: Data) -> PictureSource:
         rows, commit = _rows(str(folder), None, data.limit), folder.name
     else:
         rows = _rows(REPO, commit, data.limit)
-    return PictureSource(_pictures(rows), data.limit or PICTURES, commit)
+    return PictureSource(_pictures(rows, grouping(data.grouping)), data.limit or PICTURES, commit)
 
 
 def find(revision: str) -> None:
@@ -56,9 +57,15 @@ def find(revision: str) -> None:
     (_cached if constants.HF_HUB_OFFLINE else _resolve)(revision)
 
 
-def sources(limit: int | None) -> list[str]:
-    """The names of the rows, known without reading any."""
-    return [_name(row) for row in range(limit or PICTURES)]
+def sources(data: Data) -> list[str]:
+    """The sources of the rows, known without reading any: each its own without data.group_by.
+
+    Raises:
+        StageError: data.group_by finds no source of one.
+    """
+    source_of = grouping(data.grouping)
+    names = map(_name, range(data.limit or PICTURES))
+    return [source_of(name) or name for name in names]
 
 
 def _name(row: int) -> str:
@@ -110,11 +117,13 @@ def _cached(revision: str) -> Path:
         ) from error
 
 
-def _pictures(rows: Iterator[Mapping[str, Any] | None]) -> Iterator[RawPicture | Unreadable]:
+def _pictures(
+    rows: Iterator[Mapping[str, Any] | None], source_of: Grouping
+) -> Iterator[RawPicture | Unreadable]:
     for number, row in enumerate(rows):
         name = _name(number)
         if data := row and row["bytes"]:
-            yield RawPicture(name, name, data)
+            yield RawPicture(name, source_of(name) or name, data)
         else:
             yield Unreadable(name, f"row {number} of {REPO} holds no picture")
 

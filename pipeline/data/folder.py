@@ -1,13 +1,12 @@
 """Pictures of a folder and its sub-folders."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.data import picture_files
+from pipeline.data.grouping import grouping
 from pipeline.data.picture_source import PictureSource, RawPicture, Unreadable
-from pipeline.stage import StageError
 from pipeline.stage.sections import Data
 from srcnn.pictures import files
 
@@ -20,7 +19,7 @@ def open_source(data: Data) -> PictureSource:
 
     Raises:
         StageError: data.path is not a folder, there is no picture in it, or data.group_by finds no
-            source in a name.
+            source of one.
     """
     root, chosen = choose(data)
     return PictureSource(_read(root, chosen), len(chosen))
@@ -35,27 +34,9 @@ def choose(data: Data) -> tuple[Path, dict[str, str | None]]:
         StageError: as for `open_source`.
     """
     root, names = picture_files.find(data.path or "", "data.path", files.below)
-    sources = {name: _source(name, data.group_by) for name in names}
+    source_of = grouping(data.grouping)
+    sources = {name: source_of(name) for name in names}
     return root, _of_many_sources(sources, data.limit)
-
-
-def _source(name: str, group_by: str | None) -> str | None:
-    """The source that data.group_by finds in a name; None: the picture is its own."""
-    if group_by is None:
-        return None
-    source: str | None
-    if group_by == "folder":
-        source = name.rpartition("/")[0]
-        problem = f"{name!r} is in none"
-    else:
-        match = re.search(group_by, name)
-        source = match[1 if match.re.groups else 0] if match else None
-        problem = f"it finds nothing in {name!r}"
-    if not source:
-        raise StageError(
-            f"data.group_by is {group_by!r}, but {problem}; every picture must belong to a source"
-        )
-    return source
 
 
 def _of_many_sources(sources: Mapping[str, str | None], limit: int | None) -> dict[str, str | None]:

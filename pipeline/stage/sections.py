@@ -70,6 +70,12 @@ class Data(Section):
     split: Split
     split_salt: Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
+    @property
+    def grouping(self) -> str | None:
+        """`group_by` as far as it is for this source: names of folders alone have patterns."""
+        table = self.source == "celeba-hq" and self.group_by and self.group_by.endswith(".csv")
+        return self.group_by if table or self.source == "folder" else None
+
     @field_validator("group_by")
     @classmethod
     def _pattern_compiles(cls, pattern: str | None) -> str | None:
@@ -77,8 +83,8 @@ class Data(Section):
             re.compile(pattern or "")
         except re.error as error:
             raise ValueError(
-                f"{pattern!r} is no regular expression ({error}); allowed: null, folder, or a "
-                "regular expression on the name below data.path, such as '^([^_]+)_'"
+                f"{pattern!r} is no regular expression ({error}); allowed: null, folder, a "
+                ".csv file, or a regular expression on the name below data.path, as '^([^_]+)_'"
             ) from None
         return pattern
 

@@ -205,6 +205,24 @@ def test_group_by_names_the_source(pattern, sources):
 
 
 @pytest.mark.usefixtures("people")
+def test_a_table_names_the_source(checkout):
+    sources = ["anna", "anna", "bob", "bob", "carl", "carl"]
+    rows = "".join(f"{name},{source}\n" for name, source in zip(PEOPLE, sources, strict=True))
+    (checkout / "who.csv").write_text(f"picture,source\n{rows}")
+    assert grouped("who.csv") == dict(zip(PEOPLE, sources, strict=True))
+    for content, said in (
+        (f"picture,source\n{rows.replace('carl/', '')}", "it does not list 'carl"),
+        (rows, "no CSV file with the columns picture and source"),
+        (None, "cannot be read"),
+    ):
+        (checkout / "who.csv").unlink()
+        if content:
+            (checkout / "who.csv").write_text(content)
+        with pytest.raises(StageError, match=rf"data\.group_by.*{said}"):
+            grouped("who.csv")
+
+
+@pytest.mark.usefixtures("people")
 def test_a_limit_takes_many_sources_and_changes_none():
     whole = grouped("folder")
     few = grouped("folder", limit=5)

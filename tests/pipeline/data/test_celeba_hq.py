@@ -121,10 +121,18 @@ def odd_hub(portraits):
         yield server
 
 
-def test_rows_without_a_picture_are_skipped_and_listed(checkout, odd_hub, portraits):
-    code, errors, _ = run(checkout, odd_hub.url, limit=15, split_salt=2, skip_unreadable=True)
+def test_rows_without_a_picture_are_skipped_and_rows_of_a_person_are_one_source(
+    checkout, odd_hub, portraits
+):
+    names = [f"celeba-hq/{n:05d}" for n in range(15)]
+    people = {name: f"person{n // 2}" for n, name in enumerate(names)}
+    rows = "".join(f"{name},{person}\n" for name, person in people.items())
+    (checkout / "who.csv").write_text(f"picture,source\n{rows}")
+    changes = {"limit": 15, "split_salt": 2, "skip_unreadable": True, "group_by": "who.csv"}
+    code, errors, _ = run(checkout, odd_hub.url, **changes)
     assert code == 0, errors
     assert [picture.data for picture in raw.read(RAW)] == portraits[:10]
+    assert all(picture.source == people[picture.id] for picture in raw.read(RAW))
     skipped = raw.skipped(RAW)
     assert [name for name, _ in skipped] == [f"celeba-hq/{n:05d}" for n in range(1, 6)]
     assert skipped[0][1] == f"row 1 of {REPO} holds no picture"
