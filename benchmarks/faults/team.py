@@ -250,7 +250,7 @@ def stores(folder: Path) -> Iterator[Team]:
             "workers": "2",
         }
         server = Server(own, database, arguments, environment)
-        stack.enter_context(servers.running_server(server))
+        stack.enter_context(server)
         admin = ("admin", passwords["admin"])
         for member in MEMBERS:
             new = {"username": member, "password": passwords[member]}

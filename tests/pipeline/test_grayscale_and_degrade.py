@@ -199,15 +199,3 @@ def test_a_small_test_picture_does_not_limit_the_patch():
     side = {s: 30 if split_of(s, shares, salt) == "test" else 60 for s in SOURCES}
     write_raw([raw_picture(s, size=(side[s], side[s])) for s in SOURCES])
     assert set(run(**{"train.patch_size": 60}).heights) == {30, 60}
-
-
-def test_damaged_shard_leaves_the_pairs_of_before():
-    write_raw([raw_picture(s) for s in SOURCES])
-    before = run().digest
-    shard = paths.RAW / "pictures-00000.parquet"
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 2] ^= 1
-    shard.write_bytes(content)
-    with pytest.raises(StageError, match=r"pictures-00000\.parquet is damaged"):
-        run(seed=5)
-    assert Pairs.open(paths.PAIRS, verify=True).digest == before

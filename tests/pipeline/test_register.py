@@ -67,13 +67,17 @@ def test_it_ends_with_the_result_and_what_to_do_next(experiment, capsys):
     assert f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs?view" in said[-1]
 
 
-def test_a_version_says_what_it_is(experiment):
+def test_a_version_says_what_it_is_and_how_it_compares_with_the_package_s_network(experiment):
     register.main(load_params())
     (version,) = versions(experiment)
     assert version.description.startswith("SRCNN 3-1-3, x2, mse, samples: **")
     assert version.tags["loss"] == "mse"
     assert version.tags["untrained_features"] == "false"
     assert version.tags["experiment"] == all_runs(experiment)[0].info.run_name
+    gain = json.loads(paths.EVALUATION.read_text())["validation"]["psnr_over_packaged"]
+    assert gain < 0
+    assert version.tags["val_psnr_over_packaged"] == str(gain)
+    assert model_files.load().title.startswith("packaged:x2 (the champion, version 1, is ")
 
 
 def test_params_yaml_edited_since_does_not_change_what_is_published(experiment):
@@ -234,18 +238,14 @@ def test_a_champion_of_other_data_stays_and_that_is_said(experiment, capsys):
     assert "other pictures" not in said
 
 
-def test_an_emptied_registry_is_filled_again(experiment):
-    register.main(load_params())
-    experiment.client.delete_registered_model("srcnn")
-    register.main(load_params())
-    assert len(all_runs(experiment)) == len(versions(experiment)) == 1
-
-
-@pytest.mark.parametrize("lost", ["", "models", "{run}/artifacts/figures"])
-def test_files_that_were_deleted_beside_the_database_are_put_back(experiment, lost):
+@pytest.mark.parametrize("lost", ["registry", "", "models", "{run}/artifacts/figures"])
+def test_what_was_deleted_in_the_registry_or_beside_the_database_is_put_back(experiment, lost):
     register.main(load_params())
     (run,) = all_runs(experiment)
-    shutil.rmtree(Path("mlartifacts", lost.format(run=run.info.run_id)))
+    if lost == "registry":
+        experiment.client.delete_registered_model("srcnn")
+    else:
+        shutil.rmtree(Path("mlartifacts", lost.format(run=run.info.run_id)))
     register.main(load_params())
     (run,) = all_runs(experiment)
     check_whole(experiment, run)
@@ -259,12 +259,3 @@ def test_the_champion_is_not_that_of_a_deleted_run(experiment, capsys):
     experiment.client.delete_run(run.info.run_id)
     register.main(load_params())
     assert "champion version 2" in capsys.readouterr().out
-
-
-def test_a_version_says_how_it_compares_with_the_package_s_network(experiment):
-    register.main(load_params())
-    (version,) = versions(experiment)
-    gain = json.loads(paths.EVALUATION.read_text())["validation"]["psnr_over_packaged"]
-    assert gain < 0
-    assert version.tags["val_psnr_over_packaged"] == str(gain)
-    assert model_files.load().title.startswith("packaged:x2 (the champion, version 1, is ")

@@ -59,8 +59,7 @@ def _publish_another():
     register.main(other)
 
 
-@pytest.mark.parametrize("first", ["register", "srcnn"])
-@pytest.mark.parametrize("how", ["renamed", "copied"])
+@pytest.mark.parametrize(("how", "first"), [("renamed", "register"), ("copied", "srcnn")])
 def test_a_project_elsewhere_has_its_models_and_leaves_the_old_folder_alone(
     owned, monkeypatch, capsys, how, first
 ):

@@ -76,27 +76,6 @@ def test_bad_pictures_get_400_and_a_sentence(server, picture, reason):
     assert "Traceback" not in answer.text
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"{",
-        b"[]",
-        b"null",
-        b'{"dataframe_records": []}',
-        b'{"dataframe_records": [{"image": "x"}]}',
-        b'{"dataframe_records": [{"picture": 5}]}',
-        b'{"dataframe_records": [{"picture": null}]}',
-        b'{"inputs": 3}',
-        b"\xff\xfe",
-    ],
-)
-def test_bad_requests_get_400_and_no_traceback(server, body):
-    answer = server.post("/invocations", content=body, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 400
-    assert answer.json()["message"]
-    assert "Traceback" not in answer.text
-
-
 def test_clients_at_once_each_get_their_own_picture(server):
     pictures = [np.full((20 + 3 * i, 30), 10 * i, np.uint8) for i in range(12)]
     with ThreadPoolExecutor(8) as clients:
