@@ -37,7 +37,7 @@ def check_published(folder, uri):
 @pytest.fixture
 def clone(finished, tmp_path):
     """A clone of a finished project: dvc.lock and metrics/, but neither data nor MLflow's store."""
-    folder = tmp_path / "another folder"
+    folder = tmp_path / "elsewhere"
     finished.run("git", "clone", "-q", ".", str(folder))
     return Project(folder)
 

@@ -5,8 +5,17 @@ from typing import Any
 
 from mlflow.entities import Run
 
+from pipeline import evaluate, plot, register
 from pipeline.stage import paths
 from pipeline.tracking.store import Store
+from tests.pipeline.experiment import load_params
+
+
+def publish_another() -> None:
+    """Another experiment: the same model, otherwise evaluated."""
+    other = load_params({"evaluate.lpips": False})
+    for stage in (evaluate, plot, register):
+        stage.main(other)
 
 
 def all_runs(store: Store) -> list[Run]:

@@ -25,15 +25,10 @@ ROUGHNESS = Measure(
 
 def publish(weight):
     """An experiment with such a perceptual weight, from its results to MLflow."""
-    params = load_params(lpips=False)
-    loss = params.loss.model_copy(update={"perceptual_weight": weight})
-    params = params.model_copy(update={"loss": loss})
+    params = load_params({"evaluate.lpips": False, "loss.perceptual_weight": weight})
     for folder in ("data", "models", "metrics"):
         shutil.rmtree(folder, ignore_errors=True)
     write_experiment(test_pictures=12, params=params)
-    paths.DATA_METRICS.write_text("{}")
-    paths.RAW.mkdir()
-    paths.RAW_INDEX.write_text("id,source,width,height,sha256\n")
     for stage in (evaluate, plot, register):
         stage.main(params)
 

@@ -15,22 +15,18 @@ from pipeline.stage import paths
 from pipeline.stage.record import Trained
 from srcnn.training.loop import Training
 from tests.support import small_project
+from tests.support.git import commit_all
 from tests.support.params import write_params
 from tests.support.paths import ROOT
 
 
 @pytest.fixture
 def project(whole_project, tmp_path, monkeypatch):
-    """A small project, ready to be trained, whose parameters are committed."""
+    """A small project, ready to be trained, which is committed."""
     results = shutil.ignore_patterns("models", "metrics")
     shutil.copytree(whole_project, tmp_path, ignore=results, dirs_exist_ok=True)
     small_project.enter(tmp_path, monkeypatch)
-    for command in (
-        ("init", "-q"),
-        ("add", "params.yaml"),
-        ("-c", "user.name=T", "-c", "user.email=t@e", "commit", "-qm", "x"),
-    ):
-        subprocess.run(["git", *command], check=True)
+    commit_all()
     return tmp_path
 
 

@@ -40,9 +40,7 @@ def proxy(server, project, results, monkeypatch):
 
 def params(name):
     """The experiment's, under a name of the test's own."""
-    given = load_params()
-    tracking = given.tracking.model_copy(update={"experiment": name, "model_name": name})
-    return given.model_copy(update={"tracking": tracking})
+    return load_params({"tracking.experiment": name, "tracking.model_name": name})
 
 
 def check_whole(server, name):
