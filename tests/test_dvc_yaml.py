@@ -154,21 +154,3 @@ def test_dvc_keeps_every_stage_in_its_run_cache():
 
 def test_what_can_be_wrong_is_found_before_any_result_is_removed():
     assert next(iter(STAGES)) == "check"
-
-
-def test_closure_follows_imports_of_all_kinds_but_those_for_type_checkers(tmp_path):
-    (tmp_path / "src/library/sub").mkdir(parents=True)
-    (tmp_path / "stage.py").write_text(
-        "import other\nfrom library import part\nfrom library.sub import name\nimport json\n"
-    )
-    (tmp_path / "other.py").write_text("def late():\n    import library.lazy\n")
-    (tmp_path / "src/library/__init__.py").write_text(
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from library import types\n"
-    )
-    for name in ("part", "lazy", "types", "unused", "sub/__init__", "sub/name"):
-        (tmp_path / f"src/library/{name}.py").write_text("")
-    found = {path.as_posix() for path in closure(Path("stage.py"), tmp_path)}
-    library = ("__init__", "part", "lazy", "sub/__init__", "sub/name")
-    assert found == {"stage.py", "other.py", *(f"src/library/{name}.py" for name in library)}
-    found = {path.as_posix() for path in closure(Path("stage.py"), tmp_path, {"other.py"})}
-    assert "src/library/lazy.py" not in found

@@ -71,23 +71,16 @@ def _wrong_values(project: Project, client: MlflowClient, run: Run) -> list[str]
 
 
 def _wrong_files(project: Project, folder: Path) -> list[str]:
-    files = [Path(folder) for folder in FOLDERS]
-    made = {
-        path.relative_to(project.folder)
-        for folder in files
-        for path in (project.folder / folder).rglob("*")
-        if path.is_file() and path.name != ".gitignore"
-    }
-    made.add(Path("models/training.json"))
-    names = {path: Path(path.name) if path.parts[0] == "models" else path for path in made}
+    made = [path for name in FOLDERS for path in (project.folder / name).rglob("*.*")]
     differing = [
-        str(name)
-        for path, name in names.items()
-        if not (folder / name).is_file()
+        name
+        for path in sorted(made)
         # The speed is measured: that of a twin is another one.
-        or (path.name != "speed.json" and (folder / name).read_bytes() != project.read(str(path)))
+        if path.name not in (".gitignore", "speed.json")
+        for name in [str(path.relative_to(project.folder))]
+        if not (folder / name).is_file() or (folder / name).read_bytes() != path.read_bytes()
     ]
-    return [f"artifact {name} differs or is missing" for name in sorted(differing)]
+    return [f"artifact {name} differs or is missing" for name in differing]
 
 
 def _wrong_model(

@@ -1,10 +1,7 @@
 """Stage check: what is missing is named before anything is removed, and only where it is needed."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +17,6 @@ from tests.pipeline.experiment import write_experiment
 from tests.support import small_project
 from tests.support.git import commit_all, git
 from tests.support.params import declare_stages, params_with, write_params
-from tests.support.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -151,13 +147,3 @@ def test_an_experiment_that_dvc_would_lose_in_a_shallow_clone_is_stopped(project
         check.main(params_with())
     git("fetch", "-q", "--unshallow", folder=project / "clone")
     check.main(params_with())
-
-
-@pytest.mark.usefixtures("with_data")
-def test_the_command_ends_with_the_error():
-    changed({"data.path": "nowhere"})
-    command = [sys.executable, "-m", "pipeline.check"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("ERROR: data.path is 'nowhere', but ")

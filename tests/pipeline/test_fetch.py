@@ -152,14 +152,6 @@ def test_folder_by_absolute_path_and_with_limit(album, tmp_path):
     assert list(run(source="folder", path=str(elsewhere), limit=3)) == NAMES[:3]
 
 
-def test_folder_in_an_experiments_copy_is_the_originals(album, checkout, monkeypatch):
-    copy = checkout / ".dvc" / "tmp" / "exps" / "tmpabc"
-    (copy / ".dvc").mkdir(parents=True)
-    declare_stages(copy)
-    monkeypatch.chdir(copy)
-    assert list(run(**ALBUM)) == NAMES
-
-
 # which pictures are of one source
 
 
