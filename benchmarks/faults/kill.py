@@ -102,17 +102,6 @@ def _restore(project: Project, kept: Path) -> None:
     shutil.copytree(kept, project.folder, symlinks=True)
 
 
-def _stages(processes: list[psutil.Process]) -> list[str]:
-    names = {module: stage for stage, module in STAGES.items()}
-    found = []
-    for process in processes:
-        try:
-            found.append(names[process.cmdline()[-1]])
-        except (psutil.Error, IndexError):
-            continue
-    return found
-
-
 def _in_time(project: Project, kill: Kill, kept: Path) -> tuple[float, str, str]:
     """The moment, the stage that ran then, and what DVC left behind."""
     after = kill.after
@@ -131,23 +120,22 @@ def _kill_and_repeat(project: Project, kill: Kill, after: float) -> tuple[str, s
     for preparing in before:
         project.run(*preparing)
     process = project.start(*command)
-    _until(lambda: kill.stage in _stages(project.processes()), f"no {kill.stage}")
+    _until(lambda: kill.stage in project.running().values(), f"no {kill.stage}")
     time.sleep(after)
-    running = project.processes()
     deadline = time.monotonic() + 20
-    while not running and time.monotonic() < deadline:  # between two stages
-        running = project.processes()
+    while not (running := project.running()) and time.monotonic() < deadline:
+        pass  # between two stages
     if not running:
         raise TooLate
-    in_stage = _stages(running)[0]
-    _sigkill(kill.victim, process.pid, running)
+    in_stage = next(iter(running.values()))
+    _sigkill(kill.victim, process.pid, list(running))
     process.communicate()
 
     for repeated in COMMANDS[kill.where]:
         project.run(*repeated)
     if kill.where == "queue":
         _wait_for_success(project)
-        _until(lambda: not project.processes(), "a process runs on")
+        _until(lambda: not project.running(), "a process runs on")
     if kill.where != "workspace":
         project.run("dvc", "exp", "apply", NAME)
     copies = [p for p in (project.folder / ".dvc/tmp/exps").rglob("tmp*") if p.is_dir()]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +19,11 @@ from tests.e2e import conftest as e2e
 
 # Stages by their names in dvc.yaml, with their modules.
 STAGES = {
-    "fetch": "pipeline.fetch",
-    "grayscale-and-degrade": "pipeline.grayscale_and_degrade",
-    "train": "pipeline.train",
-    "finetune": "pipeline.finetune",
-    "mix": "pipeline.mix",
-    "evaluate": "pipeline.evaluate",
-    "plot": "pipeline.plot",
-    "register": "pipeline.register",
+    name: f"pipeline.{name.replace('-', '_')}"
+    for name in (
+        *("fetch", "grayscale-and-degrade", "train", "finetune"),
+        *("mix", "evaluate", "plot", "register"),
+    )
 }
 
 ALWAYS = ["check", "register"]  # the stages that run in any case
@@ -55,16 +52,15 @@ class Project(e2e.Project):
         shutil.copy(self.folder / "mlflow.db", copy)
         return MlflowClient(f"sqlite:///{copy}", registry_uri=f"sqlite:///{copy}")
 
-    def processes(self) -> list[psutil.Process]:
-        """Those that run a stage in this clone or in an experiment's copy of it."""
-        found = []
+    def running(self) -> dict[psutil.Process, str]:
+        """The processes that run a stage in this clone or in an experiment's copy of it."""
+        found = {}
         for process in psutil.process_iter():
-            try:
-                of_a_stage = process.cmdline()[-1:] in [[module] for module in STAGES.values()]
-                if of_a_stage and Path(process.cwd()).is_relative_to(self.folder):
-                    found.append(process)
-            except psutil.Error:
-                continue
+            with suppress(psutil.Error, StopIteration):
+                module = process.cmdline()[-1:]
+                stage = next(stage for stage, name in STAGES.items() if module == [name])
+                if Path(process.cwd()).is_relative_to(self.folder):
+                    found[process] = stage
         return found
 
 

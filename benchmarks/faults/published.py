@@ -1,6 +1,5 @@
 """Whether MLflow's store holds an experiment whole and once."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -8,10 +7,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmarks.faults.project import Project
-from pipeline.tracking.store import as_texts, curve_name
+from pipeline.tracking.store import curve_name
+from tests.e2e.conftest import curves
 
 FOLDERS = ("figures", "metrics", "reconstructions")
-RECORDS = ("data/pairs.json", "models/training.json", "metrics/provenance.json")
 
 
 def wrong(
@@ -39,7 +38,7 @@ def wrong(
         return [f"MLflow holds {states}"]
     (run,) = runs
     return [
-        *_wrong_values(project, client, run),
+        *_wrong_curve(project, client, run),
         *_wrong_files(project, folder_of(run.info.artifact_uri, artifacts)),
         *_wrong_model(project, client, run, model_name, artifacts),
     ]
@@ -50,23 +49,13 @@ def folder_of(uri: str, artifacts: Path) -> Path:
     return artifacts / uri.removeprefix("mlflow-artifacts:/")
 
 
-def _wrong_values(project: Project, client: MlflowClient, run: Run) -> list[str]:
+def _wrong_curve(project: Project, client: MlflowClient, run: Run) -> list[str]:
     found = []
     curve = pd.read_csv(project.folder / "metrics/training.csv")
     for column in curve.columns.drop("step"):
-        rows = curve[["step", column]].dropna().itertuples(index=False)
-        history = client.get_metric_history(run.info.run_id, curve_name(column))
-        points = sorted((point.step, point.value) for point in history)
-        if points != [tuple(row) for row in rows]:
-            found.append(f"{curve_name(column)} has {len(points)} points")
-    given = [json.loads(project.read(record))["params"] for record in RECORDS]
-    if run.data.params != as_texts({k: v for params in given for k, v in params.items()}):
-        found.append("parameters differ")
-    results = json.loads(project.read("metrics/evaluation.json"))
-    if any(run.data.metrics.get(f"test/{m}") != results[m] for m in ("psnr", "ssim", "psnr_gain")):
-        found.append("test results differ")
-    if len(run.inputs.dataset_inputs) != 1:
-        found.append(f"{len(run.inputs.dataset_inputs)} data sets")
+        points = curve[["step", column]].dropna().itertuples(index=False, name=None)
+        if curves(client, run, curve_name(column)) != [list(points)]:
+            found.append(f"{curve_name(column)} differs")
     return found
 
 
