@@ -94,6 +94,10 @@ class Team:
             assert process.returncode == 0, output[-500:]
         return outputs
 
+    def differences(self, *clones: str) -> list[str]:
+        """What differs between the results in two clones."""
+        return faults.differences(*(faults.digests(Project(self.folder / c)) for c in clones))
+
     def wrong_in_stores(self, project: Project, name: str) -> list[str]:
         """What is wrong unless MLflow and S3 hold the experiment in a clone whole and once."""
         artifacts = self.s3.download(ARTIFACTS, self.folder / "s3")
@@ -121,7 +125,7 @@ def pull(team: Team) -> list[str]:
     bob = team.clone("bob", "second")
     team.run(bob, "dvc", "pull", "--run-cache")
     wrong = only_registered(bob, *team.repro(bob))
-    wrong += faults.differences(digests(team, "first"), digests(team, "second"))
+    wrong += team.differences("first", "second")
     return wrong + team.wrong_in_stores(bob, "first")
 
 
@@ -135,7 +139,7 @@ def by_name(team: Team) -> list[str]:
     team.run(ann, "dvc", "exp", "pull", "origin", "fast")
     team.run(ann, "dvc", "exp", "apply", "fast")
     wrong = only_registered(ann, *team.repro(ann))
-    return wrong + faults.differences(digests(team, "run"), digests(team, "taken"))
+    return wrong + team.differences("run", "taken")
 
 
 def wrong_password(team: Team) -> list[str]:
@@ -195,11 +199,6 @@ def only_registered(project: Project, *outputs: str) -> list[str]:
     """What is wrong if `dvc repro` ran more than the stages which run in any case."""
     ran = [project.ran(output) for output in outputs]
     return [f"ran {stages}" for stages in ran if stages != faults.ALWAYS]
-
-
-def digests(team: Team, clone: str) -> dict[str, str]:
-    """Of every result in a clone."""
-    return faults.digests(Project(team.folder / clone))
 
 
 def main() -> None:

@@ -15,8 +15,6 @@ from pipeline.tracking import reach
     [
         "htp://u:secret@localhost:5000",
         "localhost:5000",
-        "http//localhost:5000",
-        "http:/localhost:5000",
         "http://[localhost:5000",
         "postgresq://u:secret@localhost/x",
         "mysql+nodriver://u:secret@localhost/x",

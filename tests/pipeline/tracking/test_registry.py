@@ -77,20 +77,15 @@ def test_an_experiment_takes_the_place_where_it_is_told_to(client):
     assert register(client, 0.4, data="faces") == "5"
 
 
-def test_a_champion_that_was_deleted_is_replaced(client):
-    register(client, 1.0)
-    register(client, 0.5)
-    client.delete_model_version(NAME, "1")
-    assert register(client, 0.2) == "2"
-
-
-@pytest.mark.parametrize("lost", ["run", "files"])
-def test_a_champion_whose_run_or_files_were_deleted_is_replaced(client, tmp_path, lost):
+@pytest.mark.parametrize("lost", ["version", "run", "files"])
+def test_a_champion_that_or_whose_run_or_files_were_deleted_is_replaced(client, tmp_path, lost):
     gone = tmp_path / "gone"
     shutil.copytree(MODEL, gone)
     register(client, 9.0, source=gone.as_uri())
     assert register(client, 1.0) == "1"
-    if lost == "run":
+    if lost == "version":
+        client.delete_model_version(NAME, "1")
+    elif lost == "run":
         client.delete_run(client.get_model_version(NAME, "1").run_id)
     else:
         shutil.rmtree(gone)

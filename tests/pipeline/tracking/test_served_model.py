@@ -23,6 +23,7 @@ from srcnn.inference.resolver import SuperResolver
 from srcnn.inference.upscaler import Upscaler
 from tests.support.models import model_file, resolver
 from tests.support.paths import ROOT
+from tests.support.pictures import encoded
 
 ASTRONAUT = data.astronaut()[:70, 150:250]
 
@@ -35,10 +36,8 @@ def server(tmp_path_factory):
     return TestClient(scoring_server.init(mlflow.pyfunc.load_model(str(folder / "saved"))))
 
 
-def encode(picture, kind="PNG"):
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, kind)
-    return base64.b64encode(buffer.getvalue()).decode()
+def encode(picture):
+    return base64.b64encode(encoded(picture)).decode()
 
 
 def ask(server, *pictures):
