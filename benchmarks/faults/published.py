@@ -16,8 +16,7 @@ FOLDERS = ("figures", "metrics", "reconstructions")
 def wrong(
     project: Project,
     client: MlflowClient,
-    experiment_name: str = "portrait-srcnn",
-    model_name: str = "srcnn",
+    names: tuple[str, str] = ("portrait-srcnn", "srcnn"),
     artifacts: Path = Path("/"),
 ) -> list[str]:
     """What is wrong with the published experiment in a workspace, in words.
@@ -25,11 +24,10 @@ def wrong(
     Args:
         project: the workspace.
         client: of the store.
-        experiment_name: of the MLflow experiment, which has no other run.
-        model_name: of the registered model, which has no other version.
+        names: of the MLflow experiment and the model, which have no other run or version.
         artifacts: the folder in which a server keeps artifacts; of a store on disk "/".
     """
-    experiment = client.get_experiment_by_name(experiment_name)
+    experiment = client.get_experiment_by_name(names[0])
     if experiment is None:
         return ["MLflow holds no experiment"]
     runs = list(client.search_runs([experiment.experiment_id]))
@@ -40,7 +38,7 @@ def wrong(
     return [
         *_wrong_curve(project, client, run),
         *_wrong_files(project, folder_of(run.info.artifact_uri, artifacts)),
-        *_wrong_model(project, client, run, model_name, artifacts),
+        *_wrong_model(project, client, run, names[1], artifacts),
     ]
 
 

@@ -101,7 +101,7 @@ class Team:
     def wrong_in_stores(self, project: Project, name: str) -> list[str]:
         """What is wrong unless MLflow and S3 hold the experiment in a clone whole and once."""
         artifacts = self.s3.download(ARTIFACTS, self.folder / "s3")
-        return published.wrong(project, self.client, name, name, artifacts)
+        return published.wrong(project, self.client, (name, name), artifacts)
 
 
 def push(team: Team) -> list[str]:
