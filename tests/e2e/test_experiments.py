@@ -15,7 +15,7 @@ from skimage import data, io
 
 from srcnn.hardware import choose_device, choose_precision
 from srcnn.inference import model_files
-from srcnn.inference.registry import NoModel, names_in
+from srcnn.inference.registry import UNTRAINED_TAG, NoModel, names_in
 from tests.e2e.conftest import copy_of, curves
 from tests.support.pictures import encoded
 
@@ -130,7 +130,9 @@ def test_twins_in_the_queue_share_a_run_that_has_both_names(compared):
     assert second.data.params["loss.perceptual_weight"] == "0.02"
     assert second.data.metrics["test/psnr"] != first.data.metrics["test/psnr"]
     check_curve(compared, second)
-    assert len(compared.client.search_model_versions("name = 'srcnn'")) == 2
+    versions = compared.client.search_model_versions("name = 'srcnn'")
+    untrained = {version.run_id: version.tags[UNTRAINED_TAG] for version in versions}
+    assert untrained == {first.info.run_id: "false", second.info.run_id: "true"}
     assert "twin-b" in compared.run("dvc", "exp", "show", "--csv")
 
 
