@@ -1,3 +1,3 @@
-"""How fast the project is, in ratios against the usual way of doing it."""
+"""How fast the project is, and what its measures see."""
 
 import pipeline  # noqa: F401  (it puts this checkout's library on the path)

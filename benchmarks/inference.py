@@ -5,7 +5,7 @@
 All run the same weights on the same LR pictures (scikit-image's photographs, repeated to the size
 asked for) and must agree to 1e-4. ONNX Runtime and OpenVINO run, in float32, the file that
 `srcnn export` writes; they are left out where they are not installed (requirements-onnx.txt and
--benchmarks.txt). Their wait to make it and load it is shown and not counted in the speed.
+-benchmarks.txt).
 """
 
 import argparse
@@ -60,21 +60,15 @@ def main() -> None:
         for way, build in WAYS.items():
             if not all(importlib.util.find_spec(package) for package in NEEDS[way]):
                 continue
-            start = time.perf_counter()
             predict = build(model, args.threads)
-            built = time.perf_counter() - start
             sr = predict(lr)
             reference = sr if reference is None else reference
             if (error := float(np.abs(sr - reference).max())) > TOLERANCE:
                 raise SystemExit(f"{way} differs by {error:g}; allowed is {TOLERANCE:g}")
             speed = sr.size / 1e6 / _seconds(predict, lr, args.repeats)
-            cells.append((way, speed, built))
+            cells.append((way, speed))
         plain = cells[0][1]
-        row = "   ".join(
-            f"{way} {speed:.1f} ({speed / plain:.2f}x)"
-            + (f" +{built:.1f} s" if built > 0.05 else "")
-            for way, speed, built in cells
-        )
+        row = "   ".join(f"{way} {speed:.1f} ({speed / plain:.2f}x)" for way, speed in cells)
         print(f"{name:14}  {row}", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What a training step costs with and without the perceptual loss, and which part of it.
+"""What a training step costs with and without the perceptual loss.
 
     python -m benchmarks.perceptual_cost [--patch 48] [--batch 16] [--precision float32]
 
@@ -43,8 +43,6 @@ def main() -> None:
         sr = model.patch(lr, bfloat16=options.precision == "bfloat16")
         loss(sr, hr)["loss"].backward()
 
-    with torch.no_grad():
-        features = seconds(lambda: vgg19.features(hr))
     pixel = seconds(lambda: step(ReconstructionLoss("mse")))
     perceptual = seconds(
         lambda: step(ReconstructionLoss("mse", {"perceptual": Weighted(vgg19, 0.01)}))
@@ -55,9 +53,6 @@ def main() -> None:
     )
     print(f"MSE only                      {pixel:7.3f}")
     print(f"with perceptual loss          {perceptual:7.3f}  ({perceptual / pixel:.1f} times)")
-    print(f"  VGG19 forward, HR           {features:7.3f}")
-    print(f"  VGG19 forward, SR           {features:7.3f}")
-    print(f"  VGG19 backward, SR          {perceptual - pixel - 2 * features:7.3f}")
 
 
 def seconds(work: Callable[[], object], repeats: int = 7) -> float:

@@ -10,7 +10,6 @@ the mean PSNR of the test pictures, a border of `scale` pixels left out, full-ra
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,11 @@ from srcnn.data.imresize import crop_to_multiple, downscale
 from srcnn.data.pairs import Pairs, PairsWriter
 from srcnn.data.splits import split_of
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
-from srcnn.inference.resolver import SuperResolver, bicubic
+from srcnn.inference.resolver import SuperResolver
 from srcnn.networks import SRCNN
 from srcnn.pictures import images
-from srcnn.scoring.classical import finite_psnr, shave
+from srcnn.scoring.measures import PSNR, Context
+from srcnn.scoring.protocol import score_pairs
 from srcnn.training.loop import Training
 from srcnn.training.losses import ReconstructionLoss
 from srcnn.training.settings import Settings
@@ -47,22 +47,15 @@ def main() -> None:
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as name:
         pairs = _pairs(options.folder, Path(name), options.scale)
-        test = pairs.split("test")
-        baseline = _psnr(test, None)
-        print(f"{len(test)} test pictures, bicubic {baseline:.2f} dB", flush=True)
-        print(
-            "| training pictures | steps | seconds | PSNR | gain |\n| --- | --- | --- | --- | --- |"
-        )
+        test, measures = pairs.split("test"), {PSNR: PSNR.make(Context(scale=options.scale))}
+        print(f"{len(test)} test pictures\n| training pictures | steps | PSNR | bicubic |")
+        print("| --- | --- | --- | --- |", flush=True)
         for steps in options.steps:
             for size in options.sizes:
-                start = time.perf_counter()
-                resolver, trained = _train(pairs, size, steps, options)
-                seconds = time.perf_counter() - start
-                psnr = _psnr(test, resolver)
-                print(
-                    f"| {trained} | {steps} | {seconds:.0f} | {psnr:.3f} | {psnr - baseline:.3f} |",
-                    flush=True,
-                )
+                scores = list(score_pairs(_train(pairs, size, steps, options), test, measures))
+                psnr = np.mean([score.sr["psnr"] for score in scores])
+                baseline = np.mean([score.bicubic["psnr"] for score in scores])
+                print(f"| {size} | {steps} | {psnr:.3f} | {baseline:.2f} |", flush=True)
 
 
 def _pairs(folder: Path, to: Path, scale: int) -> Pairs:
@@ -76,38 +69,20 @@ def _pairs(folder: Path, to: Path, scale: int) -> Pairs:
     return Pairs.open(to)
 
 
-def _train(
-    pairs: Pairs, size: int, steps: int, options: argparse.Namespace
-) -> tuple[SuperResolver, int]:
-    """The best network of a training, and on how many pictures it was trained."""
-    places = {
-        split: [i for i, other in enumerate(pairs.splits) if other == split]
-        for split in ("train", "val")
-    }
-    chosen = places["train"][:size]
-    precision = choose_precision("auto", torch.device("cpu"))
-    settings = Settings(steps, BATCH, PATCH, precision=precision)
+def _train(pairs: Pairs, size: int, steps: int, options: argparse.Namespace) -> SuperResolver:
+    """The best network of a training on the first `size` training pictures."""
+    training, validation = (
+        [i for i, other in enumerate(pairs.splits) if other == split] for split in ("train", "val")
+    )
+    settings = Settings(
+        steps, BATCH, PATCH, precision=choose_precision("auto", torch.device("cpu"))
+    )
     generator = torch.Generator().manual_seed(options.seed)
     network = SRCNN(options.scale, options.kernels, generator=generator)
-    training = Training(
-        network,
-        pairs.select(chosen + places["val"]),
-        ReconstructionLoss("mse"),
-        settings,
-        options.seed + 1,
-    )
-    training.fit()
-    return training.best(), len(chosen)
-
-
-def _psnr(pairs: Pairs, resolver: SuperResolver | None) -> float:
-    """Mean PSNR in dB, of bicubic without a network."""
-    scores = []
-    for i in range(len(pairs)):
-        lr, hr = pairs.lr(i), pairs.hr(i)
-        sr = bicubic(lr, pairs.scale) if resolver is None else resolver(lr)
-        scores.append(finite_psnr(shave(sr, pairs.scale), shave(hr, pairs.scale)))
-    return float(np.mean(scores))
+    chosen, loss = pairs.select(training[:size] + validation), ReconstructionLoss("mse")
+    fitted = Training(network, chosen, loss, settings, options.seed + 1)
+    fitted.fit()
+    return fitted.best()
 
 
 if __name__ == "__main__":

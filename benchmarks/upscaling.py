@@ -9,6 +9,7 @@ start of Python and PyTorch not) and the most memory the process held.
 import argparse
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -54,14 +55,11 @@ def main() -> None:
 
 def run(command: list[str], log: Path) -> tuple[int, float]:
     """The exit code of a command, and the most MB it held; its output goes to a file."""
-    process = os.fork()
-    if process == 0:
-        with log.open("wb") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-        library = str(Path(srcnn.__file__).parents[1])
-        os.execve(command[0], command, os.environ | {"PYTHONPATH": library})
-    _, status, used = os.wait4(process, 0)
+    library = str(Path(srcnn.__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": library}
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
+    _, status, used = os.wait4(process.pid, 0)
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes here
     return os.waitstatus_to_exitcode(status), used.ru_maxrss / unit
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
 
 import requests
 
@@ -73,6 +74,13 @@ class Server:
                 self.kill()
                 raise RuntimeError((self._folder / "server.log").read_text()[-2000:])
             time.sleep(0.1)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     def kill(self) -> None:
         """SIGKILL it and its workers."""

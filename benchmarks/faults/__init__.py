@@ -1,5 +1,5 @@
-"""What the pipeline does when it is killed, out of space, moved or given damaged files.
+"""What the pipeline does when it is killed, shared by a team or given many pictures.
 
-Each script breaks clones of this working tree on purpose, prints what happened as a Markdown table
-and ends with 1 if a row is not as it should be. docs/reliability.md holds what was seen.
+Each script works in clones of this working tree, prints what happened as a Markdown table and ends
+with 1 if a row is not as it should be. docs/ hold what was seen.
 """

@@ -35,17 +35,18 @@ VICTIMS = {
     "--temp": [[STAGE], [DVC]],
     "queue": [[STAGE], [WORKER], [WORKER_AND_ALL]],
 }
+LATEST = 6.0  # seconds after a stage began, which takes about as long
 PATIENCE = 240.0  # seconds
 
 
 @dataclass(frozen=True)
 class Kill:
-    """One thing to be killed: `moment` is a share of the time that the stage takes undisturbed."""
+    """One thing to be killed, so many seconds after a stage began."""
 
     where: str
     victim: str
     stage: str
-    moment: float
+    after: float
 
 
 class TooLate(Exception):
@@ -62,13 +63,13 @@ def main() -> None:
     with faults.working_folder(options) as folder:
         # Always the same folder, as MLflow's store holds its absolute path.
         project = faults.clone(folder / "project")
-        seconds = _run_undisturbed(project, folder)
+        _run_undisturbed(project, folder)
         reference = faults.digests(project)
         table = faults.Table("where", "killed", "in", "after", "DVC leaves", "then")
         for kill in _plan(options.seed, options.rounds, options.where):
-            after = kill.moment * seconds[kill.stage]
+            after = kill.after
             try:
-                after, in_stage, notes = _in_time(project, kill, after, folder / kill.stage)
+                after, in_stage, notes = _in_time(project, kill, folder / kill.stage)
                 wrong = _wrong(project, reference)
             except (AssertionError, TimeoutError) as error:
                 in_stage, notes, wrong = kill.stage, "", [f"{type(error).__name__}: {error}"]
@@ -83,27 +84,17 @@ def _plan(seed: int, rounds: int, only: str | None) -> Iterator[Kill]:
         for where, victims in VICTIMS.items():
             for stage, some in zip(STAGES, itertools.cycle(victims), strict=False):
                 for victim in some:
-                    kill = Kill(where, victim, stage, draw.random())
+                    kill = Kill(where, victim, stage, draw.uniform(0, LATEST))
                     if only in (None, where):
                         yield kill
 
 
-def _run_undisturbed(project: Project, folder: Path) -> dict[str, float]:
-    """Run stage by stage, and keep the project as it was before each; how long each one took."""
-    seconds = {}
+def _run_undisturbed(project: Project, folder: Path) -> None:
+    """Run stage by stage, and keep the project as it was before each."""
     for stage in STAGES:
         shutil.copytree(project.folder, folder / stage, symlinks=True)
-        process = project.start("dvc", "repro", "--single-item", stage)
-        seen = []
-        while process.poll() is None:
-            if stage in _stages(project.processes()):
-                seen.append(time.monotonic())
-            time.sleep(0.05)
-        output = process.communicate()[0]
-        assert process.returncode == 0, output
-        seconds[stage] = seen[-1] - seen[0]
+        project.run("dvc", "repro", "--single-item", stage)
         project.commit()
-    return seconds
 
 
 def _restore(project: Project, kept: Path) -> None:
@@ -111,24 +102,14 @@ def _restore(project: Project, kept: Path) -> None:
     shutil.copytree(kept, project.folder, symlinks=True)
 
 
-def _stages(processes: list[psutil.Process]) -> list[str]:
-    names = {module: stage for stage, module in STAGES.items()}
-    found = []
-    for process in processes:
-        try:
-            found.append(names[process.cmdline()[-1]])
-        except (psutil.Error, IndexError):
-            continue
-    return found
-
-
-def _in_time(project: Project, kill: Kill, after: float, kept: Path) -> tuple[float, str, str]:
+def _in_time(project: Project, kill: Kill, kept: Path) -> tuple[float, str, str]:
     """The moment, the stage that ran then, and what DVC left behind."""
+    after = kill.after
     while True:
         _restore(project, kept)
         try:
             return after, *_kill_and_repeat(project, kill, after)
-        except TooLate:  # the machine is less busy than it was
+        except TooLate:
             _end(project)
             after /= 2
 
@@ -139,23 +120,22 @@ def _kill_and_repeat(project: Project, kill: Kill, after: float) -> tuple[str, s
     for preparing in before:
         project.run(*preparing)
     process = project.start(*command)
-    _until(lambda: kill.stage in _stages(project.processes()), f"no {kill.stage}")
+    _until(lambda: kill.stage in project.running().values(), f"no {kill.stage}")
     time.sleep(after)
-    running = project.processes()
     deadline = time.monotonic() + 20
-    while not running and time.monotonic() < deadline:  # between two stages
-        running = project.processes()
+    while not (running := project.running()) and time.monotonic() < deadline:
+        pass  # between two stages
     if not running:
         raise TooLate
-    in_stage = _stages(running)[0]
-    _sigkill(kill.victim, process.pid, running)
+    in_stage = next(iter(running.values()))
+    _sigkill(kill.victim, process.pid, list(running))
     process.communicate()
 
     for repeated in COMMANDS[kill.where]:
         project.run(*repeated)
     if kill.where == "queue":
         _wait_for_success(project)
-        _until(lambda: not project.processes(), "a process runs on")
+        _until(lambda: not project.running(), "a process runs on")
     if kill.where != "workspace":
         project.run("dvc", "exp", "apply", NAME)
     copies = [p for p in (project.folder / ".dvc/tmp/exps").rglob("tmp*") if p.is_dir()]

@@ -2,16 +2,14 @@
 
 import argparse
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import psutil
 import yaml
@@ -21,20 +19,16 @@ from tests.e2e import conftest as e2e
 
 # Stages by their names in dvc.yaml, with their modules.
 STAGES = {
-    "fetch": "pipeline.fetch",
-    "grayscale-and-degrade": "pipeline.grayscale_and_degrade",
-    "train": "pipeline.train",
-    "finetune": "pipeline.finetune",
-    "mix": "pipeline.mix",
-    "evaluate": "pipeline.evaluate",
-    "plot": "pipeline.plot",
-    "register": "pipeline.register",
+    name: f"pipeline.{name.replace('-', '_')}"
+    for name in (
+        *("fetch", "grayscale-and-degrade", "train", "finetune"),
+        *("mix", "evaluate", "plot", "register"),
+    )
 }
 
 ALWAYS = ["check", "register"]  # the stages that run in any case
 
 RESULTS = ("data", "models", "metrics", "figures", "reconstructions")
-_MEASURED_ANEW = "metrics/speed.json"
 
 
 @dataclass
@@ -42,17 +36,10 @@ class Project(e2e.Project):
     """A clone with tiny parameters.
 
     Attributes:
-        extra: environment variables of every command in it.
-        prefix: a command that runs each of them.
+        prefix: a command that runs each of those in it.
     """
 
-    extra: Mapping[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Of every command in it."""
-        return super().environment | self.extra
 
     def start(self, *command: str) -> subprocess.Popen:
         """Start a command in it, in a process group of its own."""
@@ -65,63 +52,15 @@ class Project(e2e.Project):
         shutil.copy(self.folder / "mlflow.db", copy)
         return MlflowClient(f"sqlite:///{copy}", registry_uri=f"sqlite:///{copy}")
 
-    def call(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, however it ends; stdout holds stderr as well."""
-        process = self.start(*command)
-        output, _ = process.communicate()
-        return subprocess.CompletedProcess(command, process.returncode, output)
-
-    def run(self, *command: str, fails: bool = False) -> str:
-        """Run a command, however long it takes; its output."""
-        done = self.call(*command)
-        assert (done.returncode != 0) == fails, done.stdout
-        return done.stdout
-
-    def processes(self) -> list[psutil.Process]:
-        """Those that run a stage in this clone or in an experiment's copy of it."""
-        found = []
+    def running(self) -> dict[psutil.Process, str]:
+        """The processes that run a stage in this clone or in an experiment's copy of it."""
+        found = {}
         for process in psutil.process_iter():
-            try:
-                of_a_stage = process.cmdline()[-1:] in [[module] for module in STAGES.values()]
-                if of_a_stage and Path(process.cwd()).is_relative_to(self.folder):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-
-@dataclass(frozen=True)
-class Calls:
-    """The calls of `python` by DVC in a project, each with its seconds.
-
-    Attributes:
-        log: where each call adds a line.
-    """
-
-    log: Path
-
-    @classmethod
-    def of(cls, project: Project, folder: Path) -> Self:
-        """Let the project find a `python`, in a new folder, that writes down its calls."""
-        folder.mkdir()
-        log, shim = folder / "calls.txt", folder / "python"
-        shim.write_text(
-            "#!/bin/bash\nstart=$EPOCHREALTIME\n"
-            f'{sys.executable} "$@"\ncode=$?\n'
-            f'echo "$2 $start $EPOCHREALTIME" >> {log}\nexit $code\n'
-        )
-        shim.chmod(0o755)
-        project.extra = {"PATH": f"{folder}{os.pathsep}{project.environment['PATH']}"}
-        return cls(log)
-
-    def take(self) -> dict[str, list[float]]:
-        """Seconds of each call since the last look, by module."""
-        found: dict[str, list[float]] = {}
-        if self.log.exists():
-            for line in self.log.read_text(encoding="utf-8").splitlines():
-                module, began, ended = line.split()
-                found.setdefault(module, []).append(float(ended) - float(began))
-            self.log.unlink()
+            with suppress(psutil.Error, StopIteration):
+                module = process.cmdline()[-1:]
+                stage = next(stage for stage, name in STAGES.items() if module == [name])
+                if Path(process.cwd()).is_relative_to(self.folder):
+                    found[process] = stage
         return found
 
 
@@ -142,13 +81,13 @@ def change(project: Project, **sections: Mapping[str, object]) -> None:
     project.commit()
 
 
-def digests(project: Project, folders: tuple[str, ...] = RESULTS) -> dict[str, str]:
+def digests(project: Project) -> dict[str, str]:
     """The sha256 of every file that an experiment gives; the speed is measured anew each time."""
-    files = [file for name in folders for file in sorted((project.folder / name).rglob("*"))]
+    files = [file for name in RESULTS for file in sorted((project.folder / name).rglob("*"))]
     return {
         str(file.relative_to(project.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in files
-        if file.is_file() and not str(file).endswith(_MEASURED_ANEW)
+        if file.is_file() and file.name != "speed.json"
     }
 
 
@@ -160,19 +99,9 @@ def differences(reference: Mapping[str, str], found: Mapping[str, str]) -> list[
 
 def leftovers(project: Project) -> list[str]:
     """What a killed process left and nobody removed; DVC's own is not looked at."""
-    found = [path.relative_to(project.folder) for path in checkpoints(project)]
-    return unfinished(project) + [f"{path} is left" for path in found]
-
-
-def unfinished(project: Project) -> list[str]:
-    """Files and folders that were not written to their end and are still there."""
-    found = [path.relative_to(project.folder) for path in project.folder.rglob("*.partial")]
-    return [f"{path} is left" for path in found if ".dvc" not in path.parts]
-
-
-def checkpoints(project: Project) -> list[Path]:
-    """Of trainings that are not done."""
-    return list((project.folder / ".checkpoints").glob("*/state.pt"))
+    unfinished = [p for p in project.folder.rglob("*.partial") if ".dvc" not in p.parts]
+    checkpoints = (project.folder / ".checkpoints").glob("*/state.pt")
+    return [f"{path.relative_to(project.folder)} is left" for path in (*unfinished, *checkpoints)]
 
 
 def damaged_cache(project: Project) -> list[Path]:

@@ -1,6 +1,5 @@
 """Whether MLflow's store holds an experiment whole and once."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -8,17 +7,16 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmarks.faults.project import Project
-from pipeline.tracking.store import as_texts, curve_name
+from pipeline.tracking.store import curve_name
+from tests.e2e.conftest import curves
 
 FOLDERS = ("figures", "metrics", "reconstructions")
-RECORDS = ("data/pairs.json", "models/training.json", "metrics/provenance.json")
 
 
 def wrong(
     project: Project,
     client: MlflowClient,
-    experiment_name: str = "portrait-srcnn",
-    model_name: str = "srcnn",
+    names: tuple[str, str] = ("portrait-srcnn", "srcnn"),
     artifacts: Path = Path("/"),
 ) -> list[str]:
     """What is wrong with the published experiment in a workspace, in words.
@@ -26,11 +24,10 @@ def wrong(
     Args:
         project: the workspace.
         client: of the store.
-        experiment_name: of the MLflow experiment, which has no other run.
-        model_name: of the registered model, which has no other version.
+        names: of the MLflow experiment and the model, which have no other run or version.
         artifacts: the folder in which a server keeps artifacts; of a store on disk "/".
     """
-    experiment = client.get_experiment_by_name(experiment_name)
+    experiment = client.get_experiment_by_name(names[0])
     if experiment is None:
         return ["MLflow holds no experiment"]
     runs = list(client.search_runs([experiment.experiment_id]))
@@ -39,9 +36,9 @@ def wrong(
         return [f"MLflow holds {states}"]
     (run,) = runs
     return [
-        *_wrong_values(project, client, run),
+        *_wrong_curve(project, client, run),
         *_wrong_files(project, folder_of(run.info.artifact_uri, artifacts)),
-        *_wrong_model(project, client, run, model_name, artifacts),
+        *_wrong_model(project, client, run, names[1], artifacts),
     ]
 
 
@@ -50,44 +47,27 @@ def folder_of(uri: str, artifacts: Path) -> Path:
     return artifacts / uri.removeprefix("mlflow-artifacts:/")
 
 
-def _wrong_values(project: Project, client: MlflowClient, run: Run) -> list[str]:
+def _wrong_curve(project: Project, client: MlflowClient, run: Run) -> list[str]:
     found = []
     curve = pd.read_csv(project.folder / "metrics/training.csv")
     for column in curve.columns.drop("step"):
-        rows = curve[["step", column]].dropna().itertuples(index=False)
-        history = client.get_metric_history(run.info.run_id, curve_name(column))
-        points = sorted((point.step, point.value) for point in history)
-        if points != [tuple(row) for row in rows]:
-            found.append(f"{curve_name(column)} has {len(points)} points")
-    given = [json.loads(project.read(record))["params"] for record in RECORDS]
-    if run.data.params != as_texts({k: v for params in given for k, v in params.items()}):
-        found.append("parameters differ")
-    results = json.loads(project.read("metrics/evaluation.json"))
-    if any(run.data.metrics.get(f"test/{m}") != results[m] for m in ("psnr", "ssim", "psnr_gain")):
-        found.append("test results differ")
-    if len(run.inputs.dataset_inputs) != 1:
-        found.append(f"{len(run.inputs.dataset_inputs)} data sets")
+        points = curve[["step", column]].dropna().itertuples(index=False, name=None)
+        if curves(client, run, curve_name(column)) != [list(points)]:
+            found.append(f"{curve_name(column)} differs")
     return found
 
 
 def _wrong_files(project: Project, folder: Path) -> list[str]:
-    files = [Path(folder) for folder in FOLDERS]
-    made = {
-        path.relative_to(project.folder)
-        for folder in files
-        for path in (project.folder / folder).rglob("*")
-        if path.is_file() and path.name != ".gitignore"
-    }
-    made.add(Path("models/training.json"))
-    names = {path: Path(path.name) if path.parts[0] == "models" else path for path in made}
+    made = [path for name in FOLDERS for path in (project.folder / name).rglob("*.*")]
     differing = [
-        str(name)
-        for path, name in names.items()
-        if not (folder / name).is_file()
+        name
+        for path in sorted(made)
         # The speed is measured: that of a twin is another one.
-        or (path.name != "speed.json" and (folder / name).read_bytes() != project.read(str(path)))
+        if path.name not in (".gitignore", "speed.json")
+        for name in [str(path.relative_to(project.folder))]
+        if not (folder / name).is_file() or (folder / name).read_bytes() != path.read_bytes()
     ]
-    return [f"artifact {name} differs or is missing" for name in sorted(differing)]
+    return [f"artifact {name} differs or is missing" for name in differing]
 
 
 def _wrong_model(

@@ -1,4 +1,4 @@
-"""MLflow's tracking server while a block runs, and a PostgreSQL of its own."""
+"""A PostgreSQL of its own while a block runs."""
 
 import importlib.util
 import os
@@ -11,17 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.mlflow_server import Server, free_port
-
-
-@contextmanager
-def running_server(started: Server) -> Iterator[Server]:
-    """Start a server, and kill it when the block ends."""
-    started.start()
-    try:
-        yield started
-    finally:
-        started.kill()
+from tests.mlflow_server import free_port
 
 
 def missing_for_postgresql() -> str:

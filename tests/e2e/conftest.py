@@ -16,8 +16,8 @@ from mlflow.entities import Run
 
 from srcnn.inference.mlflow_sqlite import bring_up_to_date
 from tests.support.params import branch_of
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 WAIT = 900  # seconds for one command, on a busy machine; a test has its own limit
 
 TINY = {

@@ -5,7 +5,8 @@ import os
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 SHARD = "data/raw/pictures-00000.parquet"
 REPRO = ("dvc", "repro", "grayscale-and-degrade")
 
@@ -23,26 +24,18 @@ def damage(file: Path) -> None:
     file.chmod(before.st_mode)
 
 
-def cached(project, path: str) -> Path:
-    md5 = hashlib.md5(project.read(path), usedforsecurity=False).hexdigest()
-    return project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
-
-
-def assert_refused(project) -> None:
-    output = project.run(*REPRO, fails=True)
-    assert output.count("ERROR: data/raw/pictures-00000.parquet is damaged") == 1
-    assert "Remove data/raw and run `dvc repro`" in output
-    assert "Traceback" not in output
-
-
 def test_damaged_cache_is_cleaned_and_the_shard_made_anew(project):
     whole = project.read(SHARD)
     params = project.folder / "params.yaml"  # asks for pairs that DVC has not seen yet
     params.write_text(re.sub("blur_sigma: .*", "blur_sigma: 0.5", params.read_text()))
-    file = cached(project, SHARD)
+    md5 = hashlib.md5(whole, usedforsecurity=False).hexdigest()
+    file = project.folder / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
     damage(file)
     project.run("rm", "-r", "data/raw")
-    assert_refused(project)
+    output = project.run(*REPRO, fails=True)
+    assert output.count("ERROR: data/raw/pictures-00000.parquet is damaged") == 1
+    assert "Remove data/raw and run `dvc repro`" in output
+    assert "Traceback" not in output
 
     guide = (ROOT / "docs/data.md").read_text(encoding="utf-8")
     cleaning = re.search(r"^for file in \.dvc.*?^done$", guide, re.DOTALL | re.MULTILINE)

@@ -1,12 +1,13 @@
 """A project to run stages in."""
 
 import shutil
+import urllib.request
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from pipeline import evaluate, plot, register
-from pipeline.stage import paths
 from pipeline.tracking.store import Store
 from tests.conftest import SURROUNDINGS
 from tests.pipeline.experiment import load_params, write_experiment
@@ -24,6 +25,18 @@ def project(tmp_path, monkeypatch, empty_store):
 
 
 @pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """An empty project without network and without weights in torch's cache; its folder."""
+    refuse = Mock(side_effect=ConnectionRefusedError("refused"))
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
 def store(project) -> Store:
     """The store of the project in the current folder, with an experiment of this test's own."""
     return Store("portraits")
@@ -37,9 +50,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         write_experiment()
-        paths.DATA_METRICS.write_text("{}")
-        paths.RAW.mkdir()
-        paths.RAW_INDEX.write_text("id,source,width,height,sha256\n")
         evaluate.main(load_params())
         plot.main(load_params())
     return folder

@@ -1,5 +1,6 @@
 """A tiny experiment as the train stage leaves it, for tests of the stages that come after."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,8 @@ KERNELS, CHANNELS = [3, 1, 3], [4, 3]
 ENVIRONMENT = Environment("cpu", "AVX2", "float32", torch.__version__, 1, 1, "abc")
 
 
-def load_params(**evaluate: object) -> Params:
-    """The project's parameters for the tiny network, with other values in section evaluate."""
+def load_params(changes: Mapping[str, object] | None = None) -> Params:
+    """The project's parameters for the tiny network, with other values by dotted names."""
     tiny = {
         "degrade.scale": SCALE,
         "model.srcnn.kernels": KERNELS,
@@ -35,7 +36,7 @@ def load_params(**evaluate: object) -> Params:
         "train.patch_size": 24,
         "finetune.patch_size": 24,
     }
-    return params_with(tiny | {f"evaluate.{name}": value for name, value in evaluate.items()})
+    return params_with(tiny | dict(changes or {}))
 
 
 def picture(seed: int, height: int = 40, width: int = 48) -> np.ndarray:
@@ -52,7 +53,7 @@ def write_picture(path: Path, pixels: np.ndarray) -> None:
 
 
 def write_experiment(test_pictures: int = 5, params: Params | None = None, seed: int = 0) -> None:
-    """Pairs, an untrained model, its curve and its snapshots, in the current folder.
+    """What an untrained model, its curve and its snapshots need or leave, in the current folder.
 
     Args:
         test_pictures: how many there are.
@@ -80,7 +81,10 @@ def write_experiment(test_pictures: int = 5, params: Params | None = None, seed:
         },
         paths.SNAPSHOTS,
     )
+    paths.RAW.mkdir()
+    paths.RAW_INDEX.write_text("id,source,width,height,sha256\n")
     paths.TRAINING_CURVE.parent.mkdir()
+    paths.DATA_METRICS.write_text("{}")
     paths.TRAINING_CURVE.write_text(
         "step,lr,train_loss,train_pixel,val_loss,train_psnr,train_psnr_bicubic,"
         "val_psnr,val_psnr_bicubic,val_ssim,val_ssim_bicubic\n"

@@ -1,10 +1,7 @@
 """Stage check: what is missing is named before anything is removed, and only where it is needed."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,8 +15,8 @@ from pipeline.stage.params import Params
 from pipeline.stage.record import Evaluated
 from tests.pipeline.experiment import write_experiment
 from tests.support import small_project
+from tests.support.git import commit_all, git
 from tests.support.params import declare_stages, params_with, write_params
-from tests.support.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -36,24 +33,21 @@ def test_the_defaults_need_nothing():
 
 @pytest.mark.parametrize("weight", [0.0, 0.01])
 def test_what_made_the_results_that_are_there_may_be_gone(weight):
-    params = params_with(
-        {
-            "data.source": "folder",
-            "data.path": "photos",
-            "train.init": "gone.safetensors",
-            "loss.perceptual_weight": weight,
-            "loss.vgg19_weights": "gone.pth",
-        }
-    )
+    given = {
+        "data.source": "folder",
+        "data.path": "photos",
+        "train.init": "gone.safetensors",
+        "loss.perceptual_weight": weight,
+        "loss.vgg19_weights": "gone.pth",
+    }
+    params = params_with(given)
     write_experiment(params=params)
-    paths.RAW.mkdir()
     meta = {"params": params_of("fetch", params)}
     (paths.RAW / "meta.json").write_text(json.dumps(meta))
     Evaluated(params_of("evaluate", params), pairs="", weights="").write(paths.EVALUATED)
     check.main(params)
-    other = params.degrade.model_copy(update={"noise_sigma": 1.0})  # train's own are the same
-    with pytest.raises(StageError, match=r"gone\.safetensors"):
-        check.main(params.model_copy(update={"degrade": other}))
+    with pytest.raises(StageError, match=r"gone\.safetensors"):  # train's own are the same
+        check.main(params_with(given | {"degrade.noise_sigma": 1.0}))
     paths.TRAINED.unlink()  # mix asks for neither, but evaluate does
     with pytest.raises(StageError, match=r"gone\.pth"):
         check.main(params)
@@ -137,14 +131,11 @@ def test_data_of_other_parameters_or_damaged_refuse_nothing():
 
 
 def test_an_experiment_that_dvc_would_lose_in_a_shallow_clone_is_stopped(project, monkeypatch):
-    def git(*arguments: str) -> None:
-        known = ("-c", "user.name=T", "-c", "user.email=t@e")
-        subprocess.run(["git", *known, *arguments], check=True)
-
-    git("init", "-q", "origin")
-    for message in ("one", "two"):
-        git("-C", "origin", "commit", "-q", "--allow-empty", "-m", message)
-    git("clone", "-q", "--depth", "1", (project / "origin").as_uri(), "clone")
+    origin = project / "origin"
+    origin.mkdir()
+    for _ in range(2):
+        commit_all(origin)
+    git("clone", "-q", "--depth", "1", origin.as_uri(), "clone")
     copy = project / "clone/.dvc/tmp/exps/standalone/tmp1"
     (copy / ".dvc").mkdir(parents=True)
     monkeypatch.chdir(project / "clone")
@@ -154,15 +145,5 @@ def test_an_experiment_that_dvc_would_lose_in_a_shallow_clone_is_stopped(project
     monkeypatch.chdir(copy)
     with pytest.raises(StageError, match=r"shallow clone.*`git fetch --unshallow`"):
         check.main(params_with())
-    git("-C", str(project / "clone"), "fetch", "-q", "--unshallow")
+    git("fetch", "-q", "--unshallow", folder=project / "clone")
     check.main(params_with())
-
-
-@pytest.mark.usefixtures("with_data")
-def test_the_command_ends_with_the_error():
-    changed({"data.path": "nowhere"})
-    command = [sys.executable, "-m", "pipeline.check"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("ERROR: data.path is 'nowhere', but ")

@@ -39,7 +39,7 @@ def evaluated(tmp_path_factory):
             write_picture(Path(f"sets/two/d_{version}.png"), picture(9))
         write_picture(Path("sets/two/d_HR.png"), picture(9))
         Path("sets/one/README.txt").write_text("not a picture")
-        main(load_params(test_sets=sets()))
+        main(load_params({"evaluate.test_sets": sets()}))
     return folder
 
 
@@ -148,7 +148,7 @@ def test_test_sets_are_scored_in_studio_luma_beside_the_test_split(results):
 def test_the_same_experiment_gives_the_same_files(results):
     files = paths.EVALUATION, paths.PER_IMAGE
     first = [file.read_bytes() for file in files]
-    main(load_params(test_sets=sets()))
+    main(load_params({"evaluate.test_sets": sets()}))
     assert [file.read_bytes() for file in files] == first
 
 
@@ -167,5 +167,5 @@ def test_a_wrong_test_set_stops_before_anything_is_looked_at(
     write_picture(Path("named/a\nb.png"), picture(0, 40, 40))
     write_picture(Path("small/tiny.png"), picture(0, 15, 40))
     with pytest.raises(StageError, match=message) as error:
-        main(load_params(test_sets={name: folder}))
+        main(load_params({"evaluate.test_sets": {name: folder}}))
     assert f"evaluate.test_sets.{name}" in str(error.value)

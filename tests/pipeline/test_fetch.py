@@ -153,23 +153,6 @@ def test_folder_by_absolute_path_and_with_limit(album, tmp_path):
     assert list(run(source="folder", path=str(elsewhere), limit=3)) == NAMES[:3]
 
 
-def test_folder_in_an_experiments_copy_is_the_originals(album, checkout, monkeypatch):
-    copy = checkout / ".dvc" / "tmp" / "exps" / "tmpabc"
-    (copy / ".dvc").mkdir(parents=True)
-    declare_stages(copy)
-    monkeypatch.chdir(copy)
-    assert list(run(**ALBUM)) == NAMES
-
-
-def test_a_copy_shares_its_pictures_source_and_moves_nothing_if_it_sorts_first(album):
-    before = run(**ALBUM)
-    assert len(set(before.values())) == len(NAMES)
-    Image.open(album / "sub" / "e.bmp").save(album / "0.bmp")
-    after = run(**ALBUM)
-    assert before.items() <= after.items()
-    assert after["0.bmp"] == after["sub/e.bmp"]
-
-
 # which pictures are of one source
 
 

@@ -2,7 +2,7 @@ import io
 import json
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -146,68 +146,47 @@ def test_pairs_know_what_they_were_made_with():
     assert not [name for name in degraded.params if name.startswith("train.")]
 
 
-def sized(side_of_val: int, side_of_others: int) -> str:
-    """Raw pictures, one of the validation split of another size; its name."""
+def of_split(split: str, side: int, others: int) -> list[RawPicture]:
+    """Pictures, those of a split of another size."""
     shares, salt = load().data.split.model_dump(), load().data.split_salt
-    small = next(s for s in SOURCES if split_of(s, shares, salt) == "val")
-    sides = {s: side_of_val if s == small else side_of_others for s in SOURCES}
-    write_raw([raw_picture(s, size=(side, side + 7)) for s, side in sides.items()])
-    return small
+    sides = {s: side if split_of(s, shares, salt) == split else others for s in SOURCES}
+    return [raw_picture(s, size=(height, height + 7)) for s, height in sides.items()]
 
 
-class TestBadInput:
-    """Every error comes before a picture is read, and keeps the pairs of before."""
-
-    @pytest.fixture
-    def refused(self, monkeypatch):
-        def read(folder: Path) -> None:
-            raise AssertionError("a picture was read")
-
-        def refused(match: str, **changes: object) -> None:
-            with monkeypatch.context() as patch:
-                patch.setattr(raw, "read", read)
-                with pytest.raises(StageError, match=match):
-                    main(load(**changes))
-
-        return refused
-
-    def test_scale_that_a_picture_does_not_survive(self, refused):
-        tiny = raw_picture("tiny", size=(90, 63))
-        write_raw([raw_picture(s, size=(64, 64)) for s in SOURCES] + [tiny])
-        before = run().digest
-        match = r"degrade.scale is 8: .* at least 64x64 .* 1 of 13 .* tiny/0 \(63x90\)"
-        refused(match, **{"degrade.scale": 8})
-        assert Pairs.open(paths.PAIRS).digest == before
-
-    def test_patch_larger_than_the_smallest_training_or_validation_picture(self, refused):
-        small = sized(51, 80)
-        match = rf"train.patch_size is 60; at most 50 .* {small}/0 \(58x51, cropped"
-        refused(match, **{"train.patch_size": 60})
-
-    def test_empty_split(self, refused):
-        write_raw([raw_picture(source) for source in ("a", "b", "c")])
-        refused(
+@pytest.mark.parametrize(
+    ("pictures", "changes", "match"),
+    [
+        (
+            [raw_picture(s, size=(64, 64)) for s in SOURCES] + [raw_picture("tiny", size=(90, 63))],
+            {"degrade.scale": 8},
+            r"degrade.scale is 8: .* at least 64x64 .* 1 of 13 .* tiny/0 \(63x90\)",
+        ),
+        (
+            of_split("val", 51, 80),
+            {"train.patch_size": 60},
+            r"train.patch_size is 60; at most 50 .* photo-\d+/0 \(58x51, cropped",
+        ),
+        (
+            [raw_picture(source) for source in ("a", "b", "c")],
+            {"data.split_salt": 1},
             r"data.split leaves no picture for test: 3 source pictures with data.split_salt 1 give "
             r"train 2 \(share 0.7\), val 1 \(share 0.15\), test 0 \(share 0.15\).*"
             " gives train 1, val 1, test 1$",
-            **{"data.split_salt": 1},
-        )
+        ),
+    ],
+    ids=["scale", "patch", "empty split"],
+)
+def test_what_cannot_be_is_said_before_a_picture_is_read_and_the_last_pairs_stay(
+    monkeypatch, pictures, changes, match
+):
+    write_raw(pictures)
+    paths.PAIRS.mkdir(parents=True)
+    monkeypatch.setattr(raw, "read", Mock(side_effect=AssertionError("a picture was read")))
+    with pytest.raises(StageError, match=match):
+        main(load(**changes))
+    assert paths.PAIRS.exists()
 
 
 def test_a_small_test_picture_does_not_limit_the_patch():
-    shares, salt = load().data.split.model_dump(), load().data.split_salt
-    side = {s: 30 if split_of(s, shares, salt) == "test" else 60 for s in SOURCES}
-    write_raw([raw_picture(s, size=(side[s], side[s])) for s in SOURCES])
+    write_raw(of_split("test", 30, 60))
     assert set(run(**{"train.patch_size": 60}).heights) == {30, 60}
-
-
-def test_damaged_shard_leaves_the_pairs_of_before():
-    write_raw([raw_picture(s) for s in SOURCES])
-    before = run().digest
-    shard = paths.RAW / "pictures-00000.parquet"
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 2] ^= 1
-    shard.write_bytes(content)
-    with pytest.raises(StageError, match=r"pictures-00000\.parquet is damaged"):
-        run(seed=5)
-    assert Pairs.open(paths.PAIRS).digest == before

@@ -115,11 +115,9 @@ def reconstruction(entry, kind):
 
 
 def test_every_figure_says_what_the_network_was_trained_with(run, monkeypatch):
-    params = load_params()
-    loss = params.loss.model_copy(update={"perceptual_weight": 0.01, "vgg19_weights": "random"})
     figures = []
     monkeypatch.setattr(plot.figures, "png", lambda figure: figures.append(figure) or b"")
-    run(params=params.model_copy(update={"loss": loss}))
+    run(params=load_params({"loss.perceptual_weight": 0.01, "loss.vgg19_weights": "random"}))
     assert len(figures) == len(FIGURES)
     for figure in figures:
         written = " ".join(text.get_text() for text in figure.findobj(Text))

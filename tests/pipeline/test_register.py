@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline import evaluate, plot, register, stage
+from pipeline import register, stage
 from pipeline.stage import paths
 from pipeline.stage.inputs import digest
 from pipeline.stage.record import Evaluated, Trained
@@ -16,7 +16,7 @@ from pipeline.tracking import publication, registry
 from pipeline.tracking.store import TRAINING_RUN
 from srcnn.inference import model_files
 from tests.pipeline.experiment import load_params
-from tests.pipeline.published import all_runs, check_whole, versions
+from tests.pipeline.published import all_runs, check_whole, publish_another, versions
 
 # Every step that publishing takes, in their order, in a place where it can be cut short.
 STEPS = [
@@ -69,22 +69,22 @@ def test_it_ends_with_the_result_and_what_to_do_next(experiment, capsys):
     assert f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs?view" in said[-1]
 
 
-def test_a_version_says_what_it_is(experiment):
+def test_a_version_says_what_it_is_and_how_it_compares_with_the_package_s_network(experiment):
     register.main(load_params())
     (version,) = versions(experiment)
     assert version.description.startswith("SRCNN 3-1-3, x2, mse, samples: **")
     assert version.tags["loss"] == "mse"
     assert version.tags["untrained_features"] == "false"
     assert version.tags["experiment"] == all_runs(experiment)[0].info.run_name
+    gain = json.loads(paths.EVALUATION.read_text())["validation"]["psnr_over_packaged"]
+    assert gain < 0
+    assert version.tags["val_psnr_over_packaged"] == str(gain)
+    assert model_files.load().title.startswith("packaged:x2 (the champion, version 1, is ")
 
 
 def test_params_yaml_edited_since_does_not_change_what_is_published(experiment):
     register.main(load_params())
-    edited = load_params()
-    edited = edited.model_copy(
-        update={"train": edited.train.model_copy(update={"patch_size": 48, "lr": 7.0}), "seed": 9}
-    )
-    register.main(edited)
+    register.main(load_params({"train.patch_size": 48, "train.lr": 7.0, "seed": 9}))
     (run,) = all_runs(experiment)
     check_whole(experiment, run)
     assert run.data.params["train.lr"] == str(load_params().train.lr)
@@ -196,10 +196,7 @@ def test_a_server_that_is_away_is_one_clear_error_without_its_password(experimen
 def test_other_evaluation_is_a_run_of_its_own_that_names_the_training_run(experiment):
     register.main(load_params())
     (first,) = all_runs(experiment)
-    other = load_params(lpips=False)
-    evaluate.main(other)
-    plot.main(other)
-    register.main(other)
+    publish_another()
     second = next(run for run in all_runs(experiment) if run.info.run_id != first.info.run_id)
     assert second.data.tags[TRAINING_RUN] == first.info.run_id
     assert second.data.params["evaluate.lpips"] == "false"
@@ -221,34 +218,25 @@ def test_a_champion_of_other_data_stays_and_that_is_said(experiment, capsys):
     register.main(load_params())
     (version,) = versions(experiment)
     experiment.client.set_model_version_tag("srcnn", version.version, registry.DATA, "other")
-    other = load_params(lpips=False)
-    evaluate.main(other)
-    plot.main(other)
     capsys.readouterr()
-    register.main(other)
+    publish_another()
     assert "champion version 1" in (said := capsys.readouterr().out)
     assert "validated on other pictures or at another scale" in said
 
-    tree = other
-    promoting = tree.tracking.model_copy(update={"promote": True})
-    register.main(tree.model_copy(update={"tracking": promoting}))
+    register.main(load_params({"evaluate.lpips": False, "tracking.promote": True}))
     assert "champion version 2" in (said := capsys.readouterr().out)
     assert "other pictures" not in said
 
 
-def test_an_emptied_registry_is_filled_again(experiment):
-    register.main(load_params())
-    experiment.client.delete_registered_model("srcnn")
-    register.main(load_params())
-    assert len(all_runs(experiment)) == len(versions(experiment)) == 1
-
-
-@pytest.mark.parametrize("lost", ["", "models", "{run}/artifacts/figures", IMAGE])
-def test_files_that_were_deleted_beside_the_database_are_put_back(experiment, lost):
+@pytest.mark.parametrize("lost", ["registry", "", "models", "{run}/artifacts/figures", IMAGE])
+def test_what_was_deleted_in_the_registry_or_beside_the_database_is_put_back(experiment, lost):
     register.main(load_params())
     (run,) = all_runs(experiment)
-    for path in Path().glob(f"mlartifacts/{lost.format(run=run.info.run_id)}"):
-        path.unlink() if path.is_file() else shutil.rmtree(path)
+    if lost == "registry":
+        experiment.client.delete_registered_model("srcnn")
+    else:
+        for path in Path().glob(f"mlartifacts/{lost.format(run=run.info.run_id)}"):
+            path.unlink() if path.is_file() else shutil.rmtree(path)
     register.main(load_params())
     (run,) = all_runs(experiment)
     check_whole(experiment, run)
@@ -282,12 +270,3 @@ def test_the_champion_is_not_that_of_a_deleted_run(experiment, capsys):
     experiment.client.delete_run(run.info.run_id)
     register.main(load_params())
     assert "champion version 2" in capsys.readouterr().out
-
-
-def test_a_version_says_how_it_compares_with_the_package_s_network(experiment):
-    register.main(load_params())
-    (version,) = versions(experiment)
-    gain = json.loads(paths.EVALUATION.read_text())["validation"]["psnr_over_packaged"]
-    assert gain < 0
-    assert version.tags["val_psnr_over_packaged"] == str(gain)
-    assert model_files.load().title.startswith("packaged:x2 (the champion, version 1, is ")

@@ -15,22 +15,18 @@ from pipeline.stage import paths
 from pipeline.stage.record import Trained
 from srcnn.training.loop import Training
 from tests.support import small_project
+from tests.support.git import commit_all
 from tests.support.params import write_params
 from tests.support.paths import ROOT
 
 
 @pytest.fixture
 def project(whole_project, tmp_path, monkeypatch):
-    """A small project, ready to be trained, whose parameters are committed."""
+    """A small project, ready to be trained, which is committed."""
     results = shutil.ignore_patterns("models", "metrics")
     shutil.copytree(whole_project, tmp_path, ignore=results, dirs_exist_ok=True)
     small_project.enter(tmp_path, monkeypatch)
-    for command in (
-        ("init", "-q"),
-        ("add", "params.yaml"),
-        ("-c", "user.name=T", "-c", "user.email=t@e", "commit", "-qm", "x"),
-    ):
-        subprocess.run(["git", *command], check=True)
+    commit_all()
     return tmp_path
 
 
@@ -61,17 +57,16 @@ def test_the_record_holds_what_was_in_force(project, monkeypatch):
 
 def test_fewer_threads_than_asked_for_are_told_before_the_first_step(project):
     write_params(project, small_project.PARAMS | {"machine.threads": 2})
-    for module in ("train", "plot"):
-        ended = subprocess.run(
-            [sys.executable, "-m", f"pipeline.{module}"],
-            env=os.environ | {"OMP_THREAD_LIMIT": "1", "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (ended.returncode, ended.stdout) == (1, "")
-        assert ended.stderr.startswith("ERROR: machine.threads is 2, but OpenMP gives only 1 here ")
-        assert ended.stderr.count("\n") == 1
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipeline.train"],
+        env=os.environ | {"OMP_THREAD_LIMIT": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("ERROR: machine.threads is 2, but OpenMP gives only 1 here ")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_parameters_that_are_not_committed_are_named(project, capsys):

@@ -13,7 +13,7 @@ from srcnn.scoring.measures import MEASURES
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import publish
 
-PARAMS = load_params(lpips=False)
+PARAMS = load_params({"evaluate.lpips": False})
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data import raw, shards
-from pipeline.data.picture_source import RawPicture, Unreadable
+from pipeline.data.picture_source import RawPicture
 from pipeline.stage import StageError
 from tests.support.pictures import encoded, png
 
@@ -86,21 +86,6 @@ def test_a_picture_named_by_its_pixels_is_moved_by_nothing(tmp_path):
     assert few.items() <= more.items()
     assert more["a copy of c"] == more["c"]
     assert sources(tmp_path / "renamed", {"renamed": png(2)})["renamed"] == few["c"]
-
-
-def test_unreadable_pictures_stop_or_are_skipped_and_listed(tmp_path):
-    pictures = [
-        RawPicture("bad.png", None, b"no picture"),
-        Unreadable("a.png", "no rights"),
-        RawPicture("good", None, png(0)),
-    ]
-    with pytest.raises(StageError, match=r"bad\.png cannot be read.*skip_unreadable"):
-        raw.write(pictures, tmp_path)
-    assert raw.write(pictures, tmp_path, skip_unreadable=True) == 1
-    assert [picture.id for picture in raw.read(tmp_path)] == ["good"]
-    first, (file, reason) = raw.skipped(tmp_path)
-    assert first == ("a.png", "no rights")
-    assert (file, "not a PNG" in reason) == ("bad.png", True)
 
 
 def test_ids_are_unique(tmp_path):

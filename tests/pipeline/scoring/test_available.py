@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import sys
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -26,23 +25,12 @@ from tests.pipeline.experiment import load_params, picture, write_experiment
 CPU = torch.device("cpu")
 
 
-def load(evaluation=None, **loss):
-    params = load_params(**(evaluation or {}))
-    return params.model_copy(update={"loss": params.loss.model_copy(update=loss)})
+def load(lpips="auto", **loss):
+    changes = {f"loss.{name}": value for name, value in loss.items()}
+    return load_params({"evaluate.lpips": lpips} | changes)
 
 
-def refuse(*_, **__):
-    raise ConnectionRefusedError("refused")
-
-
-@pytest.fixture(autouse=True)
-def offline(tmp_path, monkeypatch):
-    """An empty project without network and without weights in torch's cache."""
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    monkeypatch.chdir(tmp_path)
-    Path(".dvc").mkdir()
+pytestmark = pytest.mark.usefixtures("offline")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +71,7 @@ def test_whose_weights_measure(weights, trained_with, perceptual_weight, in_cach
     if in_cache != "nothing":
         put_into_cache(weights.read_bytes() if in_cache == "vgg19" else b"damaged")
     file = str(weights) if trained_with == "a file" else trained_with
-    found = find(load({"lpips": False}, vgg19_weights=file, perceptual_weight=perceptual_weight))
+    found = find(load(False, vgg19_weights=file, perceptual_weight=perceptual_weight))
     assert found.functions[VGG19].weights.startswith(measured_with)
     assert "vgg19" not in found.notes
 
@@ -91,7 +79,7 @@ def test_whose_weights_measure(weights, trained_with, perceptual_weight, in_cach
 def test_other_weights_are_another_measure(weights):
     gray = np.random.default_rng(0).integers(0, 256, (2, 16, 16), dtype=np.uint8)
     inside, mine = (
-        find(load({"lpips": False}, vgg19_weights=name)).functions[VGG19].take(*gray, "full")
+        find(load(False, vgg19_weights=name)).functions[VGG19].take(*gray, "full")
         for name in ("embedded", str(weights))
     )
     assert inside == VGGDistance("embedded")(*gray)
@@ -101,7 +89,7 @@ def test_other_weights_are_another_measure(weights):
 def test_a_damaged_installation_stops_no_evaluation(monkeypatch):
     Path("vgg19.safetensors").write_bytes(b"damaged")
     monkeypatch.setattr(embedded, "FILE", Path("vgg19.safetensors"))
-    found = find(load({"lpips": False}))
+    found = find(load(False))
     assert found.functions.keys() == {PSNR, SSIM, GMSD}
     assert "install it again" in found.notes["vgg19"]
 
@@ -113,7 +101,7 @@ def test_what_is_natural_is_what_training_pictures_show():
             for i in range(9):
                 writer.add(f"{split}{i}", split, split, hr, downscale(hr, 2))
     pairs = Pairs.open(Path())
-    params = load({"lpips": False})
+    params = load(False)
     with_pairs, without = (
         find_measures(params.loss, params.evaluate, CPU, given) for given in (pairs, None)
     )
@@ -129,11 +117,11 @@ def test_without_its_network_lpips_is_not_measured_but_can_be_insisted_on():
     found = find(load())
     assert LPIPS not in found.functions
     assert "evaluate.lpips=true" in found.notes["lpips"]
-    assert find(load({"lpips": False})).notes["lpips"] == "evaluate.lpips is false"
+    assert find(load(False)).notes["lpips"] == "evaluate.lpips is false"
     with pytest.raises(StageError, match=r"evaluate\.lpips is true: .*AlexNet.*refused"):
-        find(load({"lpips": True}))
+        find(load(True))
     with pytest.raises(StageError, match=r"evaluate\.lpips: .*alex\.pth does not exist"):
-        find(load({"lpips": "alex.pth"}))
+        find(load("alex.pth"))
 
 
 def test_without_torchmetrics_lpips_is_not_measured(tmp_path, monkeypatch):
@@ -153,7 +141,7 @@ def read_results():
 
 
 def test_the_vgg19_distance_of_both_is_in_the_table_and_the_summary(weights):
-    params = load({"perceptual_pictures": 3}, vgg19_weights=str(weights))
+    params = load_params({"evaluate.perceptual_pictures": 3, "loss.vgg19_weights": str(weights)})
     write_experiment(params=params)
     evaluate.main(params)
 
@@ -186,18 +174,7 @@ def test_pictures_too_small_for_vgg19_are_left_out_and_that_is_said(weights, mon
     )
 
 
-@pytest.mark.parametrize(
-    ("loss", "said"),
-    [
-        ({"perceptual_weight": 0.0}, "mse"),
-        ({"perceptual_weight": 0.01}, "mse + 0.01 VGG19 mse (conv5_4)"),
-        (
-            {"perceptual_weight": 0.01, "vgg19_weights": "random", "pixel": "l1"},
-            "l1 + 0.01 random (untrained) VGG19 mse (conv5_4)",
-        ),
-    ],
-)
-def test_the_results_say_what_the_network_was_trained_with(loss, said):
-    write_experiment(params=load(**loss))
+def test_the_results_say_what_the_network_was_trained_with():
+    write_experiment(params=load(perceptual_weight=0.01, vgg19_weights="random", pixel="l1"))
     evaluate.main(load())  # params.yaml was changed since
-    assert read_results()[1]["loss"] == said
+    assert read_results()[1]["loss"] == "l1 + 0.01 random (untrained) VGG19 mse (conv5_4)"

@@ -35,6 +35,9 @@ def test_every_parameter_has_a_comment():
     [
         ({"train.stepps": 5}, "train.stepps: unknown parameter"),
         ({"extra": 5}, "extra: unknown parameter"),
+        ({"train.device": 1}, "train.device: this parameter is machine.device now"),
+        ({"data.workers": 1}, "data.workers: this parameter is machine.workers now"),
+        ({"model.kernels": 1}, "model.kernels: this parameter is model.srcnn.kernels now"),
         ({"data.group_by": "^([a-z"}, "data.group_by: '^([a-z' is no regular expression (unterm"),
         ({"data.group_by": ""}, "data.group_by is ''; String should have at least 1 character"),
         ({"data.limit": ""}, "data.limit is ''; it should be a valid integer"),
@@ -67,16 +70,12 @@ def test_every_parameter_has_a_comment():
             "loss.adversarial_weight 0: both must be 0",
         ),
         ({"loss.perceptual_layers": {"relu9_1": 1.0}}, "is 'relu9_1'; String should match pattern"),
-        ({"loss.perceptual_layers": {"conv2_3": 1.0}}, "is 'conv2_3'; String should match pattern"),
         ({"loss.perceptual_layers": {}}, "loss.perceptual_layers is {}; Dictionary should have at"),
         ({"evaluate.lpips": "yes"}, "evaluate.lpips: 'yes' is not auto, true, false or a"),
         ({"evaluate.test_sets": {"a/b": "x"}}, "evaluate.test_sets"),
         ({"tracking.model_name": "a/b"}, "tracking.model_name is 'a/b'; String should match"),
-        ({"tracking.model_name": " "}, "tracking.model_name is ' '; String should match"),
         ({"tracking.model_name": ".."}, "tracking.model_name is '..'; String should match"),
         ({"tracking.model_name": "x" * 257}, "String should have at most 256 characters"),
-        ({"tracking.experiment": ""}, "tracking.experiment is ''; String should match"),
-        ({"tracking.experiment": "x" * 501}, "String should have at most 256 characters"),
         ({"tracking.experiment": "a\0"}, "tracking.experiment is 'a\\x00'; String should match"),
     ],
 )
@@ -97,15 +96,6 @@ def test_every_layer_of_vgg19_and_no_other_may_be_named():
 def test_a_shallow_layer_is_content_with_a_small_patch():
     changes = VGG19 | {"loss.perceptual_layers": {"relu2_2": 1.0}, "finetune.patch_size": 24}
     assert params_with(changes).finetune.patch_size == 24
-
-
-def test_a_parameter_that_has_moved_is_told_with_its_new_name():
-    for old, new in (
-        ("train.device", "machine.device"),
-        ("data.workers", "machine.workers"),
-        ("model.kernels", "model.srcnn.kernels"),
-    ):
-        assert f" {old}: this parameter is {new} now\n" in refused({old: 1}) + "\n"
 
 
 def test_all_problems_are_in_one_message():

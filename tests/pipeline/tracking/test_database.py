@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.tracking._tracking_service import utils
 
-from pipeline import evaluate, plot, register
+from pipeline import register
 from pipeline.compare.runs import published
 from pipeline.stage import paths
 from pipeline.tracking import database
@@ -17,7 +17,7 @@ from pipeline.tracking.store import Store
 from srcnn.inference import mlflow_sqlite, model_files
 from srcnn.inference.registry import OVER_PACKAGED_TAG
 from tests.pipeline.experiment import load_params
-from tests.pipeline.published import all_runs, check_whole
+from tests.pipeline.published import all_runs, check_whole, publish_another
 
 ODD = "o?d #1%41 é&=;"  # what a URL would take for something else
 
@@ -52,15 +52,7 @@ def _files(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def _publish_another():
-    other = load_params(lpips=False)
-    evaluate.main(other)
-    plot.main(other)
-    register.main(other)
-
-
-@pytest.mark.parametrize("first", ["register", "srcnn"])
-@pytest.mark.parametrize("how", ["renamed", "copied"])
+@pytest.mark.parametrize(("how", "first"), [("renamed", "register"), ("copied", "srcnn")])
 def test_a_project_elsewhere_has_its_models_and_leaves_the_old_folder_alone(
     owned, monkeypatch, capsys, how, first
 ):
@@ -78,7 +70,7 @@ def test_a_project_elsewhere_has_its_models_and_leaves_the_old_folder_alone(
     assert model_files.load().resolver.to_bytes() == paths.WEIGHTS.read_bytes()
     store = Store(load_params().tracking.experiment)
     check_whole(store, *all_runs(store))
-    _publish_another()
+    publish_another()
     assert len(all_runs(store)) == 2
     assert all(run.results.evaluation for run in published(load_params().tracking.experiment))
     assert "came here" not in capsys.readouterr().err

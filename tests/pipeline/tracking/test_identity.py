@@ -1,11 +1,11 @@
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeline.tracking import identity
 from tests.pipeline.experiment import load_params
+from tests.support.git import commit_all, git
 from tests.support.paths import ROOT
 
 
@@ -18,25 +18,16 @@ def checkout(tmp_path, monkeypatch):
     Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
     for name in ("metrics/a.json", "dvc.lock", "net.py"):
         Path(name).write_text("1")
-    for command in (
-        ("init", "-q", "-b", "main"),
-        ("add", "-A"),
-        ("-c", "user.name=T", "-c", "user.email=t@e", "commit", "-qm", "x"),
-    ):
-        subprocess.run(["git", *command], check=True)
+    commit_all()
 
 
 def test_experiment_name_outside_dvc_is_branch_and_commit(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     assert identity.experiment_name() == "no-commit"
-    for command in (
-        ("init", "-q", "-b", "topic"),
-        ("-c", "user.name=T", "-c", "user.email=t@e", "commit", "-qm", "x", "--allow-empty"),
-    ):
-        subprocess.run(["git", *command], check=True)
-    assert identity.experiment_name().startswith("topic-")
-    subprocess.run(["git", "checkout", "-q", "--detach"], check=True)
+    commit_all()
+    assert identity.experiment_name().startswith("main-")
+    git("checkout", "-q", "--detach")
     assert identity.experiment_name().startswith("detached-")
     monkeypatch.setenv("DVC_EXP_NAME", "bold-name")
     assert identity.experiment_name() == "bold-name"
@@ -68,7 +59,7 @@ def test_what_is_not_utf8_is_told_as_text_that_can_be_stored(checkout, monkeypat
     clean = identity.experiment_name()
     Path("net.py").write_bytes(b"caf\xe9")
     assert identity.experiment_name().startswith(f"{clean}-")
-    subprocess.run(["git", "checkout", "-q", "-b", b"caf\xe9"], check=True)
+    git("checkout", "-q", "-b", b"caf\xe9")
     monkeypatch.setattr("getpass.getuser", lambda: os.fsdecode(b"andr\xe9"))
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", os.fsdecode(b"\xe9"))
     for name, expected in {"": "caf\\xe9-", "b\udce9": "b\\xe9"}.items():
@@ -89,13 +80,12 @@ def test_the_columns_of_mlflows_pages_are_filled(checkout, monkeypatch):
 
 
 def test_parameters_that_are_not_committed_are_named(checkout):
-    committed = load_params()
     params = Path("params.yaml").read_text()
-    tiny = identity.changed_parameters(committed)
+    tiny = identity.changed_parameters(load_params())
     assert "model.srcnn.channels [64, 32] → [4, 3]" in tiny
     assert "seed" not in tiny
-    layers = {"loss": committed.loss.model_copy(update={"perceptual_layers": {"relu1_2": 0.5}})}
-    changed = identity.changed_parameters(committed.model_copy(update=layers))
+    layers = load_params({"loss.perceptual_layers": {"relu1_2": 0.5}})
+    changed = identity.changed_parameters(layers)
     assert "loss.perceptual_layers.conv5_4 1.0 → (none)" in changed
     assert "loss.perceptual_layers.relu1_2 (none) → 0.5" in changed
     assert Path("params.yaml").read_text() == params
@@ -104,7 +94,7 @@ def test_parameters_that_are_not_committed_are_named(checkout):
 def test_committed_parameters_are_read_as_dvc_writes_them(checkout):
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("lr: 0.001 ", "lr: 1e-05 ", 1))
-    subprocess.run(["git", "-c", "user.name=T", "-c", "user.email=t@e", "commit", "-qam", "x"])
+    git("commit", "-qam", "x")
     assert "train.lr 1e-05 → 0.001" in identity.changed_parameters(load_params())
 
 

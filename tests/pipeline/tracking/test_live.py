@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -18,8 +17,8 @@ from pipeline.stage import StageError
 from pipeline.tracking import database, live, place
 from pipeline.tracking.store import TRAINING_KEY, RunState, Store
 from tests.pipeline.published import points
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 PARAMS = {"seed": 0, "train.optimizer": "muon"}
 
 

@@ -15,8 +15,6 @@ from pipeline.tracking import reach
     [
         "htp://u:secret@localhost:5000",
         "localhost:5000",
-        "http//localhost:5000",
-        "http:/localhost:5000",
         "http://[localhost:5000",
         "postgresq://u:secret@localhost/x",
         "mysql+nodriver://u:secret@localhost/x",
@@ -34,11 +32,9 @@ def test_an_address_that_no_store_can_have_is_an_error(project, monkeypatch, cap
 
 
 def test_a_server_that_is_away_is_one_warning(project, monkeypatch, capsys):
-    with socket.socket() as closed:  # bound, but nobody listens
-        closed.bind(("127.0.0.1", 0))
-        uri = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        reach.check_store("portraits")
+    uri = "http://127.0.0.1:9"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    reach.check_store("portraits")
     said = capsys.readouterr().err
     assert said.startswith(f"WARNING: the MLflow store {uri} cannot be reached: ")
     assert said.count("\n") == 1

@@ -16,9 +16,18 @@ from srcnn.inference.registry import (
 )
 
 NAME = "srcnn"
-
-
 MODEL = Path("model")  # of all versions
+TAGS = {
+    "data": DATA,
+    "scale": SCALE_TAG,
+    "pictures": PICTURES,
+    "untrained": UNTRAINED_TAG,
+    "weight": PERCEPTUAL_WEIGHT_TAG,
+    "judge": VGG19_WEIGHTS,
+    "distance": VGG19,
+}
+USUAL = {"data": "portraits", "scale": 4, "pictures": 8, "untrained": "false", "weight": 0}
+USUAL |= {"judge": "embedded"}
 
 
 @pytest.fixture
@@ -29,23 +38,10 @@ def client(store):
     return store.client
 
 
-def register(
-    client,
-    gain,
-    data="portraits",
-    scale=4,
-    pictures=8,
-    promote=False,
-    untrained=False,
-    source=None,
-    weight=0,
-    distance=None,
-    judge="embedded",
-):
+def register(client, gain, promote=False, source=None, **said):
     """Register a version as an experiment does and choose; the champion's version."""
-    tags = {GAIN: f"{gain}", DATA: data, SCALE_TAG: f"{scale}", PICTURES: f"{pictures}", CODE: "c"}
-    tags |= {UNTRAINED_TAG: "true" if untrained else "false", PERCEPTUAL_WEIGHT_TAG: f"{weight}"}
-    tags |= {VGG19_WEIGHTS: judge} | ({VGG19: f"{distance}"} if distance else {})
+    tags = {GAIN: f"{gain}", CODE: "c"}
+    tags |= {TAGS[name]: f"{value}" for name, value in (USUAL | said).items()}
     experiment = client.get_experiment_by_name("portraits")
     run = client.create_run(experiment.experiment_id)
     place = source or MODEL.absolute().as_uri()
@@ -67,9 +63,9 @@ def test_an_experiment_validated_otherwise_does_not_take_the_place(client, other
 
 
 def test_untrained_features_win_only_where_there_is_nothing_else(client):
-    assert register(client, 3.0, untrained=True) == "1"
+    assert register(client, 3.0, untrained="true") == "1"
     assert register(client, 1.0) == "2"
-    assert register(client, 2.0, untrained=True) == "2"
+    assert register(client, 2.0, untrained="true") == "2"
 
 
 def test_an_experiment_takes_the_place_where_it_is_told_to(client):
@@ -81,20 +77,15 @@ def test_an_experiment_takes_the_place_where_it_is_told_to(client):
     assert register(client, 0.4, data="faces") == "5"
 
 
-def test_a_champion_that_was_deleted_is_replaced(client):
-    register(client, 1.0)
-    register(client, 0.5)
-    client.delete_model_version(NAME, "1")
-    assert register(client, 0.2) == "2"
-
-
-@pytest.mark.parametrize("lost", ["run", "files"])
-def test_a_champion_whose_run_or_files_were_deleted_is_replaced(client, tmp_path, lost):
+@pytest.mark.parametrize("lost", ["version", "run", "files"])
+def test_a_champion_that_or_whose_run_or_files_were_deleted_is_replaced(client, tmp_path, lost):
     gone = tmp_path / "gone"
     shutil.copytree(MODEL, gone)
     register(client, 9.0, source=gone.as_uri())
     assert register(client, 1.0) == "1"
-    if lost == "run":
+    if lost == "version":
+        client.delete_model_version(NAME, "1")
+    elif lost == "run":
         client.delete_run(client.get_model_version(NAME, "1").run_id)
     else:
         shutil.rmtree(gone)
@@ -122,7 +113,7 @@ def test_the_perceptual_one_has_the_lowest_distance_near_the_champion_s_gain(cli
     assert perceptual() == "3"
     register(client, far, weight=0.1, distance=0.1)
     register(client, 0.9, weight=0.01, distance=0.1, data="toys")
-    register(client, 0.9, weight=0.01, distance=0.1, untrained=True)
+    register(client, 0.9, weight=0.01, distance=0.1, untrained="true")
     register(client, 0.9, weight=0.01, distance=0.1, judge="other weights")
     register(client, 0.9, weight=0.01)  # not measured
     assert perceptual() == "3"

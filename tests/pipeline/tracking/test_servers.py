@@ -12,8 +12,8 @@ from pipeline.stage.record import Trained
 from pipeline.tracking import live
 from pipeline.tracking.store import TRAINING_KEY, Store
 from tests.mlflow_server import Proxy, Server
+from tests.pipeline import published
 from tests.pipeline.experiment import load_params
-from tests.pipeline.published import points
 
 SHOWN = {"seed": 0, "train.patch_size": 24}
 
@@ -23,10 +23,8 @@ def server(empty_store, tmp_path_factory):
     """MLflow's server on SQLite."""
     folder = tmp_path_factory.mktemp("server")
     shutil.copy(empty_store, folder)
-    server = Server(folder, f"sqlite:///{folder / empty_store.name}")
-    server.start()
-    yield server
-    server.kill()
+    with Server(folder, f"sqlite:///{folder / empty_store.name}") as server:
+        yield server
 
 
 @pytest.fixture
@@ -42,9 +40,7 @@ def proxy(server, project, results, monkeypatch):
 
 def params(name):
     """The experiment's, under a name of the test's own."""
-    given = load_params()
-    tracking = given.tracking.model_copy(update={"experiment": name, "model_name": name})
-    return given.model_copy(update={"tracking": tracking})
+    return load_params({"tracking.experiment": name, "tracking.model_name": name})
 
 
 def check_whole(server, name):
@@ -52,22 +48,14 @@ def check_whole(server, name):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", server.uri)
         store = Store(name)
-    (run,) = store.client.search_runs([store.experiment_id])
-    assert run.info.status == "FINISHED"
-    assert points(store, run, "val/psnr") == [(0, 28.5), (10, 30.1)]
-    assert points(store, run, "train/loss") == [(5, 0.0018), (10, 0.0015)]
-    assert run.data.params["evaluate.lpips"] == "auto"
+    (run,) = published.all_runs(store)
+    published.check_whole(store, run, name)
     uploaded = server.artifacts / run.info.artifact_uri.removeprefix("mlflow-artifacts:/")
     for folder in (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent):
         files = [path for path in folder.rglob("*") if path.is_file()]
         assert files
         for file in files:
             assert (uploaded / file).read_bytes() == file.read_bytes()
-    (version,) = store.client.search_model_versions(f"name = '{name}'")
-    assert version.run_id == run.info.run_id
-    assert store.client.get_model_version_by_alias(name, "champion").version == version.version
-    (model,) = store.client.search_logged_models([store.experiment_id])
-    assert str(model.status) == "READY"
     return run
 
 

@@ -22,10 +22,8 @@ def server(experiment, tmp_path):
     register.main(load_params())
     folder = tmp_path / "server"
     folder.mkdir()
-    server = Server(folder, experiment.uri)
-    server.start()
-    yield server
-    server.kill()
+    with Server(folder, experiment.uri) as server:
+        yield server
 
 
 def text(browser) -> str:

@@ -13,9 +13,7 @@ from tests.pipeline.experiment import ENVIRONMENT, load_params
 
 def begin_with(reference: str | Path):
     """The tiny network's parameters, and this in train.init."""
-    params = load_params()
-    train = params.train.model_copy(update={"init": str(reference)})
-    return params.model_copy(update={"train": train})
+    return load_params({"train.init": str(reference)})
 
 
 def state(network) -> dict[str, list[float]]:
@@ -27,7 +25,7 @@ def test_a_file_gives_its_weights_and_its_content_is_in_the_key(experiment):
     mine.write_bytes(paths.WEIGHTS.read_bytes())
     params = begin_with(mine)
     given = initial.network(params)
-    other = initial.network(load_params().model_copy(update={"seed": 7}))
+    other = initial.network(load_params({"seed": 7}))
     assert state(given) == state(initial.network(begin_with(paths.WEIGHTS.resolve())))
     assert state(given) != state(other)
 

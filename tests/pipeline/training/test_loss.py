@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -31,18 +30,8 @@ def terms(params):
 
 
 @pytest.fixture(autouse=True)
-def offline(tmp_path, monkeypatch):
-    """An empty project without network and without weights in torch's cache."""
-
-    def refuse(*_, **__):
-        raise ConnectionRefusedError("refused")
-
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    monkeypatch.chdir(tmp_path)
-    declare_stages(tmp_path)
-    Path(".dvc").mkdir()
+def stages(offline):
+    declare_stages(offline)
 
 
 def test_without_a_perceptual_weight_vgg19_is_never_imported():

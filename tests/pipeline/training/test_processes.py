@@ -27,7 +27,7 @@ PERCEPTUAL = {
     "loss.vgg19_weights": "random",
     "finetune.batch_size": 4,
     "finetune.perceptual_patches": 2,
-    "finetune.steps": 20,
+    "finetune.steps": 10,
     "finetune.validate_every": 10,
 }
 
@@ -76,8 +76,8 @@ def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 def write_params(processes: int, changes: Mapping[str, object] = MappingProxyType({})) -> None:
     of_train = {
-        "train.steps": 200,
-        "train.validate_every": 100,
+        "train.steps": 100,
+        "train.validate_every": 50,
         "train.checkpoint_every": 5,
         "train.batch_size": 5,  # of which one of two processes has 3 patches, and the other 2
         "train.val_pictures": 3,  # the same
@@ -140,7 +140,7 @@ def test_two_processes_fine_tune_as_one_and_to_the_same_bits_each_time(project, 
     together = pd.read_csv(paths.TRAINING_CURVE)
     tuned(1)
     alone = pd.read_csv(paths.TRAINING_CURVE)
-    first = "200 < step <= 208"
+    first = "100 < step <= 108"
     assert len(together.query(first)) == 4
     np.testing.assert_allclose(together.query(first), alone.query(first), rtol=0, atol=1e-4)
 
