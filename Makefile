@@ -27,9 +27,9 @@ repro: setup
 	dvc repro
 
 # The tests also need the optional parts: ONNX export and the demo page.
-OPTIONAL := --requirement requirements-onnx.txt --requirement requirements-demo.txt
+OPTIONAL := $(foreach part,onnx demo heic,--requirement requirements-$(part).txt)
 
-$(VENV)/ready-for-tests: $(VENV)/ready requirements-onnx.txt requirements-demo.txt
+$(VENV)/ready-for-tests: $(VENV)/ready requirements-onnx.txt requirements-demo.txt requirements-heic.txt
 	$(VENV)/bin/pip install --quiet $(OPTIONAL) --constraint constraints.txt
 	touch $@
 
@@ -58,6 +58,6 @@ test-lowest:
 	$(LOWEST)/bin/pip install --quiet uv
 	grep -E '^(pytest|pytest-timeout|scikit-image|selenium)=' requirements.txt > $(LOWEST)/tests.txt
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct \
-		--requirement pyproject.toml --extra figures --extra onnx --extra perceptual \
+		--requirement pyproject.toml --extra figures --extra heic --extra onnx --extra perceptual \
 		--requirement $(LOWEST)/tests.txt
 	env -u CI $(LOWEST)/bin/python -m pytest tests/srcnn

@@ -26,7 +26,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 OURS = {"srcnn", "pipeline", "tools", "tests", "benchmarks"}
 DISTRIBUTIONS = packages_distributions()
 PARTS = {"dvc-render": "dvc"}  # distributions of one project, of which the second needs the first
-INSTALLED = ("requirements.txt", "requirements-onnx.txt", "requirements-demo.txt")
+INSTALLED = ("requirements.txt", *(f"requirements-{part}.txt" for part in ("onnx", "demo", "heic")))
 
 # The parts of the library that need an extra. All others need nothing beside the dependencies.
 EXTRAS = {
@@ -35,6 +35,7 @@ EXTRAS = {
     "figures/": "figures",
     "inference/mlflow_sqlite.py": "mlflow",
     "perceptual/": "perceptual",
+    "pictures/images.py": "heic",
     "scoring/learned.py": "perceptual",
     "inference/registry.py": "mlflow",
 }

@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         "sources",
         nargs="+",
         metavar="PICTURE",
-        help="a PNG, JPEG, WebP, TIFF or BMP picture, or a folder with those in it and below",
+        help="a PNG, JPEG, WebP, TIFF, BMP or HEIC picture, or a folder with those in it and below",
     )
     upscale.add_argument(
         "-o",

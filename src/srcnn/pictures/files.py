@@ -17,7 +17,7 @@ FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
-SUFFIXES = (*FORMATS, ".bmp")  # of what is read
+SUFFIXES = (*FORMATS, ".bmp", ".heic", ".heif")  # of what is read
 
 
 @contextmanager

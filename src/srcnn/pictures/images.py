@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,16 @@ from srcnn.pictures.deep import ROWS, UnreadableImage, is_deep, layout, pixels, 
 # That are held at once: a picture of 100 megapixels is welcome, a bomb is not.
 MAX_PIXELS = 128_000_000
 
+_FORMATS = ["PNG", "JPEG", "BMP", "TIFF", "WEBP"]
+with suppress(ImportError):  # an optional package
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    _FORMATS.append("HEIF")
+
 
 def decode(data: bytes) -> NDArray[np.uint8]:
-    """Decode a PNG, JPEG, BMP, TIFF or WebP picture to 8 bits.
+    """Decode a PNG, JPEG, BMP, TIFF, WebP or (with pillow-heif) HEIC picture to 8 bits.
 
     EXIF orientation is applied and only the first frame is read. Transparency is composited over
     white, as a page or a browser shows it: what lies under transparent pixels is arbitrary (often
@@ -93,6 +100,7 @@ def opened(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image
     except UnidentifiedImageError:
         raise UnreadableImage(
             "not a PNG, JPEG, BMP, TIFF or WebP picture, or of a kind that Pillow cannot read"
+            f"{'' if 'HEIF' in _FORMATS else '; HEIC needs the package pillow-heif'}"
         ) from None
     except Image.DecompressionBombError:
         raise UnreadableImage(f"more than {max_pixels:,} pixels") from None
@@ -103,7 +111,7 @@ def opened(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image
 def open_again(source: bytes | Path) -> ImageFile:
     """The picture opened by Pillow."""
     file = source if isinstance(source, Path) else io.BytesIO(source)
-    return Image.open(file, formats=("PNG", "JPEG", "BMP", "TIFF", "WEBP"))
+    return Image.open(file, formats=_FORMATS)
 
 
 def _stretch_colour_key(image: ImageFile) -> None:

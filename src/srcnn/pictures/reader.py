@@ -35,7 +35,7 @@ class Picture:
 
 
 def read(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read a PNG, JPEG, BMP, TIFF or WebP picture.
+    """Read a picture of one of the formats that `images.decode` takes.
 
     Palettes become RGB, 1-bit pictures gray, CMYK RGB without its profile. 16 bits stay 16 bits;
     fewer (a 12-bit TIFF) are scaled to 16.

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 from srcnn.data.color import LUMA_RANGES, luma
+from srcnn.pictures import images
 from srcnn.pictures.images import UnreadableImage, decode, decode_luma
 from srcnn.pictures.reader import read
 from tests.srcnn.pictures.encoded import RNG, png, smooth, tiff
+from tests.support import optional
 from tests.support.pictures import PNG_SIGNATURE, encoded, png_head
 
 GRAY = RNG.integers(0, 256, (20, 30), dtype=np.uint8)
@@ -54,6 +56,15 @@ def test_jpeg_is_what_pillow_decodes():
     for luma_range in LUMA_RANGES:
         expected = luma(decode(data), luma_range)
         np.testing.assert_array_equal(decode_luma(data, luma_range), expected)
+
+
+def test_heic_is_what_its_package_decodes_and_named_without_it(monkeypatch):
+    optional.package("pillow_heif", "requirements-heic.txt")
+    data = encoded(RGB, "HEIF", quality=90)
+    np.testing.assert_array_equal(decode(data), np.asarray(Image.open(io.BytesIO(data))))
+    monkeypatch.setattr(images, "_FORMATS", ["PNG"])
+    with pytest.raises(UnreadableImage, match="HEIC needs the package pillow-heif"):
+        decode(data)
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
