@@ -144,15 +144,15 @@ def _figure(text: str) -> Path:
 
 
 if __name__ == "__main__":
-    given = _arguments()
+    arguments = _arguments()
     stage.run(
         lambda params: main(
             params,
-            given.experiments,
-            given.output,
-            given.blend,
-            dict(given.folder),
-            given.figure,
-            given.pictures,
+            arguments.experiments,
+            arguments.output,
+            arguments.blend,
+            dict(arguments.folder),
+            arguments.figure,
+            arguments.pictures,
         )
     )

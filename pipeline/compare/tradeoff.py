@@ -263,7 +263,9 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    given = _arguments()
+    arguments = _arguments()
     stage.run(
-        lambda params: main(params, given.experiments, given.measure, given.output, given.blend)
+        lambda params: main(
+            params, arguments.experiments, arguments.measure, arguments.output, arguments.blend
+        )
     )
