@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import evaluate, plot, register
 from pipeline.tracking.store import Store
+from srcnn.scoring.measures import MEASURES
 from tests.conftest import SURROUNDINGS
 from tests.pipeline.experiment import load_params, write_experiment
 
@@ -61,3 +62,10 @@ def experiment(store, results, monkeypatch):
     shutil.copytree(results, ".", dirs_exist_ok=True)
     monkeypatch.setattr(register, "_PAUSES", (0.01, 0.01))
     return Store(load_params().tracking.experiment)
+
+
+@pytest.fixture
+def classical_measures(monkeypatch):
+    """The table of measures without those that look through a network or have to be fitted."""
+    for name in ("niqe", "sifid", "lpips", "vgg19"):  # the last first, to be put back last
+        monkeypatch.delitem(MEASURES, name)

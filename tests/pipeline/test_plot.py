@@ -11,7 +11,6 @@ from pipeline import evaluate, plot
 from pipeline.stage import paths
 from srcnn.data.pairs import Pairs
 from srcnn.inference.resolver import SuperResolver, bicubic
-from srcnn.scoring.measures import MEASURES
 from tests.pipeline.experiment import load_params, write_experiment
 from tests.support.paths import ROOT
 from tools import plots_page
@@ -20,11 +19,9 @@ FIGURES = ["curves.png", "gain_histogram.png", "reconstructions.png", "snapshots
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path, monkeypatch, classical_measures):
     """Make an experiment with so many test pictures, evaluate and plot it."""
     monkeypatch.chdir(tmp_path)
-    for unseen in ("niqe", "sifid", "lpips", "vgg19"):  # in no figure; last first, put back last
-        monkeypatch.delitem(MEASURES, unseen)
 
     def run(test_pictures=5, params=None):
         params = params or load_params()

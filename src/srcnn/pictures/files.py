@@ -1,5 +1,6 @@
 """Picture files: which there are in a folder, and how one is written."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write and read, which appears after the block, if that does not fail.
 
     Raises:
-        OSError: the file cannot be written; its folder is made.
+        OSError: the file cannot be written, which the error names; its folder is made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
@@ -33,6 +34,10 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         with partial.open("w+b") as file:
             yield file
         partial.replace(path)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:  # which the error of a write does not say of what
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

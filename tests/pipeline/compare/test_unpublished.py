@@ -17,10 +17,8 @@ PARAMS = load_params({"evaluate.lpips": False})
 
 
 @pytest.fixture
-def published(project, monkeypatch):
-    """Two experiments with other networks, the newest first; no measure needs a network."""
-    for name in ("vgg19", "lpips", "sifid"):
-        monkeypatch.delitem(MEASURES, name)
+def published(project, classical_measures):
+    """Two experiments with other networks, the newest first."""
     publish(0.0, seed=0)
     publish(0.01, seed=1)
     return runs.published("portrait-srcnn")
