@@ -130,42 +130,51 @@ def _scored(
     beside: PublishedRun,
     params: Params,
 ) -> PublishedRun:
+    """A contestant as a run would hold it: one that is beside it, with other scores and pictures.
+
+    Args:
+        name: what to call it.
+        loss: what stands in the place of the loss.
+        about: parameters that are not those of the run.
+        pictures: SR of the test pictures, in their order.
+        pairs: what the test pictures are of.
+        beside: the run.
+        params: for the measures.
+    """
     machine.check_device(params.machine.device)
     make_deterministic(params.machine.threads)
     device = choose_device(params.machine.device)
-    available = find_measures(params.loss, params.evaluate, device, pairs)
+    functions = find_measures(params.loss, params.evaluate, device, pairs).functions
     test = pairs.split(paths.HELD_OUT)
     sample = set(evenly_spaced(len(test), params.evaluate.perceptual_pictures))
-    shown = {each.id: each for each in beside.results.pictures}
-    kept: dict[str, Reconstruction] = {}
+    kept = {each.id: each for each in beside.results.pictures}
 
     def watched() -> Iterator[np.ndarray]:
         for id_, sr in zip(test.ids, pictures, strict=True):
-            if id_ in shown:
-                kept[id_] = _like(shown[id_], sr, test.scale)
+            if id_ in kept:
+                kept[id_] = _like(kept[id_], sr, test.scale)
             yield sr
 
-    scoring = score_reconstructions(watched(), test, available.functions, sample)
-    scores = {each.id: each for each in progress(scoring, f"score {name}", len(test), "picture")}
-    weights = {f"{m.name}_weights": f.weights for m, f in available.functions.items() if f.weights}
+    scoring = score_reconstructions(watched(), test, functions, sample)
+    scores = list(progress(scoring, f"score {name}", len(test), "picture"))
+    weights = {f"{m.name}_weights": f.weights for m, f in functions.items() if f.weights}
     results = Results(
         dict(beside.results.evaluation) | {"loss": loss} | weights,
-        {paths.HELD_OUT: scores},
+        {paths.HELD_OUT: {score.id: score for score in scores}},
         pd.DataFrame(),
-        [kept[id_] for id_ in shown if id_ in kept],
+        list(kept.values()),
     )
-    metrics = {}
-    for measure in available.functions:
-        taken = [each.sr[measure.name] for each in scores.values() if measure.name in each.sr]
-        if taken:
-            metrics[f"test/{measure.name}"] = float(np.mean(taken))
     return replace(
         beside,
         run_id="",
         name=name,
         params=dict(beside.params) | about,
         tags={"data.pairs": beside.data},
-        metrics=metrics,
+        metrics={
+            f"test/{measure.name}": float(np.mean(taken))
+            for measure in functions
+            if (taken := [score.sr[measure.name] for score in scores if measure.name in score.sr])
+        },
         read_results=lambda: results,
     )
 
