@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from srcnn.figures.sheets import hardest_window
-from srcnn.figures.style import ORANGE, STYLE
+from srcnn.figures.style import DPI, ORANGE, STYLE, lines
 
 _WIDTH = 6.7  # inches: the text of an A4 page
-_TITLE, _CAPTION = 0.22, 0.18  # inches
+_CAPTION = 0.18  # inches, as the next
+_TITLE_LINE, _TITLE_SIZE = 0.13, 8  # the latter in points
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,14 @@ def side_by_side(rows: Sequence[Mapping[str, Reconstructed]], scale: int) -> Fig
     names = list(rows[0])
     side = _WIDTH / len(names)
     heights = [part * side + _CAPTION for row in rows for part in (_aspect(row), 1.0)]
+    titles = [lines(name, side * DPI, _TITLE_SIZE) for name in names]
+    title = _TITLE_LINE * max(map(len, titles)) + 0.08
+    total = title + sum(heights)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(_WIDTH, _TITLE + sum(heights)))
-        total = _TITLE + sum(heights)
+        figure = Figure(figsize=(_WIDTH, total))
 
         def cell(column: int, line: int) -> Axes:
-            top = _TITLE + sum(heights[:line])
+            top = title + sum(heights[:line])
             high = heights[line] - _CAPTION
             left, bottom = (column + 0.02) / len(names), 1 - (top + high) / total
             axes = figure.add_axes((left, bottom, 0.96 / len(names), 0.97 * high / total))
@@ -53,7 +56,13 @@ def side_by_side(rows: Sequence[Mapping[str, Reconstructed]], scale: int) -> Fig
             return axes
 
         for column, name in enumerate(names):
-            figure.text((column + 0.5) / len(names), 1 - 0.14 / total, name, size=8, ha="center")
+            figure.text(
+                (column + 0.5) / len(names),
+                1 - (title - 0.05) / total,
+                "\n".join(titles[column]),
+                size=_TITLE_SIZE,
+                ha="center",
+            )
             for k, row in enumerate(rows):
                 hr = row["HR"].picture
                 edge = max(scale, min(hr.shape) // 4)
