@@ -1,10 +1,11 @@
 """Pictures of a run for MLflow's image charts, which set runs side by side under a slider of steps.
 
-What the network makes of some validation pictures at steps of the training; bicubic and HR stand at
-step 0.
+What the network makes of training and validation pictures at steps of the training; bicubic and HR
+stand at step 0.
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,11 +46,14 @@ def _pictures() -> dict[tuple[str, int], Image.Image]:
     """By name and step."""
     with artifacts.reading(paths.SNAPSHOTS):
         snapshots = load_file(paths.SNAPSHOTS)
-    validation = [i for i, learned in enumerate(snapshots["in_training"]) if not learned]
     pictures = {}
-    for number, i in enumerate(validation, 1):
+    seen: Counter[str] = Counter()
+    for i, learned in enumerate(snapshots["in_training"]):
+        split = "training" if learned else "validation"
+        seen[split] += 1
+        name = f"{split} {seen[split]}"
         for step, sr in zip(snapshots["steps"].tolist(), snapshots["sr"], strict=True):
-            pictures[f"validation {number} SR", step] = sr[i]
-        pictures[f"validation {number} bicubic", 0] = snapshots["bicubic"][i]
-        pictures[f"validation {number} HR", 0] = snapshots["hr"][i]
+            pictures[f"{name} SR", step] = sr[i]
+        pictures[f"{name} bicubic", 0] = snapshots["bicubic"][i]
+        pictures[f"{name} HR", 0] = snapshots["hr"][i]
     return {key: Image.fromarray(pixels) for key, pixels in pictures.items()}

@@ -39,14 +39,14 @@ def link(store: Store) -> str:
 
 def _state(measures: Sequence[Measure], images: Sequence[str]) -> dict[str, Any]:
     gains = {f"test/{measure.name}_gain": measure.heading for measure in measures}
-    # A narrow window shows the first few.
-    first = [f"test/{measure.name}_gain" for measure in (PSNR, SIFID) if measure in measures]
-    numbers = dict.fromkeys((*first, "kept/step", *gains))
-    columns = ["tags.`loss`", *(f"metrics.`{name}`" for name in numbers), "tags.`model.version`"]
+    # MLflow sorts them, and a narrow window has room for few; the charts have the others.
+    of_both_axes = [f"test/{each.name}_gain" for each in (PSNR, SIFID) if each in measures]
+    columns = [f"metrics.`{name}`" for name in ("kept/step", *of_both_axes)]
+    columns += ["tags.`loss`", "tags.`model.version`"]
     grid = {"imageKeys": list(images), "step": 0, "showRunParams": False}
     charts = [
         *(_chart(_LINES, "LINE", title, {"metricKey": name}) for name, title in _CURVES.items()),
-        _chart(_IMAGES, "IMAGE", "Validation pictures", grid),
+        _chart(_IMAGES, "IMAGE", "Along the training", grid),
         *(_chart(_GAINS, "BAR", title, {"metricKey": name}) for name, title in gains.items()),
     ]
     return {

@@ -123,10 +123,9 @@ def test_pictures_of_the_training_are_logged_by_steps_once(experiment):
     files = [file.path for file in experiment.client.list_artifacts(run.info.run_id, "images")]
     shown = [tuple(file.split("+")[:3]) for file in files if file.endswith(".png")]
     assert sorted(shown) == [
-        ("images/validation 1 HR", "step", "0"),
-        ("images/validation 1 SR", "step", "0"),
-        ("images/validation 1 SR", "step", "10"),
-        ("images/validation 1 bicubic", "step", "0"),
+        (f"images/{split} 1 {kind}", "step", str(step))
+        for split in ("training", "validation")
+        for kind, step in (("HR", 0), ("SR", 0), ("SR", 10), ("bicubic", 0))
     ]
     assert len(files) == 2 * len(shown)  # each with a small one
     assert points(experiment, run, "test/psnr")

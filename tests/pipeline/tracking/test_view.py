@@ -36,7 +36,7 @@ def test_the_linked_view_has_columns_that_matter_and_pictures(experiment, server
         browser.set_window_size(2400, 2400)  # images below the fold are not loaded
         browser.get(f"{server.uri}/#{fragment}&compareRunsMode=CHART")
         wait = WebDriverWait(browser, 90)
-        wait.until(lambda browser: len(browser.find_elements(By.CSS_SELECTOR, PICTURES)) == 3)
+        wait.until(lambda browser: len(browser.find_elements(By.CSS_SELECTOR, PICTURES)) == 6)
         shown = text(browser)
         assert all(f"validation 1 {kind}" in shown for kind in ("HR", "bicubic", "SR"))
 
@@ -44,7 +44,7 @@ def test_the_linked_view_has_columns_that_matter_and_pictures(experiment, server
         browser.get(f"{server.uri}/#{fragment}")
         wait.until(lambda browser: "test/psnr_gain" in text(browser))
         shown = text(browser)
-        assert all(column in shown for column in ("test/ssim_gain", "test/vgg19", "test/gmsd"))
+        assert all(column in shown for column in ("test/sifid_gain", "kept/step"))
         assert "mse" in shown
         assert "val/psnr" not in shown
 
@@ -61,7 +61,11 @@ def test_its_charts_are_of_what_runs_have(experiment):
     first, *_ = charts = state["compareRunCharts"]
     assert first["metricKey"] == "val/psnr"
     (grid,) = (chart for chart in charts if chart["type"] == "IMAGE")
-    assert grid["imageKeys"] == [f"validation 1 {kind}" for kind in ("SR", "bicubic", "HR")]
+    assert grid["imageKeys"] == [
+        f"{split} 1 {kind}"
+        for split in ("training", "validation")
+        for kind in ("SR", "bicubic", "HR")
+    ]
     assert {chart["metricSectionId"] for chart in charts} == sections
     for chart in charts:
         if chart is not grid:
