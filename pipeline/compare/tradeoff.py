@@ -79,7 +79,8 @@ def _blends(sweep: Sequence[PublishedRun], measure: Measure, params: Params) -> 
     )
     if first is last:
         raise StageError(f"{first.label} is best in both, PSNR and {measure.title}: no blend helps")
-    between = [unpublished.blend(first, last, share, params) for share in _SHARES]
+    shown = PSNR, SSIM, measure
+    between = [unpublished.blend(first, last, share, params, shown) for share in _SHARES]
     return [first, *between, last]
 
 

@@ -4,7 +4,7 @@ They are scored here, on the test pictures of data/pairs, which must be those of
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from srcnn.inference.resolver import to_uint8
 from srcnn.pictures import files, images
 from srcnn.pictures.deep import UnreadableImage
 from srcnn.progress import progress
+from srcnn.scoring.measures import MEASURES, Measure
 from srcnn.scoring.protocol import score_reconstructions
 
 _PIXEL_LOSS = {"loss.perceptual_weight": "0", "loss.adversarial_weight": "0"}
@@ -61,7 +62,13 @@ def from_folder(name: str, folder: Path, beside: PublishedRun, params: Params) -
     return _scored(name, f"pictures in {folder}", about, pictures, pairs, beside, params)
 
 
-def blend(a: PublishedRun, b: PublishedRun, share: float, params: Params) -> PublishedRun:
+def blend(
+    a: PublishedRun,
+    b: PublishedRun,
+    share: float,
+    params: Params,
+    measures: Collection[Measure] = tuple(MEASURES.values()),
+) -> PublishedRun:
     """The mean of what two experiments' networks make of the test pictures.
 
     See Freirich et al. (NeurIPS 2021, arXiv:2107.02555): the line between the estimate of least
@@ -72,6 +79,7 @@ def blend(a: PublishedRun, b: PublishedRun, share: float, params: Params) -> Pub
         b: another on the same data.
         share: of b, 0 to 1.
         params: for the measures.
+        measures: those to take.
 
     Raises:
         StageError: a model is not there, or data/pairs are not those of the experiments.
@@ -89,7 +97,7 @@ def blend(a: PublishedRun, b: PublishedRun, share: float, params: Params) -> Pub
     pictures = (to_uint8((1 - share) * first(lr) + share * second(lr)) for lr in lrs)
     title = f"{1 - share:g} {a.name} + {share:g} {b.name}"
     about = dict(b.params) | {"blend": title}
-    return _scored(title, f"blend: {title}", about, pictures, pairs, a, params)
+    return _scored(title, f"blend: {title}", about, pictures, pairs, a, params, measures)
 
 
 def _pairs(run: PublishedRun) -> Pairs:
@@ -129,6 +137,7 @@ def _scored(
     pairs: Pairs,
     beside: PublishedRun,
     params: Params,
+    measures: Collection[Measure] = tuple(MEASURES.values()),
 ) -> PublishedRun:
     """A contestant as a run would hold it: one that is beside it, with other scores and pictures.
 
@@ -140,11 +149,13 @@ def _scored(
         pairs: what the test pictures are of.
         beside: the run.
         params: for the measures.
+        measures: those to take.
     """
     machine.check_device(params.machine.device)
     make_deterministic(params.machine.threads)
     device = choose_device(params.machine.device)
-    functions = find_measures(params.loss, params.evaluate, device, pairs).functions
+    available = find_measures(params.loss, params.evaluate, device, pairs).functions
+    functions = {measure: available[measure] for measure in measures if measure in available}
     test = pairs.split(paths.HELD_OUT)
     sample = set(evenly_spaced(len(test), params.evaluate.perceptual_pictures))
     kept = {each.id: each for each in beside.results.pictures}
