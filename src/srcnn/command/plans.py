@@ -72,7 +72,7 @@ def plan(
 
 
 def listed(others: Counter[str]) -> str:
-    """Files that are no pictures, as one reads them: 12 .heic, 1 .txt."""
+    """Files that are no pictures, as one reads them: 12 .cr2, 1 .txt."""
     return ", ".join(f"{count} {suffix}" for suffix, count in others.most_common())
 
 

@@ -106,20 +106,20 @@ def test_the_same_command_again_makes_nothing_of_its_own_results(capsys):
 
 
 def test_files_that_are_no_pictures_are_counted_by_their_kind(capsys):
-    for name in ("notes.txt", "1.HEIC", "2.heic", "sub/.hidden.png", ".partial", "LICENSE"):
+    for name in ("notes.txt", "1.CR2", "2.cr2", "sub/.hidden.png", ".partial", "LICENSE"):
         Path("photos", name).touch()
     os.mkfifo("photos/pipe.png")
     assert len(results("photos")) == 2
     said = capsys.readouterr().out.splitlines()[0]
-    assert said.startswith("Left alone: 2 .heic, ")
+    assert said.startswith("Left alone: 2 .cr2, ")
     assert set(said.split(", ")[1:]) == {"1 .txt", "1 without a suffix", "1 .png"}
 
 
 def test_a_folder_without_a_picture_says_what_it_has(capsys):
     Path("phone").mkdir()
-    Path("phone/1.heic").touch()
+    Path("phone/1.cr2").touch()
     assert upscale("phone") == 1
-    assert re.search(r"phone holds no picture \(.*\), but 1 \.heic\n", capsys.readouterr().err)
+    assert re.search(r"phone holds no picture \(.*\), but 1 \.cr2\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("name", ["e.bmp", "e.jfif", "e.jpe", "e.TIFF"])
