@@ -8,11 +8,12 @@ import numpy as np
 from PIL import Image
 
 from pipeline.compare.runs import PublishedRun
+from pipeline.compare.tradeoff import AXES
 from pipeline.stage import StageError, artifacts
 from pipeline.stage.paths import HELD_OUT
 from srcnn import figures
 from srcnn.figures import Reconstructed
-from srcnn.scoring.measures import PERCEPTUAL, PSNR, SIFID, SSIM, Measure
+from srcnn.scoring.measures import PSNR, SSIM, Measure
 
 FORMATS = (".pdf", ".png", ".svg")
 
@@ -54,13 +55,9 @@ def write(output: Path, runs: Sequence[PublishedRun], ids: Sequence[str]) -> Non
 
 
 def _naturalness(runs: Sequence[PublishedRun]) -> Measure:
-    """SIFID, or the first other perceptual measure that all have; all have GMSD."""
+    """The trade-off's first axis that all have; all have GMSD."""
     scores = [score for run in runs for score in run.results.of_set(HELD_OUT).values()]
-    return next(
-        measure
-        for measure in (SIFID, *PERCEPTUAL)
-        if all(measure.name in score.sr for score in scores)
-    )
+    return next(axis for axis in AXES if all(axis.name in score.sr for score in scores))
 
 
 def _captions(values: Mapping[str, float], measure: Measure) -> tuple[str, str]:

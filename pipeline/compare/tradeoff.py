@@ -28,7 +28,7 @@ _LAYERS = "loss.perceptual_layers."
 _WEIGHT = "loss.perceptual_weight"
 _PIXEL = "loss.pixel"
 _SHARES = (0.25, 0.5, 0.75)  # of blends
-_AXES = (SIFID, *PERCEPTUAL)
+AXES = (SIFID, *PERCEPTUAL)
 _ALIKE = "measured of the same pictures with the same weights"
 
 
@@ -57,8 +57,8 @@ def main(
         scores = [f"{m.title} {m.number(run.metrics[f'test/{m.name}'])}" for m in shown]
         print(f"{run.name:24}  {wording.loss(run):48}  {'  '.join(scores)}")
     print("Means over pictures.", *_measured_on(sweep[0], shown), sep="\n  ")
-    if measure == _AXES[-1] and not wanted:
-        others = " or ".join(each.title for each in _AXES[:-1])
+    if measure == AXES[-1] and not wanted:
+        others = " or ".join(each.title for each in AXES[:-1])
         print(f"{measure.title} is drawn: not all have {others}, {_ALIKE}")
     artifacts.write_bytes(output, figures.png(_figure(sweep, blends, measure)))
     print(f"\nAs a figure: {output}")
@@ -116,7 +116,7 @@ def measure_of_all(sweep: Sequence[PublishedRun], wanted: Measure | None) -> Mea
     Raises:
         StageError: not all have the one asked for.
     """
-    measures = (wanted,) if wanted else _AXES
+    measures = (wanted,) if wanted else AXES
     for measure in measures:
         ways = {_way(run, measure) for run in sweep}
         if len(ways) == 1 and None not in ways:
@@ -255,7 +255,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--measure",
         choices=[name for name in MEASURES if name != PSNR.name],
-        help=f"default: the first that all have of {', '.join(each.name for each in _AXES)}",
+        help=f"default: the first that all have of {', '.join(each.name for each in AXES)}",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("tradeoff.png"), help="the figure (%(default)s)"
