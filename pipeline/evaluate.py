@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline import stage
 from pipeline.checks.scoring import before_evaluate
-from pipeline.scoring import test_sets
+from pipeline.scoring import sets
 from pipeline.scoring.available import Available, find_measures
 from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import params_of
@@ -82,7 +82,7 @@ def _score_sets(
     test = pairs.split(paths.HELD_OUT)
     held_out = score_pairs(resolver, test, functions, sample(len(test)))
     scores = {paths.HELD_OUT: _all(held_out, paths.HELD_OUT, len(test))}
-    for name, files in test_sets.find(params).items():
+    for name, files in sets.find(params).items():
         pictures = ((file.name, images.decode(file.read_bytes())) for file in files)
         of_set = score_test_set(resolver, pictures, functions, sample(len(files)))
         scores[name] = _all(of_set, name, len(files))
@@ -140,7 +140,7 @@ def _evaluation(
     evaluation = {
         **summaries.pop(paths.HELD_OUT),
         "network": resolver.model.label,
-        "loss": _describe(loss),
+        "loss": _in_words(loss),
         **{f"{m.name}_weights": f.weights for m, f in available.functions.items() if f.weights},
         "trained_in": resolver.precision,
         "parameters": sum(parameter.numel() for parameter in resolver.model.parameters()),
@@ -186,7 +186,7 @@ def _with_notes(summary: dict[str, Any], available: Available) -> dict[str, Any]
     return summary | notes
 
 
-def _describe(loss: Loss) -> str:
+def _in_words(loss: Loss) -> str:
     """The loss in words, with the warning that features of a random VGG19 are untrained."""
     adversarial = ""
     if loss.adversarial_weight:

@@ -36,8 +36,8 @@ def main(params: Params) -> None:
     if not params.finetunes:
         _pass_on(params, before)
         return
-    from pipeline.training.loss import build_adversary, build_loss
     from pipeline.training.run import run, settings
+    from pipeline.training.terms import build_adversary, build_loss
     from srcnn.inference.resolver import SuperResolver
     from srcnn.training.loop import Training
 

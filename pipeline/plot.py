@@ -55,7 +55,7 @@ def main(params: Params) -> None:
     examples = _examples(scores, gains, test, resolver)
     columns = {str(name): column.to_numpy(float) for name, column in curve.items()}
     drawn = {
-        "curves": figures.curves(columns, int(trained.kept["step"]), luma, loss),
+        "curves": figures.curves(columns, int(trained.best["step"]), luma, loss),
         "reconstructions": figures.reconstructions(examples, scale, luma, loss),
         "snapshots": figures.snapshots(**snapshots, scale=scale, luma=luma, loss=loss),
         "gain_histogram": figures.gain_histogram(gains, *gain, luma, scale, loss),

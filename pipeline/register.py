@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline import stage
 from pipeline.stage.params import Params
-from pipeline.tracking import identity, images, registry, view
+from pipeline.tracking import identity, image_grid, registry, view
 from pipeline.tracking.experiment import Experiment
 from pipeline.tracking.publication import publish
 from pipeline.tracking.store import TROUBLE, Store
@@ -45,7 +45,7 @@ def _publish(experiment: Experiment, params: Params) -> None:
     run, made, was_there = publish(store, experiment, name)
     with store.lock:
         champion = registry.choose_aliases(store.client, name, made, params.tracking.promote)
-    view.share(store, measures_among(experiment.evaluation), images.names())
+    view.share(store, measures_among(experiment.evaluation), image_grid.names())
     known = " (it was there already)" if was_there else ""
     print(
         f"{experiment.result()}\n"

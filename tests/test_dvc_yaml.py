@@ -48,7 +48,7 @@ OF_STAGE = {
         **_OF_TRAININGS,
         **{
             f"src/srcnn/inference/{file}.py": _FINDS
-            for file in ("model_files", "packaged", "registry")
+            for file in ("model_files", "packaged", "mlflow_models")
         },
     },
     "finetune": _OF_TRAININGS,

@@ -37,7 +37,7 @@ EXTRAS = {
     "perceptual/": "perceptual",
     "pictures/images.py": "heic",
     "scoring/learned.py": "perceptual",
-    "inference/registry.py": "mlflow",
+    "inference/mlflow_models.py": "mlflow",
 }
 
 

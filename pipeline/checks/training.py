@@ -35,7 +35,7 @@ def before_finetune(params: Params) -> None:
         # PyTorch takes seconds to import, and most experiments need nothing that may be missing.
         import torch
 
-        from pipeline.training.loss import build_loss
+        from pipeline.training.terms import build_loss
 
         build_loss(params, params.degrade.luma, torch.device("cpu"), "float32", processes)
 

@@ -29,8 +29,8 @@ def write(output: Path, runs: Sequence[PublishedRun], ids: Sequence[str]) -> Non
     Raises:
         StageError: not all experiments keep one of the pictures.
     """
-    kept = [{picture.id: picture for picture in run.results.pictures} for run in runs]
-    common = [id_ for id_ in kept[0] if all(id_ in of for of in kept)]
+    pictures = [{picture.id: picture for picture in run.results.pictures} for run in runs]
+    common = [id_ for id_ in pictures[0] if all(id_ in of for of in pictures)]
     if unknown := [id_ for id_ in ids if id_ not in common]:
         raise StageError(
             f"--pictures: {', '.join(unknown)} is not among the pictures that all of these "
@@ -39,13 +39,13 @@ def write(output: Path, runs: Sequence[PublishedRun], ids: Sequence[str]) -> Non
     measure = _naturalness(runs)
     rows = []
     for id_ in ids or common[:2]:
-        first = kept[0][id_].png
+        first = pictures[0][id_].png
         of_bicubic = runs[0].results.of_set(HELD_OUT)[id_].bicubic
         row = {
             "LR": Reconstructed(_pixels(first["lr"]), (id_, "")),
             "bicubic": Reconstructed(_pixels(first["bicubic"]), _captions(of_bicubic, measure)),
         }
-        for run, of in zip(runs, kept, strict=True):
+        for run, of in zip(runs, pictures, strict=True):
             captions = _captions(run.results.of_set(HELD_OUT)[id_].sr, measure)
             row[run.name] = Reconstructed(_pixels(of[id_].png["sr"]), captions)
         row["HR"] = Reconstructed(_pixels(first["hr"]), ("PSNR in dB / SSIM", measure.title))

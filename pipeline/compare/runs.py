@@ -18,7 +18,7 @@ from pipeline.stage import StageError, paths
 from pipeline.tracking import database, identity
 from pipeline.tracking.store import RESULTS, TROUBLE, Store, name_tag
 from srcnn.inference import mlflow_sqlite
-from srcnn.inference.registry import names_in, published_runs
+from srcnn.inference.mlflow_models import names_in, published_runs
 from srcnn.masking import brief, masked
 from srcnn.scoring.measures import Measure
 from srcnn.scoring.scores import Score, read_scores

@@ -33,17 +33,17 @@ class Inputs:
     files: dict[str, str]
 
     @classmethod
-    def of(cls, stage: str, given: Params) -> Self:
+    def of(cls, stage: str, parameters: Params) -> Self:
         """The inputs of a stage now."""
         files = [Path(dep) for dep in _declared(stage)["deps"]]
-        if stage == "finetune" and given.loss.perceptual_weight and given.loss.vgg19_file:
-            files.append(resolve(given.loss.vgg19_file))
+        if stage == "finetune" and parameters.loss.perceptual_weight and parameters.loss.vgg19_file:
+            files.append(resolve(parameters.loss.vgg19_file))
         digests = {str(path): digest(path) for path in files}
-        if stage == "train" and given.train.init:
+        if stage == "train" and parameters.train.init:
             from pipeline.training import initial
 
-            digests[INITIAL] = initial.digest(given.train.init)
-        return cls(stage, params_of(stage, given), digests)
+            digests[INITIAL] = initial.digest(parameters.train.init)
+        return cls(stage, params_of(stage, parameters), digests)
 
     def key(self, environment: "Environment") -> str:
         """A hash of the inputs and of what else decides a result."""
@@ -143,7 +143,7 @@ def vgg19_file(loss: Loss) -> Path | None:
     return path
 
 
-def params_of(stage: str, given: Params) -> dict[str, Any]:
+def params_of(stage: str, parameters: Params) -> dict[str, Any]:
     """The parameters that dvc.yaml declares for a stage, by their dotted names.
 
     Without those of section finetune where the network is passed on, of which they decide nothing.
@@ -151,9 +151,9 @@ def params_of(stage: str, given: Params) -> dict[str, Any]:
     return {
         name: value
         for wanted in _declared(stage)["params"]
-        for name, value in given.flat().items()
+        for name, value in parameters.flat().items()
         if name == wanted or name.startswith(f"{wanted}.")
-        if given.finetunes or not name.startswith("finetune.")
+        if parameters.finetunes or not name.startswith("finetune.")
     }
 
 

@@ -158,11 +158,11 @@ def validated(tree: Any, path: Path = paths.PARAMS) -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        problems = "\n".join(f"  {_describe(problem)}" for problem in error.errors())
+        problems = "\n".join(f"  {_problem(problem)}" for problem in error.errors())
         raise ParamsError(f"{path} cannot be used:\n{problems}") from None
 
 
-def _describe(problem: Any) -> str:
+def _problem(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "value_error":  # one of our own checks: its message names key and value
         return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])

@@ -72,7 +72,7 @@ class Trained(_Record):
         pairs: digest of the LR/HR pairs.
         weights: sha256 of the model file.
         curve: sha256 of the training curve.
-        kept: the row of the training curve that the model file's weights are from.
+        best: the row of the training curve that the model file's weights are from.
         initial: sha256 of the weights that train.init names, if it does.
     """
 
@@ -82,7 +82,7 @@ class Trained(_Record):
     pairs: str
     weights: str
     curve: str
-    kept: dict[str, float]
+    best: dict[str, float]
     initial: str | None = None
 
     def __post_init__(self) -> None:

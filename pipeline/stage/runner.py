@@ -22,9 +22,9 @@ def run(main: Callable[[params.Params], None], stage: str | None = None) -> None
     """
     print_any_name()
     try:
-        given = params.load()
-        before = Inputs.of(stage, given) if stage else None
-        main(given)
+        parameters = params.load()
+        before = Inputs.of(stage, parameters) if stage else None
+        main(parameters)
         if before:
             before.check_unchanged()
         sys.stdout.flush()

@@ -1,1 +1,1 @@
-"""MLflow: its store, who owns a run, live reports, the registry; and checkpoints."""
+"""MLflow: its store, live reports, publication, the registry."""

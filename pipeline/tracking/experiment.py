@@ -97,11 +97,11 @@ class Experiment:
         MLflow's pages.
         """
         evaluation = self.evaluation
-        kept = self.trained.kept
+        best = self.trained.best
         speed = json.loads(paths.SPEED.read_text(encoding="utf-8"))
         metrics = {
             "val/psnr_gain": self.gain,
-            "kept/step": kept["step"],
+            "best/step": best["step"],
             "network/parameters": evaluation["parameters"],
             "network/macs_per_pixel": evaluation["macs_per_pixel"],
             "network/megapixels_per_second": speed["megapixels_per_second"],

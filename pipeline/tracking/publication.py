@@ -14,7 +14,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from pipeline.stage import paths
 from pipeline.stage.inputs import digest, hash_of
-from pipeline.tracking import identity, images, registry
+from pipeline.tracking import identity, image_grid, registry
 from pipeline.tracking.experiment import Experiment
 from pipeline.tracking.store import (
     RESULTS,
@@ -24,7 +24,7 @@ from pipeline.tracking.store import (
     Store,
     agrees,
 )
-from srcnn.inference.registry import CONTENT_TAG
+from srcnn.inference.mlflow_models import CONTENT_TAG
 
 # Tags of a run: its version of the registered model; a digest of the files that it was given.
 _VERSION, _FILES = "model.version", "pipeline.files"
@@ -48,7 +48,7 @@ def publish(
         _log_files(store, run)  # those of a whole run may have been deleted
         version = registry.register(store, run, model_name, experiment)
         if run.data.tags.get(_VERSION) != str(version.version):
-            _describe(store, run, experiment, str(version.version))
+            _tag(store, run, experiment, str(version.version))
         if not whole:
             store.move(run.info.run_id, RunState.FINISHED)
         kept = _settle(store, experiment)
@@ -83,7 +83,7 @@ def _log_results(store: Store, run: Run, experiment: Experiment) -> None:
 
 def _log_files(store: Store, run: Run) -> None:
     """Log the files, unless the run says that it has the same ones, and lists all of them."""
-    with images.drawn(run) as pictures:
+    with image_grid.drawn(run) as pictures:
         folders = (*_FOLDERS, pictures)
         content = hash_of([digest(path) for path in (*folders, paths.TRAINED)])
         if run.data.tags.get(_FILES) == content and _are_listed(store, run, folders):
@@ -113,7 +113,7 @@ def _dataset(experiment: Experiment) -> DatasetInput:
     return DatasetInput(Dataset(**dataset.to_dict()), context)
 
 
-def _describe(store: Store, run: Run, experiment: Experiment, version: str) -> None:
+def _tag(store: Store, run: Run, experiment: Experiment, version: str) -> None:
     evaluation = experiment.evaluation
     trained = experiment.trained
     tags = {

@@ -24,7 +24,7 @@ from pipeline.stage.inputs import digest, hash_of
 from pipeline.tracking import served_model
 from pipeline.tracking.experiment import Experiment
 from pipeline.tracking.store import Store
-from srcnn.inference.registry import (
+from srcnn.inference.mlflow_models import (
     CHAMPION,
     EXPERIMENT_TAG,
     LOSS_TAG,

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipeline.stage import StageError, project_root
 from pipeline.tracking import database, identity, place
 from srcnn.inference import mlflow_sqlite
-from srcnn.inference.registry import EXPERIMENTS_TAG, names_in
+from srcnn.inference.mlflow_models import EXPERIMENTS_TAG, names_in
 from srcnn.masking import brief, masked
 
 # Tags of a run: the place where it was made; the key of its training; the run, if there is another,

@@ -41,7 +41,7 @@ def _state(measures: Sequence[Measure], images: Sequence[str]) -> dict[str, Any]
     gains = {f"test/{measure.name}_gain": measure.heading for measure in measures}
     # MLflow sorts them, and a narrow window has room for few; the charts have the others.
     of_both_axes = [f"test/{each.name}_gain" for each in (PSNR, SIFID) if each in measures]
-    columns = [f"metrics.`{name}`" for name in ("kept/step", *of_both_axes)]
+    columns = [f"metrics.`{name}`" for name in ("best/step", *of_both_axes)]
     columns += ["tags.`loss`", "tags.`model.version`"]
     grid = {"imageKeys": list(images), "step": 0, "showRunParams": False}
     charts = [

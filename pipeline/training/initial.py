@@ -7,7 +7,7 @@ import torch
 
 from pipeline.stage import StageError, resolve
 from pipeline.stage.params import Params
-from srcnn.inference import model_files, packaged, registry
+from srcnn.inference import mlflow_models, model_files, packaged
 from srcnn.inference.resolver import SuperResolver
 from srcnn.networks import build
 from srcnn.networks.network import Network
@@ -30,15 +30,15 @@ def network(params: Params) -> Network:
     new = build(params.model.name, params.degrade.scale, settings, generator)
     if params.train.init is None:
         return new
-    given = _given(params.train.init)
-    own, wanted = _traits(given.model, given.luma), _traits(new, params.degrade.luma)
+    source = _resolver(params.train.init)
+    own, wanted = _traits(source.model, source.luma), _traits(new, params.degrade.luma)
     if own != wanted:
         others = [f"{name}={value}" for name, value in own.items() if wanted.get(name) != value]
         raise StageError(
             f"train.init is {params.train.init!r}, whose network is not the one that the "
             f"parameters ask for: it has {', '.join(others)}"
         )
-    new.load_state_dict(given.model.state_dict())
+    new.load_state_dict(source.model.state_dict())
     return new
 
 
@@ -48,7 +48,7 @@ def digest(reference: str) -> str:
     Raises:
         StageError: as for `network`.
     """
-    return hashlib.sha256(_given(reference).to_bytes()).hexdigest()
+    return hashlib.sha256(_resolver(reference).to_bytes()).hexdigest()
 
 
 def _traits(network: Network, luma: str) -> dict[str, Any]:
@@ -62,10 +62,10 @@ def _traits(network: Network, luma: str) -> dict[str, Any]:
     }
 
 
-def _given(reference: str) -> SuperResolver:
+def _resolver(reference: str) -> SuperResolver:
     try:
         if reference.startswith("models:"):
-            now = registry.pinned(reference)
+            now = mlflow_models.pinned(reference)
             if now != reference:
                 raise ValueError(
                     f"it may mean another version tomorrow; now it is that of train.init={now}"

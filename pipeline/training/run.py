@@ -60,7 +60,7 @@ def run(
         StageError: the pictures are smaller than a patch, the loss diverged, an input was changed
             meanwhile, or another process ended.
     """
-    given = Inputs.of(name, params)
+    inputs = Inputs.of(name, params)
     device = choose_device(params.machine.device)
     make_deterministic(params.machine.threads)
     precision = choose_precision(params.train.precision, device)
@@ -80,14 +80,14 @@ def run(
             return
         earlier = before.params if before else {}
         made_from: dict[str, Any] = {
-            "params": earlier | given.params,
-            "key": given.key(environment),
+            "params": earlier | inputs.params,
+            "key": inputs.key(environment),
             "environment": environment,
             "pairs": pairs.digest,
-            "initial": before.initial if before else given.files.get(INITIAL),
+            "initial": before.initial if before else inputs.files.get(INITIAL),
         }
         with checkpoints.of(made_from["key"]) as checkpoint:
-            _lead(params, given, training, made_from, before, checkpoint)
+            _lead(params, inputs, training, made_from, before, checkpoint)
             if training.collapse:
                 print(f"WARNING: {training.collapse}", file=sys.stderr, flush=True)
             _write(training, made_from, files)
@@ -96,7 +96,7 @@ def run(
 
 def _lead(
     params: Params,
-    given: Inputs,
+    inputs: Inputs,
     training: Training,
     made_from: Mapping[str, Any],
     before: Trained | None,
@@ -104,7 +104,7 @@ def _lead(
 ) -> None:
     """Train and report, as the only process or as the first of several."""
     key = made_from["key"]
-    print(f"Stage {given.stage}: {training.steps} steps on {made_from['environment']}", flush=True)
+    print(f"Stage {inputs.stage}: {training.steps} steps on {made_from['environment']}", flush=True)
     if changes := identity.changed_parameters(params):
         print(f"Not as committed in params.yaml: {changes}", flush=True)
     shown = Degraded.read(paths.DEGRADED).params | made_from["params"]
@@ -122,9 +122,9 @@ def _lead(
                 params.train.checkpoint_every,
             )
         except DivergedError as error:
-            raise stage.StageError(f"{error} ({given.stage}.lr, {given.stage}.muon_lr)") from None
+            raise stage.StageError(f"{error} ({inputs.stage}.lr, {inputs.stage}.muon_lr)") from None
         try:
-            given.check_unchanged()
+            inputs.check_unchanged()
         except stage.StageError:
             checkpoint.save(training.state_dict())
             raise
@@ -139,5 +139,5 @@ def _write(training: Training, made_from: Mapping[str, Any], files: paths.Traini
         **made_from,
         weights=digest(files.weights),
         curve=digest(files.curve),
-        kept=training.kept,
+        best=training.best_row,
     ).write(files.record)

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from pipeline import stage
 from pipeline.stage import params
-from pipeline.training.loss import build_loss
+from pipeline.training.terms import build_loss
 from srcnn.perceptual import vgg19
 from tests.support.params import params_with
 

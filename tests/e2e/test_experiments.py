@@ -15,7 +15,7 @@ from skimage import data, io
 
 from srcnn.hardware import choose_device, choose_precision
 from srcnn.inference import model_files
-from srcnn.inference.registry import UNTRAINED_TAG, NoModel, names_in
+from srcnn.inference.mlflow_models import UNTRAINED_TAG, NoModel, names_in
 from tests.e2e.conftest import copy_of, curves
 from tests.support.pictures import encoded
 

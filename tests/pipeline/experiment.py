@@ -109,5 +109,5 @@ def _write_records(params: Params) -> None:
             pairs=pairs,
             weights=digest(paths.WEIGHTS),
             curve=digest(paths.TRAINING_CURVE),
-            kept={"step": 10, "val_loss": 0.0016, "val_psnr": 30.1, "val_psnr_bicubic": 29.5},
+            best={"step": 10, "val_loss": 0.0016, "val_psnr": 30.1, "val_psnr_bicubic": 29.5},
         ).write(path)

@@ -208,7 +208,7 @@ def test_curves_show_train_validation_and_both_bicubic_lines():
     for axes in (loss, psnr):
         for line in axes.lines:
             assert np.isfinite(line.get_ydata()).all()
-    assert "kept: 29.50 dB (+1.00)" in texts(figure)
+    assert "best: 29.50 dB (+1.00)" in texts(figure)
     assert not psnr.texts  # it stands in the legend, so on no line
     assert "full" in psnr.get_title(loc="left")
 

@@ -121,8 +121,8 @@ def _curves(run: PublishedRun) -> str:
         return ""
     evaluation = run.results.evaluation
     columns = {str(name): of.to_numpy(float) for name, of in run.results.curve.items()}
-    kept = int(run.metrics["kept/step"])
-    figure = figures.curves(columns, kept, evaluation["luma"], evaluation["loss"])
+    best = int(run.metrics["best/step"])
+    figure = figures.curves(columns, best, evaluation["luma"], evaluation["loss"])
     return _uri(figures.encoded(figure, "svg"), "svg+xml")
 
 

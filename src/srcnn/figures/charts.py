@@ -16,13 +16,13 @@ from srcnn.scoring.measures import PSNR
 _TRAIN, _VAL = VERMILION, BLUE
 
 
-def curves(curve: Mapping[str, np.ndarray], kept_step: int, luma: str, loss: str = "") -> Figure:
+def curves(curve: Mapping[str, np.ndarray], best_step: int, luma: str, loss: str = "") -> Figure:
     """Loss and PSNR along the training, the latter with the lines of bicubic interpolation.
 
     Args:
         curve: columns of the training curve (`srcnn.training.loop.Training.curve`), each float
             (rows,), NaN where a row has no value.
-        kept_step: the validated step whose weights are the trained model.
+        best_step: the validated step whose weights are the trained model.
         luma: the range that PSNR is measured in.
         loss: what was minimised, in words.
     """
@@ -31,7 +31,7 @@ def curves(curve: Mapping[str, np.ndarray], kept_step: int, luma: str, loss: str
         _title(figure, loss)
         left, right = figure.subplots(1, 2)
         _loss(left, curve)
-        _psnr(right, curve, kept_step, luma)
+        _psnr(right, curve, best_step, luma)
         return figure
 
 
@@ -55,16 +55,16 @@ def _loss(axes: Axes, curve: Mapping[str, np.ndarray]) -> None:
     _legend_below(axes)
 
 
-def _psnr(axes: Axes, curve: Mapping[str, np.ndarray], kept_step: int, luma: str) -> None:
+def _psnr(axes: Axes, curve: Mapping[str, np.ndarray], best_step: int, luma: str) -> None:
     for split, name, colour in (("train", "train", _TRAIN), ("val", "validation", _VAL)):
         _line(axes, curve["step"], curve[f"{split}_psnr"], name, colour, marker="o")
         baseline = curve[f"{split}_psnr_bicubic"]
         _line(axes, curve["step"], baseline, f"{name}, bicubic", colour, ls="--", lw=1)
-    kept = np.flatnonzero(curve["step"] == kept_step)[0]
-    psnr = curve["val_psnr"][kept]
-    gain = PSNR.number(psnr - curve["val_psnr_bicubic"][kept], signed=True)
-    label = f"kept: {PSNR.text(psnr)} ({gain})"
-    axes.plot(kept_step, psnr, "o", label=label, mfc="none", mec=INK, mew=0.9, ms=7)
+    best = np.flatnonzero(curve["step"] == best_step)[0]
+    psnr = curve["val_psnr"][best]
+    gain = PSNR.number(psnr - curve["val_psnr_bicubic"][best], signed=True)
+    label = f"best: {PSNR.text(psnr)} ({gain})"
+    axes.plot(best_step, psnr, "o", label=label, mfc="none", mec=INK, mew=0.9, ms=7)
     axes.set(title=f"PSNR in dB ({luma} luma)", xlabel="step")
     _legend_below(axes)
 

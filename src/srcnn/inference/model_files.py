@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from srcnn.hardware import choose_device, keep_float32
-from srcnn.inference import packaged, registry
-from srcnn.inference.registry import HOW_TO_TRAIN, NoModel
+from srcnn.inference import mlflow_models, packaged
+from srcnn.inference.mlflow_models import HOW_TO_TRAIN, NoModel
 from srcnn.inference.resolver import SCALES, SuperResolver
 
 
@@ -65,7 +65,7 @@ def load(
 
 def _best(scale: int | None) -> tuple[str, str]:
     """The reference of the model that is taken where none is named, and why it is."""
-    models = registry.registered_models()
+    models = mlflow_models.registered_models()
     champion = next((model for model in models if model.is_champion), None)
     if champion is None or scale not in (None, champion.scale):
         if scale not in (None, *packaged.SCALES):
@@ -109,7 +109,7 @@ def _find(reference: str, device: torch.device) -> TrainedModel:
             f"runs:/RUN_ID; {HOW_TO_TRAIN}"
         )
     try:
-        run_id = registry.run_of_experiment(reference)
+        run_id = mlflow_models.run_of_experiment(reference)
     except NoModel as error:
         raise NoModel(f"{reference!r} is no model file; {error}") from None
     return _fetch(f"runs:/{run_id}", device, f"experiment {reference} (run {run_id[:8]})")
@@ -117,5 +117,5 @@ def _find(reference: str, device: torch.device) -> TrainedModel:
 
 def _fetch(uri: str, device: torch.device, title: str = "") -> TrainedModel:
     """A model of MLflow, under its name there or a title."""
-    with registry.fetched(uri) as (weights, name, run_id):
+    with mlflow_models.fetched(uri) as (weights, name, run_id):
         return TrainedModel(SuperResolver.load(weights, device), title or name, run_id)

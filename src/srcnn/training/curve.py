@@ -41,7 +41,7 @@ def validation_score(row: Row) -> float:
     return -row["val_loss"] if has_others else row["val_psnr"]
 
 
-def collapse(rows: Sequence[Row], kept: Row) -> str | None:
+def collapse(rows: Sequence[Row], best: Row) -> str | None:
     """What shows that an adversarial training failed, in words; None of a good one, or of another.
 
     Its reconstructions are then less natural than those that it began with. The share of what the
@@ -49,12 +49,12 @@ def collapse(rows: Sequence[Row], kept: Row) -> str | None:
 
     Args:
         rows: of the training.
-        kept: the one whose weights are kept.
+        best: the one whose weights are kept.
     """
-    if "val_frechet" not in kept:
+    if "val_frechet" not in best:
         return None
     first, last = rows[0]["val_frechet"], rows[-1]["val_frechet"]
-    if kept is not rows[0] and last < first:
+    if best is not rows[0] and last < first:
         return None
     return (
         "the adversarial training made nothing more natural: the Fréchet distance to the originals "

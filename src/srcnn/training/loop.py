@@ -196,14 +196,14 @@ class Training:
         return replace(self._resolver, model=network)
 
     @property
-    def kept(self) -> Row:
+    def best_row(self) -> Row:
         """The row of the curve, the first of equals, that the best weights so far are from."""
         return max((row for row in self._rows if "val_psnr" in row), key=validation_score)
 
     @property
     def collapse(self) -> str | None:
         """See `srcnn.training.curve.collapse`."""
-        return collapse(self._rows, self.kept)
+        return collapse(self._rows, self.best_row)
 
     def snapshots(self) -> dict[str, torch.Tensor]:
         """Validation pictures as reconstructed along the way: see `Validation.snapshots`."""
@@ -275,6 +275,6 @@ class Training:
             terms = self._loss(sr, crop(hr, self._network.margin))
         row = {f"val_{name}": float(value) for name, value in terms.items()}
         row |= self._validation.scores(self._resolver, self._group)
-        if self._rows and validation_score(row) > validation_score(self.kept):
+        if self._rows and validation_score(row) > validation_score(self.best_row):
             self._best = weights_of(self._averaged)
         return row

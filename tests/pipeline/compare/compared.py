@@ -70,7 +70,7 @@ def parts(
         | {"degrade.scale": "4"}
         | (params or {}),
         {"data.pairs": "digest", "model.version": "1", "dvc.experiment": name} | (tags or {}),
-        {"val/psnr_gain": 1.0, "val/gmsd": 0.1, "test/gmsd": 0.1, "kept/step": 300}
+        {"val/psnr_gain": 1.0, "val/gmsd": 0.1, "test/gmsd": 0.1, "best/step": 300}
         | (metrics or {}),
         lambda: results,
     )

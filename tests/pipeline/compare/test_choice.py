@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.compare.choice import best_of_each_kind, find
 from pipeline.stage import StageError
-from srcnn.inference.registry import EXPERIMENTS_TAG
+from srcnn.inference.mlflow_models import EXPERIMENTS_TAG
 from tests.pipeline.compare.compared import experiment
 
 

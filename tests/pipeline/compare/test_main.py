@@ -9,7 +9,7 @@ from pipeline.compare import choice, runs
 from pipeline.stage import StageError, paths
 from pipeline.tracking import identity
 from pipeline.tracking.store import RESULTS, RunState, Store
-from srcnn.inference.registry import CONTENT_TAG
+from srcnn.inference.mlflow_models import CONTENT_TAG
 from srcnn.scoring.scores import write_scores
 from tests.pipeline.compare.compared import parts
 from tests.pipeline.experiment import load_params

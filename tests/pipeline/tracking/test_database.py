@@ -15,7 +15,7 @@ from pipeline.stage import paths
 from pipeline.tracking import database
 from pipeline.tracking.store import Store
 from srcnn.inference import mlflow_sqlite, model_files
-from srcnn.inference.registry import OVER_PACKAGED_TAG
+from srcnn.inference.mlflow_models import OVER_PACKAGED_TAG
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs, check_whole, publish_another
 

@@ -5,7 +5,7 @@ import pytest
 from pipeline import register
 from pipeline.stage import paths
 from srcnn.inference import model_files
-from srcnn.inference.registry import CONTENT_TAG, EXPERIMENTS_TAG, OVER_PACKAGED_TAG, NoModel
+from srcnn.inference.mlflow_models import CONTENT_TAG, EXPERIMENTS_TAG, OVER_PACKAGED_TAG, NoModel
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs
 

@@ -8,7 +8,7 @@ from pipeline.stage.record import Trained
 from pipeline.tracking import database, live, place, publication
 from pipeline.tracking.store import TRAINING_KEY, name_tag
 from srcnn.inference import model_files
-from srcnn.inference.registry import names_in
+from srcnn.inference.mlflow_models import names_in
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs, check_whole, points, versions
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.tracking import registry
 from pipeline.tracking.registry import CODE, DATA, GAIN, PICTURES, VGG19, VGG19_WEIGHTS
-from srcnn.inference.registry import (
+from srcnn.inference.mlflow_models import (
     CHAMPION,
     PERCEPTUAL,
     PERCEPTUAL_WEIGHT_TAG,

@@ -44,7 +44,7 @@ def test_the_linked_view_has_columns_that_matter_and_pictures(experiment, server
         browser.get(f"{server.uri}/#{fragment}")
         wait.until(lambda browser: "test/psnr_gain" in text(browser))
         shown = text(browser)
-        assert all(column in shown for column in ("test/sifid_gain", "kept/step"))
+        assert all(column in shown for column in ("test/sifid_gain", "best/step"))
         assert "mse" in shown
         assert "val/psnr" not in shown
 

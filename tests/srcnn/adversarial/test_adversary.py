@@ -117,7 +117,7 @@ def test_the_curve_shows_the_discriminator_and_keeps_the_most_natural_weights(pa
     assert {"train_real", "train_fake", "train_told", "train_gradient_norm"} <= set(last)
     assert "val_adversarial" not in last
     validated = [row for row in run.curve if "val_frechet" in row]
-    assert run.kept == min(validated, key=lambda row: row["val_frechet"])
+    assert run.best_row == min(validated, key=lambda row: row["val_frechet"])
 
 
 @pytest.mark.parametrize(

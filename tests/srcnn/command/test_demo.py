@@ -16,7 +16,7 @@ from srcnn.command.cli import main
 from srcnn.command.demo import work
 from srcnn.command.demo.models import Models
 from srcnn.data.imresize import downscale
-from srcnn.inference import packaged, registry
+from srcnn.inference import mlflow_models, packaged
 from srcnn.inference.upscaler import Upscaler
 from srcnn.scoring.measures import MEASURES, Function, Measure
 from tests.support import optional
@@ -136,7 +136,7 @@ def register(monkeypatch):
             get_registered_model=lambda name: SimpleNamespace(aliases={"champion": champion}),
         )
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-        monkeypatch.setattr(registry, "reading", lambda what: nullcontext(client))
+        monkeypatch.setattr(mlflow_models, "reading", lambda what: nullcontext(client))
         return Models.known()
 
     return put

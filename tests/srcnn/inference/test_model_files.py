@@ -7,9 +7,9 @@ from skimage import data
 
 import srcnn
 from srcnn.data import imresize
-from srcnn.inference import model_files, packaged, registry
+from srcnn.inference import mlflow_models, model_files, packaged
 from srcnn.inference import resolver as inference
-from srcnn.inference.registry import NoModel, RegisteredModel
+from srcnn.inference.mlflow_models import NoModel, RegisteredModel
 from tests.support import optional
 from tests.support.models import model_file
 
@@ -37,7 +37,7 @@ def champion(monkeypatch, nowhere):
             learned_from_untrained=False,
             over_packaged=over_packaged,
         )
-        monkeypatch.setattr(registry, "registered_models", lambda: [best])
+        monkeypatch.setattr(mlflow_models, "registered_models", lambda: [best])
         monkeypatch.setattr(model_files, "_fetch", fetch)
         return fetched
 
@@ -114,7 +114,7 @@ def test_what_the_package_does_not_have_is_named(reference):
 
 def test_a_database_that_nothing_here_can_read_is_no_registry(nowhere, monkeypatch):
     (nowhere / "mlflow.db").touch()
-    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    monkeypatch.setattr(mlflow_models, "find_spec", lambda name: None)
     assert model_files.load().name == "packaged:x4"
 
 

@@ -163,7 +163,7 @@ def test_of_equal_validations_the_first_is_kept(pairs, monkeypatch):
     first = run.best().to_bytes()
     run.fit()
     assert run.best().to_bytes() == first
-    assert run.kept["step"] == 0
+    assert run.best_row["step"] == 0
 
 
 def test_patches_are_of_the_training_s_pictures_and_validated_ones_of_the_validation_s(tmp_path):
@@ -268,4 +268,4 @@ def test_a_training_may_continue_another(pairs):
     assert joint["train_loss"] == first.curve[-1]["train_loss"]
     assert joint["val_loss"] == reported[0]["val_loss"] != first.curve[-1]["val_loss"]
     assert second.snapshots()["steps"].tolist() == [0, 12, 13, 15, 18, 24]
-    assert second.kept["step"] >= 12
+    assert second.best_row["step"] >= 12

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Self
 
-from srcnn.inference import model_files, packaged, registry
+from srcnn.inference import mlflow_models, model_files, packaged
+from srcnn.inference.mlflow_models import RegisteredModel
 from srcnn.inference.model_files import TrainedModel
-from srcnn.inference.registry import RegisteredModel
 
 
 class Models:
@@ -44,7 +44,7 @@ class Models:
         Raises:
             NoModel: the registry is there but cannot be read.
         """
-        versions = registry.registered_models()
+        versions = mlflow_models.registered_models()
         ours = {_packaged(name): name for name in packaged.references()}
         labels = {_label(version): version.reference for version in versions} | ours
         trained = [version for version in versions if not version.learned_from_untrained]
@@ -70,7 +70,7 @@ def load(reference: str) -> TrainedModel:
 def _label(model: RegisteredModel) -> str:
     weight = model.perceptual_weight
     loss = model.loss or (f"perceptual {weight:g}" if weight else "pixel loss only")
-    champion = registry.CHAMPION if model.is_champion else ""
+    champion = mlflow_models.CHAMPION if model.is_champion else ""
     version = f"version {model.version}"
     parts = [model.experiment, version, f"x{model.scale or '?'}", loss, model.date, champion]
     return ", ".join(part for part in parts if part)

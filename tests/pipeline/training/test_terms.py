@@ -10,7 +10,7 @@ import torch
 from pipeline import finetune
 from pipeline.stage import StageError
 from pipeline.stage.inputs import Inputs
-from pipeline.training.loss import build_loss
+from pipeline.training.terms import build_loss
 from srcnn.perceptual import embedded
 from srcnn.perceptual.loss import PerceptualLoss
 from tests.pipeline.experiment import ENVIRONMENT
@@ -38,7 +38,7 @@ def test_without_a_perceptual_weight_vgg19_is_never_imported():
     code = (
         "import sys; from pathlib import Path\n"
         "from pipeline import check, finetune, train; from pipeline.stage import params\n"
-        "from pipeline.training.loss import build_loss\n"
+        "from pipeline.training.terms import build_loss\n"
         "import torch\n"
         "given = params.load(Path('params.yaml'))\n"
         "loss = build_loss(given, 'full', torch.device('cpu'), 'float32', 1)\n"
