@@ -1,7 +1,7 @@
-"""A stand-in of the Hugging Face hub on the loopback interface, for its real clients.
+"""A stand-in of the Hugging Face hub on the loopback interface, for its real client.
 
-It serves one data set at one commit: what `datasets` and `huggingface_hub` ask for to stream and
-to download it, byte ranges included. It counts the bytes it serves, and can drop connections.
+It serves one data set at one commit: what `huggingface_hub` asks for to stream and to download
+it, byte ranges included. It counts the bytes it serves, and can drop connections.
 """
 
 import hashlib
@@ -16,12 +16,11 @@ from urllib.parse import unquote, urlsplit
 class Hub:
     """`with Hub(repo, files) as hub:` serves `files` (path -> content) at `hub.url`."""
 
-    def __init__(self, repo: str, files: dict[str, bytes], branch: str = "main") -> None:
-        self.repo, self.files, self.branch = repo, files, branch
+    def __init__(self, repo: str, files: dict[str, bytes]) -> None:
+        self.repo, self.files = repo, files
         self.commit = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
         self.served = 0  # bytes of file content
         self.drops = 0  # how many more file transfers to break off in the middle
-        self.dropped = threading.Event()  # set at the first drop
         self.stall = threading.Event()  # set: file transfers stop in the middle and hang
         self.stalled = threading.Event()  # set when the first one hangs
         self._closing = threading.Event()
@@ -55,7 +54,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if not found:
                 return self._error("RepoNotFound")
             kind, revision, name = found.groups()
-            if revision not in (hub.branch, hub.commit):
+            if revision not in ("main", hub.commit):
                 return self._error("RevisionNotFound")
             if kind == "revision":
                 siblings = [{"rfilename": file} for file in hub.files]
@@ -118,7 +117,6 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     hub._closing.wait(60)
                     return b""
                 hub.drops -= 1
-                hub.dropped.set()
             hub.served += len(body)
             return body
 
