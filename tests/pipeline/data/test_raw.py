@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.data import raw, shards
+from pipeline.data import raw
 from pipeline.data.picture_source import RawPicture
 from pipeline.stage import StageError
 from tests.support.pictures import encoded, png
@@ -43,8 +43,8 @@ def test_pictures_come_back_as_they_went_and_the_index_describes_them(tmp_path):
 
 @pytest.mark.parametrize("workers", [5, None])
 def test_the_same_pictures_make_the_same_few_shards_in_order(tmp_path, monkeypatch, workers):
-    monkeypatch.setattr(shards, "SHARD_BYTES", 10_000)
-    monkeypatch.setattr(shards, "GROUP_BYTES", 2_500)
+    monkeypatch.setattr(raw, "SHARD_BYTES", 10_000)
+    monkeypatch.setattr(raw, "GROUP_BYTES", 2_500)
     pictures = [RawPicture(f"{i:02d}", None, png(i) if i % 7 else b"no") for i in range(60)]
     folders = {1: tmp_path / "one", workers: tmp_path / "several"}
     for count, folder in folders.items():
@@ -52,7 +52,7 @@ def test_the_same_pictures_make_the_same_few_shards_in_order(tmp_path, monkeypat
         raw.write(pictures, folder, skip_unreadable=True, workers=count)
     first, second = ({f.name: f.read_bytes() for f in of.iterdir()} for of in folders.values())
     assert first == second
-    files = shards.files(folders[workers])
+    files = raw.shards(folders[workers])
     assert 3 < len(files) < 20
     assert all(pq.ParquetFile(file).num_row_groups > 1 for file in files[:-1])
     readable = [picture.id for i, picture in enumerate(pictures) if i % 7]
@@ -96,8 +96,8 @@ def test_ids_are_unique(tmp_path):
 class TestDamage:
     @pytest.fixture
     def folder(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(shards, "SHARD_BYTES", 3_000)
-        monkeypatch.setattr(shards, "GROUP_BYTES", 1_000)
+        monkeypatch.setattr(raw, "SHARD_BYTES", 3_000)
+        monkeypatch.setattr(raw, "GROUP_BYTES", 1_000)
         raw.write([RawPicture(f"{i}", f"{i}", png(i)) for i in range(9)], tmp_path)
         assert len(list(tmp_path.glob("*.parquet"))) == 3
         return tmp_path
