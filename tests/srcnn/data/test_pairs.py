@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.pairs import Pairs, writing_pairs
 from tests.support.pictures import noise
 
 # Two sizes, ids that CSV must quote, a source with two pictures.
@@ -20,10 +20,10 @@ HR, LR = noise(0, (8, 8)), noise(1, (2, 2))
 
 def write(folder, pictures=PICTURES, scale=4):
     folder.mkdir(parents=True)
-    with PairsWriter(folder, scale, "full") as writer:
+    with writing_pairs(folder, scale, "full") as add:
         for i, (picture_id, source, split, (height, width)) in enumerate(pictures):
             lr = noise(100 + i, (height // scale, width // scale))
-            writer.add(picture_id, source, split, noise(i, (height, width)), lr)
+            add(picture_id, source, split, noise(i, (height, width)), lr)
     return folder
 
 
@@ -129,8 +129,8 @@ def test_every_flipped_bit_is_found_but_those_that_change_nothing(folder, name):
 
 
 def test_interrupted_writing_leaves_no_set(tmp_path):
-    with pytest.raises(KeyboardInterrupt), PairsWriter(tmp_path, 4, "full") as writer:  # noqa: PT012
-        writer.add("a", "a", "train", HR, LR)
+    with pytest.raises(KeyboardInterrupt), writing_pairs(tmp_path, 4, "full") as add:  # noqa: PT012
+        add("a", "a", "train", HR, LR)
         raise KeyboardInterrupt
     with pytest.raises(ValueError, match="no whole set"):
         Pairs.open(tmp_path)
@@ -155,12 +155,12 @@ def test_interrupted_writing_leaves_no_set(tmp_path):
     ],
 )
 def test_what_is_no_pair_is_refused(tmp_path, picture, reason):
-    with PairsWriter(tmp_path, 4, "full") as writer:
-        writer.add("a", "a", "train", HR, LR)
+    with writing_pairs(tmp_path, 4, "full") as add:
+        add("a", "a", "train", HR, LR)
         with pytest.raises(ValueError, match=reason):
-            writer.add(*picture)
+            add(*picture)
 
 
 def test_no_picture_at_all_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no picture"), PairsWriter(tmp_path, 4, "full"):
+    with pytest.raises(ValueError, match="no picture"), writing_pairs(tmp_path, 4, "full"):
         pass
