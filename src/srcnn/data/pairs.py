@@ -218,7 +218,7 @@ def _write_header(file: BinaryIO, size: int) -> None:
 
 
 def _pixels(folder: Path) -> list[np.ndarray]:
-    """HR and LR of all pictures, flat, mapped; copy on write, as torch warns of read-only arrays."""
+    """HR and LR of all pictures, flat, mapped; copied on write: torch warns of read-only ones."""
     return [np.load(folder / name, mmap_mode="c").view(np.uint8) for name in (_HR, _LR)]
 
 
