@@ -1,5 +1,3 @@
-import shutil
-
 import numpy as np
 import pytest
 
@@ -65,27 +63,10 @@ def test_a_split_has_its_pictures_only_and_alone_their_pixels_only(folder):
         Pairs.open(folder).split("valid")
 
 
-def test_select_takes_any_order(folder):
-    chosen = Pairs.open(folder).select([3, 0])
-    assert chosen.ids == ["d", "a"]
-    np.testing.assert_array_equal(chosen.hr(0), noise(3, (8, 12)))
-
-
 def test_same_pictures_same_bytes(folder, tmp_path):
     again = write(tmp_path / "again")
     for file in folder.iterdir():
         assert file.read_bytes() == (again / file.name).read_bytes()
-
-
-def test_digest_follows_pixels_and_index(tmp_path):
-    moved = [*PICTURES[:3], ("d", "three", "test", (8, 12))]
-    reshaped = [*PICTURES[:3], ("d", "three", "val", (12, 8))]
-    swapped = [PICTURES[1], PICTURES[0], *PICTURES[2:]]
-    digests = {
-        Pairs.open(write(tmp_path / f"{i}", pictures)).digest
-        for i, pictures in enumerate((PICTURES, moved, reshaped, swapped))
-    }
-    assert len(digests) == 4
 
 
 @pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
@@ -103,18 +84,12 @@ def test_a_missing_or_truncated_file_is_named(folder, name):
 
 
 @pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
-def test_a_file_of_another_set_is_told(folder, tmp_path, name):
-    shutil.copy(write(tmp_path / "other", PICTURES[1:]) / name, folder / name)
-    with pytest.raises(ValueError, match=r"do not have the checksum in meta\.json"):
-        Pairs.open(folder)
-
-
-@pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
-def test_every_flipped_bit_is_found_but_those_that_change_nothing(folder, name):
+def test_flipped_bits_are_found_but_those_that_change_nothing(folder, name):
     whole = (folder / name).read_bytes()
     pairs = Pairs.open(folder)
     refused = 0
-    for place in range(len(whole)):
+    places = range(0, len(whole), 3)
+    for place in places:
         content = bytearray(whole)
         content[place] ^= 1 << place % 8
         (folder / name).write_bytes(content)
@@ -125,7 +100,7 @@ def test_every_flipped_bit_is_found_but_those_that_change_nothing(folder, name):
         else:
             assert (read.scale, read.luma, read.digest) == (4, "full", pairs.digest)
             np.testing.assert_array_equal(read.hr_data, pairs.hr_data)
-    assert refused > 0.9 * len(whole)
+    assert refused > 0.9 * len(places)
 
 
 def test_interrupted_writing_leaves_no_set(tmp_path):
