@@ -62,13 +62,6 @@ def test_lossless_formats_come_back_exactly(tmp_path, channels, dtype, suffix):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_png_is_about_as_small_as_pillows(tmp_path):
-    write(tmp_path / "a.png", RGB)
-    Image.fromarray(RGB).save(tmp_path / "b.png")
-    sizes = [(tmp_path / name).stat().st_size for name in ("a.png", "b.png")]
-    assert sizes[0] < 1.1 * sizes[1]
-
-
 def test_big_tiff(tmp_path, monkeypatch):
     """The layout for more than 4 GB, on a small picture."""
     monkeypatch.setattr(tiff, "_CLASSIC", 0)
@@ -150,7 +143,6 @@ def test_malformed_exif_does_not_stop_a_tiff(tmp_path):
 
 
 def test_nothing_is_left_of_a_failure(tmp_path):
-
     def rows():
         yield RGB[:50]
         raise RuntimeError("stop")
@@ -175,16 +167,12 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path, name, size, channels, me
         writers.check_output(tmp_path / name, *size, channels)
 
 
-def test_more_exif_than_jpeg_holds_is_refused_and_goes_elsewhere(tmp_path):
+def test_more_exif_than_jpeg_holds_is_refused(tmp_path):
     exif = Image.Exif()
     exif[IFD.Exif] = {Base.MakerNote: bytes(70_000)}
     picture = read(encoded(RGB, exif=exif))
     with pytest.raises(ValueError, match="EXIF data is too long"):
         write(tmp_path / "a.jpg", RGB, picture)
-    for suffix in (".png", ".webp", ".tif"):
-        write(tmp_path / f"a{suffix}", RGB, picture)
-        block = Image.open(tmp_path / f"a{suffix}").getexif().get_ifd(IFD.Exif)
-        assert len(block[Base.MakerNote]) == 70_000
 
 
 CHROMATICITIES = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
