@@ -20,7 +20,7 @@ from pipeline.stage import StageError, artifacts
 from pipeline.stage.sections import Data
 from srcnn.data.splits import split_of
 from srcnn.pictures import images
-from srcnn.pictures.deep import UnreadableImage
+from srcnn.pictures.samples import UnreadableImage
 
 INDEX = "index.csv"
 SKIPPED = "skipped.csv"

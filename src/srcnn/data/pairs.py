@@ -191,7 +191,8 @@ def writing_pairs(folder: Path, scale: int, luma: str) -> Iterator[Add]:
     index = text.getvalue().encode("utf-8")
     (folder / _INDEX).write_bytes(index)
     meta = {"scale": scale, "luma": luma}
-    whole = meta | {"sha256": _digest(meta, *_pixels(folder), index)}
+    hr_pixels, lr_pixels = _pixels(folder)
+    whole = meta | {"sha256": _digest(meta, hr_pixels, lr_pixels, index)}
     (folder / _META).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
 
