@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,8 @@ def open_source(data: Data) -> PictureSource:
         with _one_error("reading broke off"):
             names = sorted(hub.glob(f"datasets/{REPO}@{commit}/{_SHARDS}"))
         shards = [partial(hub.open, name) for name in names]
-    pictures = _pictures(islice(_rows(shards), data.limit), data)
-    return PictureSource(pictures, data.limit or PICTURES, commit)
+    of_rows = sources(data)
+    return PictureSource(_pictures(of_rows, _rows(shards)), len(of_rows), commit)
 
 
 def find(revision: str) -> None:
@@ -117,13 +116,13 @@ def _rows(shards: Iterable[Callable[[], Any]]) -> Iterator[Mapping[str, Any] | N
 
 
 def _pictures(
-    rows: Iterable[Mapping[str, Any] | None], data: Data
+    of_rows: Iterable[str], rows: Iterable[Mapping[str, Any] | None]
 ) -> Iterator[RawPicture | Unreadable]:
-    source_of = grouping(data.grouping)
-    for number, row in enumerate(rows):
+    """A picture for each source, as far as there are rows."""
+    for number, (source, row) in enumerate(zip(of_rows, rows, strict=False)):
         name = _name(number)
         if content := row and row["bytes"]:
-            yield RawPicture(name, source_of(name) or name, content)
+            yield RawPicture(name, source, content)
         else:
             yield Unreadable(name, f"row {number} of {REPO} holds no picture")
 
