@@ -57,8 +57,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if revision not in ("main", hub.commit):
                 return self._error("RevisionNotFound")
             if kind == "revision":
-                siblings = [{"rfilename": file} for file in hub.files]
-                return self._json({"id": hub.repo, "sha": hub.commit, "siblings": siblings})
+                return self._json({"id": hub.repo, "sha": hub.commit})
             if kind == "tree":
                 return self._json(self._tree(name))
             if name not in hub.files:
@@ -68,6 +67,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         do_HEAD = do_GET  # noqa: N815
 
         def _tree(self, folder: str) -> list[dict[str, object]]:
+            """All files and folders in it, however deep."""
             files = [
                 {"type": "file", "oid": _oid(content), "size": len(content), "path": path}
                 for path, content in hub.files.items()
@@ -76,13 +76,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 {"type": "directory", "oid": _oid(path.encode()), "size": 0, "path": path}
                 for path in {path.rpartition("/")[0] for path in hub.files} - {""}
             ]
-            deep = "recursive=true" in urlsplit(self.path).query.lower()
-            return [
-                entry
-                for entry in files + folders
-                if (deep and str(entry["path"]).startswith(f"{folder}/" if folder else ""))
-                or str(entry["path"]).rpartition("/")[0] == folder
-            ]
+            inside = f"{folder}/" if folder else ""
+            return [entry for entry in files + folders if str(entry["path"]).startswith(inside)]
 
         def _file(self, content: bytes) -> None:
             asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
