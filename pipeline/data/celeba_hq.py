@@ -1,11 +1,10 @@
 """CelebA-HQ at 256 x 256 from the Hugging Face hub, through its own client."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
@@ -15,11 +14,14 @@ from pipeline.stage import StageError
 from pipeline.stage.sections import Data
 from srcnn.masking import brief, masked
 
+if TYPE_CHECKING:
+    from huggingface_hub import HfFileSystem
+
 REPO = "eurecom-ds/celeba-hq-256"
 PICTURES = 30_000
 TIMEOUT = 5  # seconds for the hub to answer at all; without a network nobody should wait longer
 
-_SHARDS = "data/train-*.parquet"
+_SHARDS = "**/train*.parquet"  # as the hub names the files of a split
 
 WAYS_ON = (
     "Three ways on: try again when connected; or put pictures in a folder and set data.source to "
@@ -41,19 +43,18 @@ def open_source(data: Data) -> PictureSource:
 
     if not sys.stderr.isatty():
         utils.disable_progress_bars()
-    shards: list[Callable[[], Any]]
+    hub = None
     if constants.HF_HUB_OFFLINE or data.limit is None:
         folder = _snapshot(data.revision)
         commit = folder.name
-        shards = [partial(shard.open, "rb") for shard in sorted(folder.glob(_SHARDS))]
+        shards = sorted(map(str, folder.glob(_SHARDS)))
     else:
         commit = _resolve(data.revision)
         hub = HfFileSystem()
         with _one_error("reading broke off"):
-            names = sorted(hub.glob(f"datasets/{REPO}@{commit}/{_SHARDS}"))
-        shards = [partial(hub.open, name) for name in names]
+            shards = sorted(hub.glob(f"datasets/{REPO}@{commit}/{_SHARDS}"))
     of_rows = sources(data)
-    return PictureSource(_pictures(of_rows, _rows(shards)), len(of_rows), commit)
+    return PictureSource(_pictures(of_rows, _rows(shards, hub)), len(of_rows), commit)
 
 
 def find(revision: str) -> None:
@@ -106,11 +107,11 @@ def _snapshot(revision: str) -> Path:
         return Path(snapshot_download(REPO, repo_type="dataset", revision=revision))
 
 
-def _rows(shards: Iterable[Callable[[], Any]]) -> Iterator[Mapping[str, Any] | None]:
+def _rows(shards: Iterable[str], hub: "HfFileSystem | None") -> Iterator[Mapping[str, Any] | None]:
     """What the column `image` holds: a file under "bytes", or nothing there, or nothing at all."""
     with _one_error("reading broke off"):
-        for open_shard in shards:
-            with open_shard() as file, pq.ParquetFile(file) as shard:
+        for name in shards:
+            with pq.ParquetFile(name, filesystem=hub) as shard:
                 for batch in shard.iter_batches(16, columns=["image"]):
                     yield from batch.column("image").to_pylist()
 
