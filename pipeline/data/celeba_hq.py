@@ -1,27 +1,20 @@
-"""CelebA-HQ at 256 x 256 from the Hugging Face hub, through its own client."""
+"""CelebA-HQ at 256 x 256 from the Hugging Face hub, through its own clients."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pyarrow.parquet as pq
-
-from pipeline.data.grouping import grouping
+from pipeline.data.grouping import Grouping, grouping
 from pipeline.data.picture_source import PictureSource, RawPicture, Unreadable
 from pipeline.stage import StageError
 from pipeline.stage.sections import Data
 from srcnn.masking import brief, masked
 
-if TYPE_CHECKING:
-    from huggingface_hub import HfFileSystem
-
 REPO = "eurecom-ds/celeba-hq-256"
 PICTURES = 30_000
 TIMEOUT = 5  # seconds for the hub to answer at all; without a network nobody should wait longer
-
-_SHARDS = "**/train*.parquet"  # as the hub names the files of a split
 
 WAYS_ON = (
     "Three ways on: try again when connected; or put pictures in a folder and set data.source to "
@@ -39,29 +32,29 @@ def open_source(data: Data) -> PictureSource:
     Raises:
         StageError: the hub or the revision cannot be reached, or the download breaks off.
     """
-    from huggingface_hub import HfFileSystem, constants, utils
+    import datasets
+    import huggingface_hub
 
     if not sys.stderr.isatty():
-        utils.disable_progress_bars()
-    hub = None
-    if constants.HF_HUB_OFFLINE or data.limit is None:
-        folder = _snapshot(data.revision)
-        commit = folder.name
-        shards = sorted(map(str, folder.glob(_SHARDS)))
+        datasets.disable_progress_bars()
+        huggingface_hub.utils.disable_progress_bars()
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        folder: Path | None = _cached(data.revision)
     else:
         commit = _resolve(data.revision)
-        hub = HfFileSystem()
-        with _one_error("reading broke off"):
-            shards = sorted(hub.glob(f"datasets/{REPO}@{commit}/{_SHARDS}"))
-    of_rows = sources(data)
-    return PictureSource(_pictures(of_rows, _rows(shards, hub)), len(of_rows), commit)
+        folder = _download(data.revision) if data.limit is None else None
+    if folder is not None:
+        rows, commit = _rows(str(folder), None, data.limit), folder.name
+    else:
+        rows = _rows(REPO, commit, data.limit)
+    return PictureSource(_pictures(rows, grouping(data.grouping)), data.limit or PICTURES, commit)
 
 
 def find(revision: str) -> None:
     """Raise a StageError unless the hub, or offline the local cache, has the revision."""
     from huggingface_hub import constants
 
-    (_snapshot if constants.HF_HUB_OFFLINE else _resolve)(revision)
+    (_cached if constants.HF_HUB_OFFLINE else _resolve)(revision)
 
 
 def sources(data: Data) -> list[str]:
@@ -83,58 +76,73 @@ def _resolve(revision: str) -> str:
     """The commit that a branch, tag or commit means, asked first so that no network shows fast."""
     from huggingface_hub import HfApi, constants, errors
 
-    with _one_error(f"it cannot be reached at {masked(constants.ENDPOINT)}"):
-        try:
-            return str(HfApi().dataset_info(REPO, revision=revision, timeout=TIMEOUT).sha)
-        except errors.RevisionNotFoundError:
-            raise StageError(
-                f"data.revision is {revision!r}, which {REPO} does not have; it must be one of its "
-                "branches, tags or commits, such as 'main'"
-            ) from None
+    try:
+        commit = HfApi().dataset_info(REPO, revision=revision, timeout=TIMEOUT).sha
+    except errors.RevisionNotFoundError:
+        raise StageError(
+            f"data.revision is {revision!r}, which {REPO} does not have; it must be one of its "
+            "branches, tags or commits, such as 'main'"
+        ) from None
+    except Exception as error:  # every layer below (hub, HTTP, TLS, DNS) has its own
+        raise StageError(
+            f"{REPO} cannot be reached at {masked(constants.ENDPOINT)}: {_named(error)}. {WAYS_ON}"
+        ) from error
+    return str(commit)
 
 
-def _snapshot(revision: str) -> Path:
-    """The folder of the whole set in the hub's cache, downloaded unless offline."""
-    from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
+def _download(revision: str) -> Path:
+    from huggingface_hub import snapshot_download
 
-    problem = "the download broke off; complete files are kept"
-    if constants.HF_HUB_OFFLINE:
-        problem = f"HF_HUB_OFFLINE is set, and revision {revision!r} is not whole in the cache"
-    with _one_error(problem):
-        if constants.HF_HUB_OFFLINE:
-            # A snapshot is known to be whole only if the cache also has the list of its files.
-            get_cached_repo_tree(REPO, repo_type="dataset", revision=revision)
+    try:
         return Path(snapshot_download(REPO, repo_type="dataset", revision=revision))
+    except Exception as error:
+        raise StageError(
+            f"{REPO}: the download broke off: {_named(error)}; complete files are kept. {WAYS_ON}"
+        ) from error
 
 
-def _rows(shards: Iterable[str], hub: "HfFileSystem | None") -> Iterator[Mapping[str, Any] | None]:
-    """What the column `image` holds: a file under "bytes", or nothing there, or nothing at all."""
-    with _one_error("reading broke off"):
-        for name in shards:
-            with pq.ParquetFile(name, filesystem=hub) as shard:
-                for batch in shard.iter_batches(16, columns=["image"]):
-                    yield from batch.column("image").to_pylist()
+def _cached(revision: str) -> Path:
+    from huggingface_hub import errors, get_cached_repo_tree, snapshot_download
+
+    try:
+        # The cache says that a snapshot is whole only if it also knows the list of its files.
+        get_cached_repo_tree(REPO, repo_type="dataset", revision=revision)
+        return Path(
+            snapshot_download(REPO, repo_type="dataset", revision=revision, local_files_only=True)
+        )
+    except (errors.CachedRepoTreeNotFoundError, OSError) as error:
+        raise StageError(
+            f"{REPO} cannot be reached: HF_HUB_OFFLINE is set, and revision {revision!r} is not "
+            f"whole in the local cache. {WAYS_ON}"
+        ) from error
 
 
 def _pictures(
-    of_rows: Iterable[str], rows: Iterable[Mapping[str, Any] | None]
+    rows: Iterator[Mapping[str, Any] | None], source_of: Grouping
 ) -> Iterator[RawPicture | Unreadable]:
-    """A picture for each source, as far as there are rows."""
-    for number, (source, row) in enumerate(zip(of_rows, rows, strict=False)):
+    for number, row in enumerate(rows):
         name = _name(number)
-        if content := row and row["bytes"]:
-            yield RawPicture(name, source, content)
+        if data := row and row["bytes"]:
+            yield RawPicture(name, source_of(name) or name, data)
         else:
             yield Unreadable(name, f"row {number} of {REPO} holds no picture")
 
 
-@contextmanager
-def _one_error(problem: str) -> Iterator[None]:
-    """Whatever a layer below (hub, HTTP, TLS, DNS, Parquet) raises, as a StageError."""
+def _rows(path: str, commit: str | None, limit: int | None) -> Iterator[Mapping[str, Any] | None]:
+    """What the column `image` holds: a file under "bytes", or nothing there, or nothing at all."""
+    import datasets
+
+    # Each of these is a series of retries of the layer below, about 25 s: its default of 20 would
+    # keep a user waiting for ten minutes after the network is gone.
+    datasets.config.STREAMING_READ_MAX_RETRIES = 3
     try:
-        yield
-    except StageError:
-        raise
+        rows: Any = datasets.load_dataset(path, revision=commit, split="train", streaming=True)
+        rows = rows.select_columns("image").cast_column("image", datasets.Image(decode=False))
+        for row in islice(rows, limit):
+            yield row["image"]
     except Exception as error:
-        reason = f"{type(error).__name__}: {brief(error)}"
-        raise StageError(f"{REPO}: {problem}: {reason}. {WAYS_ON}") from error
+        raise StageError(f"{REPO}: reading broke off: {_named(error)}. {WAYS_ON}") from error
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {brief(error)}"

@@ -1,7 +1,7 @@
-"""A stand-in of the Hugging Face hub on the loopback interface, for its real client.
+"""A stand-in of the Hugging Face hub on the loopback interface, for its real clients.
 
-It serves one data set at one commit: what `huggingface_hub` asks for to stream and to download
-it, byte ranges included. It counts the bytes it serves, and can drop connections.
+It serves one data set at one commit: what `datasets` and `huggingface_hub` ask for to stream and
+to download it, byte ranges included. It counts the bytes it serves, and can drop connections.
 """
 
 import hashlib
@@ -16,11 +16,12 @@ from urllib.parse import unquote, urlsplit
 class Hub:
     """`with Hub(repo, files) as hub:` serves `files` (path -> content) at `hub.url`."""
 
-    def __init__(self, repo: str, files: dict[str, bytes]) -> None:
-        self.repo, self.files = repo, files
+    def __init__(self, repo: str, files: dict[str, bytes], branch: str = "main") -> None:
+        self.repo, self.files, self.branch = repo, files, branch
         self.commit = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
         self.served = 0  # bytes of file content
         self.drops = 0  # how many more file transfers to break off in the middle
+        self.dropped = threading.Event()  # set at the first drop
         self.stall = threading.Event()  # set: file transfers stop in the middle and hang
         self.stalled = threading.Event()  # set when the first one hangs
         self._closing = threading.Event()
@@ -54,10 +55,11 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if not found:
                 return self._error("RepoNotFound")
             kind, revision, name = found.groups()
-            if revision not in ("main", hub.commit):
+            if revision not in (hub.branch, hub.commit):
                 return self._error("RevisionNotFound")
             if kind == "revision":
-                return self._json({"id": hub.repo, "sha": hub.commit})
+                siblings = [{"rfilename": file} for file in hub.files]
+                return self._json({"id": hub.repo, "sha": hub.commit, "siblings": siblings})
             if kind == "tree":
                 return self._json(self._tree(name))
             if name not in hub.files:
@@ -67,7 +69,6 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         do_HEAD = do_GET  # noqa: N815
 
         def _tree(self, folder: str) -> list[dict[str, object]]:
-            """All files and folders in it, however deep."""
             files = [
                 {"type": "file", "oid": _oid(content), "size": len(content), "path": path}
                 for path, content in hub.files.items()
@@ -76,8 +77,13 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 {"type": "directory", "oid": _oid(path.encode()), "size": 0, "path": path}
                 for path in {path.rpartition("/")[0] for path in hub.files} - {""}
             ]
-            inside = f"{folder}/" if folder else ""
-            return [entry for entry in files + folders if str(entry["path"]).startswith(inside)]
+            deep = "recursive=true" in urlsplit(self.path).query.lower()
+            return [
+                entry
+                for entry in files + folders
+                if (deep and str(entry["path"]).startswith(f"{folder}/" if folder else ""))
+                or str(entry["path"]).rpartition("/")[0] == folder
+            ]
 
         def _file(self, content: bytes) -> None:
             asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
@@ -112,6 +118,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     hub._closing.wait(60)
                     return b""
                 hub.drops -= 1
+                hub.dropped.set()
             hub.served += len(body)
             return body
 

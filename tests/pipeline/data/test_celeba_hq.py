@@ -1,6 +1,7 @@
-"""celeba-hq through the real client of the hub, against a stand-in of it."""
+"""celeba-hq through the real clients of the hub, against a stand-in of it."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -53,7 +55,9 @@ def files(portraits) -> dict[str, bytes]:
 
 def parquet(images: list[dict[str, object] | None]) -> bytes:
     column = pa.array(images, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
-    table = pa.table({"image": column, "label": range(len(images))})
+    features = {"info": {"features": {"image": {"_type": "Image"}}}}
+    table = pa.table({"image": column})
+    table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
     buffer = io.BytesIO()
     pq.write_table(table, buffer, row_group_size=10)
     return buffer.getvalue()
@@ -67,6 +71,7 @@ def use(monkeypatch):
         monkeypatch.setattr(constants, "ENDPOINT", url)
         template = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(datasets.config, "HF_ENDPOINT", url)
 
     return use
 
