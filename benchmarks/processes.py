@@ -18,7 +18,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from srcnn.data.imresize import downscale
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.pairs import Pairs, writing_pairs
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.networks import SRCNN
 from srcnn.training.loop import Training
@@ -54,10 +54,10 @@ def main() -> None:
 def _write(folder: Path) -> None:
     folder.mkdir()
     draw = np.random.default_rng(0)
-    with PairsWriter(folder, SCALE, "full") as writer:
+    with writing_pairs(folder, SCALE, "full") as add:
         for i in range(40):
             hr = draw.integers(0, 256, (256, 256), dtype=np.uint8)
-            writer.add(f"{i}", f"{i}", "val" if i == 0 else "train", hr, downscale(hr, SCALE))
+            add(f"{i}", f"{i}", "val" if i == 0 else "train", hr, downscale(hr, SCALE))
 
 
 def _process(rank: int, size: int, folder: Path, options: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from srcnn.data.imresize import crop_to_multiple, downscale
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.pairs import Pairs, writing_pairs
 from srcnn.data.splits import split_of
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.inference.resolver import SuperResolver
@@ -59,13 +59,13 @@ def main() -> None:
 
 
 def _pairs(folder: Path, to: Path, scale: int) -> Pairs:
-    with PairsWriter(to, scale, "full") as writer:
+    with writing_pairs(to, scale, "full") as add:
         for path in sorted(path for path in folder.iterdir() if path.is_file()):
             if path.suffix not in (".png", ".bmp", ".jpg"):
                 continue
             hr = crop_to_multiple(images.decode_luma(path.read_bytes(), "full"), scale)
             split = split_of(path.name, SHARES, 0)
-            writer.add(path.name, path.name, split, hr, downscale(hr, scale))
+            add(path.name, path.name, split, hr, downscale(hr, scale))
     return Pairs.open(to)
 
 

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from srcnn.data.color import luma
 from srcnn.data.imresize import crop_to_multiple, downscale
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.pairs import Pairs, writing_pairs
 from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
 from srcnn.inference.resolver import SuperResolver
 from srcnn.networks import SRCNN
@@ -89,10 +89,10 @@ def _write_pairs(folder: Path, args: argparse.Namespace) -> Pairs:
     """LR/HR pairs for this project, and the training pictures as PNG files for the usual loop."""
     pictures = [(hr, "train") for hr in _read(args.train)]
     pictures += [(hr, "val") for hr in _read(args.test)]
-    with PairsWriter(folder, args.scale, "studio") as writer:
+    with writing_pairs(folder, args.scale, "studio") as add:
         for i, (hr, split) in enumerate(pictures):
             hr = crop_to_multiple(hr, args.scale)
-            writer.add(str(i), str(i), split, hr, downscale(hr, args.scale))
+            add(str(i), str(i), split, hr, downscale(hr, args.scale))
             if split == "train":
                 Image.fromarray(hr).save(folder / f"{i}.png")
     return Pairs.open(folder)

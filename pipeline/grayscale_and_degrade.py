@@ -17,7 +17,7 @@ from pipeline.stage.params import Params
 from pipeline.stage.record import Degraded, Fetched
 from srcnn.data.degradation import Degradation, picture_rng
 from srcnn.data.imresize import crop_to_multiple
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.pairs import Pairs, writing_pairs
 from srcnn.data.splits import SPLITS
 from srcnn.pictures import images
 from srcnn.progress import progress
@@ -56,11 +56,11 @@ def _write_pairs(planned: Sequence[raw.Entry], params: Params) -> None:
     pictures = progress(raw.read(paths.RAW), "degrade", len(planned), "picture")
     with (
         artifacts.whole_folder(paths.PAIRS) as folder,
-        PairsWriter(folder, degrade.scale, degrade.luma) as writer,
+        writing_pairs(folder, degrade.scale, degrade.luma) as add,
     ):
         pairs = in_order(pair, pictures, params.machine.workers)
         for picture, (hr, lr) in zip(planned, pairs, strict=True):
-            writer.add(picture.id, picture.source, picture.split, hr, lr)
+            add(picture.id, picture.source, picture.split, hr, lr)
 
 
 def _summary(planned: Sequence[raw.Entry], fetched: Fetched) -> dict[str, object]:

@@ -23,7 +23,7 @@ from srcnn.hardware import choose_device, make_deterministic
 from srcnn.inference import model_files
 from srcnn.inference.resolver import to_uint8
 from srcnn.pictures import files, images
-from srcnn.pictures.deep import UnreadableImage
+from srcnn.pictures.samples import UnreadableImage
 from srcnn.progress import progress
 from srcnn.scoring.measures import MEASURES, Measure
 from srcnn.scoring.protocol import score_reconstructions

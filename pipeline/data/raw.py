@@ -1,23 +1,35 @@
-"""The folder data/raw: encoded pictures as they came, in shards, with an index of them."""
+"""The folder data/raw: encoded pictures as they came, in shards, with an index of them.
+
+The shards are a few Parquet files, which DVC handles far faster than thousands of pictures.
+"""
 
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pipeline.data import shards
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from pipeline.data.parallel import in_order
 from pipeline.data.picture_source import RawPicture, Unreadable
 from pipeline.stage import StageError, artifacts
 from pipeline.stage.sections import Data
 from srcnn.data.splits import split_of
 from srcnn.pictures import images
-from srcnn.pictures.deep import UnreadableImage
+from srcnn.pictures.samples import UnreadableImage
 
 INDEX = "index.csv"
 SKIPPED = "skipped.csv"
+SHARD_BYTES = 128 * 2**20
+GROUP_BYTES = 8 * 2**20  # encoded pictures in memory at a time
+
+_SCHEMA = pa.schema(
+    {"id": pa.string(), "source": pa.string(), "data": pa.large_binary(), "split": pa.string()}
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +107,7 @@ def write(
             entries[entry.id] = replace(entry, source=first.source)
             yield replace(picture, source=first.source)
 
-    shards.write(readable(), folder)
+    _write_shards(readable(), folder)
     _write_table(folder / INDEX, _COLUMNS, map(astuple, entries.values()))
     _write_table(folder / SKIPPED, ("file", "reason"), sorted(skipped))
     return len(entries)
@@ -126,9 +138,9 @@ def index(folder: Path) -> list[Entry]:
         StageError: there is no index, it is damaged, or there are not as many pictures.
     """
     held = 0
-    for shard in shards.files(folder):
+    for shard in shards(folder):
         with artifacts.reading(shard, folder):
-            held += shards.count(shard)
+            held += pq.read_metadata(shard).num_rows
     with artifacts.reading(folder / INDEX, folder):
         entries = [
             Entry(**row | {"width": int(row["width"]), "height": int(row["height"])})
@@ -146,9 +158,9 @@ def read(folder: Path) -> Iterator[RawPicture]:
         StageError: a shard is missing or damaged: each picture is compared with the index.
     """
     entries = iter(index(folder))
-    for shard in shards.files(folder):
+    for shard in shards(folder):
         with artifacts.reading(shard, folder):
-            for picture in shards.pictures(shard):
+            for picture in _pictures(shard):
                 entry = next(entries, None)
                 listed = entry and (entry.id, entry.source, entry.sha256)
                 found = picture.id, picture.source, hashlib.sha256(picture.data).hexdigest()
@@ -165,6 +177,51 @@ def skipped(folder: Path) -> list[tuple[str, str]]:
     """
     with artifacts.reading(folder / SKIPPED, folder):
         return [(row["file"], row["reason"]) for row in _rows(folder / SKIPPED)]
+
+
+def shards(folder: Path) -> list[Path]:
+    """The Parquet files of the pictures, in their order."""
+    return sorted(folder.glob("pictures-*.parquet"))
+
+
+def _pictures(shard: Path) -> Iterator[RawPicture]:
+    with pq.ParquetFile(shard) as file:
+        for group in range(file.num_row_groups):
+            for row in file.read_row_group(group).to_pylist():
+                yield RawPicture(**row)
+
+
+def _write_shards(arriving: Iterable[RawPicture], folder: Path) -> None:
+    """Write shards of about SHARD_BYTES, in row groups of about GROUP_BYTES."""
+    groups = _groups(arriving)
+    for number, first in enumerate(groups):
+        # Encoded pictures do not compress, and their statistics would be copies of them.
+        with pq.ParquetWriter(
+            folder / f"pictures-{number:05d}.parquet",
+            _SCHEMA,
+            compression="none",
+            use_dictionary=False,
+            write_statistics=False,
+        ) as shard:
+            size = 0
+            for group in chain([first], groups):
+                shard.write_table(pa.Table.from_pylist(list(map(asdict, group)), _SCHEMA))
+                size += sum(len(picture.data) for picture in group)
+                if size >= SHARD_BYTES:
+                    break
+
+
+def _groups(arriving: Iterable[RawPicture]) -> Iterator[list[RawPicture]]:
+    group: list[RawPicture] = []
+    size = 0
+    for picture in arriving:
+        group.append(picture)
+        size += len(picture.data)
+        if size >= GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from pipeline.data.picture_source import PictureSource, RawPicture
 from pipeline.stage.sections import Data
+from srcnn.data.color import luma
 from srcnn.data.splits import SPLITS, evenly_spaced
 from srcnn.pictures import images
 
@@ -102,7 +103,7 @@ def _tiles(each: Photograph) -> list[RawPicture]:
     for y in range(top, height - TILE + 1, TILE):
         for x in range(left, width - TILE + 1, TILE):
             tile = picture[y : y + TILE, x : x + TILE]
-            if np.median(np.asarray(Image.fromarray(tile).convert("L"))) >= DARK:
+            if np.median(luma(tile, "full")) >= DARK:
                 source = each.source or each.stem
                 tiles.append(RawPicture(f"{each.stem}/{y}-{x}", source, _png(tile), each.split))
     return [tiles[i] for i in evenly_spaced(len(tiles), MOST)]

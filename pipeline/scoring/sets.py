@@ -7,7 +7,7 @@ from pipeline.stage import StageError
 from pipeline.stage.params import Params
 from pipeline.stage.paths import HELD_OUT
 from srcnn.pictures import images
-from srcnn.pictures.deep import UnreadableImage
+from srcnn.pictures.samples import UnreadableImage
 from srcnn.scoring.classical import smallest_side
 
 

@@ -11,7 +11,7 @@ from pipeline.stage import params
 from srcnn.inference.resolver import SCALES, SuperResolver, UnusableModel
 from srcnn.masking import masked
 from srcnn.pictures import images, reader
-from srcnn.pictures.deep import UnreadableImage
+from srcnn.pictures.samples import UnreadableImage
 from tests.bad_input.pictures import WHOLE
 from tests.bad_input.test_model_files import ABOUT, crafted
 

@@ -13,7 +13,7 @@ from pipeline.stage.inputs import Environment, digest, params_of
 from pipeline.stage.params import Params
 from pipeline.stage.record import Degraded, Trained
 from srcnn.data.imresize import downscale
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.pairs import Pairs, writing_pairs
 from srcnn.inference.resolver import SuperResolver
 from srcnn.networks import SRCNN
 from tests.support.params import params_with
@@ -61,10 +61,10 @@ def write_experiment(test_pictures: int = 5, params: Params | None = None, seed:
         seed: of the model's weights.
     """
     paths.PAIRS.mkdir(parents=True)
-    with PairsWriter(paths.PAIRS, SCALE, "full") as writer:
+    with writing_pairs(paths.PAIRS, SCALE, "full") as add:
         for i in range(test_pictures + 2):
             hr, split = picture(i), ("train", "val")[i] if i < 2 else "test"
-            writer.add(f"p{i}", f"source{i // 2}", split, hr, downscale(hr, SCALE))
+            add(f"p{i}", f"source{i // 2}", split, hr, downscale(hr, SCALE))
     generator = torch.Generator().manual_seed(seed)
     model = SRCNN(SCALE, KERNELS, CHANNELS, residual=True, generator=generator).eval()
     paths.WEIGHTS.parent.mkdir()

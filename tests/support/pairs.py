@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from srcnn.data.imresize import downscale
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.pairs import Pairs, writing_pairs
 
 
 def write_pairs(
@@ -14,9 +14,9 @@ def write_pairs(
 ) -> Pairs:
     """HR pictures, each with its split, and what bicubic makes of them."""
     folder.mkdir(exist_ok=True)
-    with PairsWriter(folder, scale, luma) as writer:
+    with writing_pairs(folder, scale, luma) as add:
         for i, (split, hr) in enumerate(pictures):
-            writer.add(f"p{i}", f"p{i}", split, hr, downscale(hr, scale))
+            add(f"p{i}", f"p{i}", split, hr, downscale(hr, scale))
     return Pairs.open(folder)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from srcnn.data.color import LUMA_RANGES, affine, luma
-from srcnn.pictures.deep import UnreadableImage
 from srcnn.pictures.images import decode
+from srcnn.pictures.samples import UnreadableImage
 from srcnn.scoring.classical import decibels, psnr, shave, ssim
 
 _CONVENTIONS = {

@@ -10,11 +10,18 @@ import numpy as np
 from scipy.sparse import csr_array
 
 
-def bicubic_matrix(size: int, new_size: int) -> np.ndarray:
+# A side of 3,600 pixels takes 0.2 MB. A picture needs four of them at most (two sides, down
+# and up), so this is enough for a few sizes at a time, and making one anew takes 1 ms.
+@lru_cache(maxsize=32)
+def bicubic_matrix(size: int, new_size: int) -> csr_array:
     """The matrix that resizes a signal as MATLAB's `imresize` does with "bicubic".
 
     Cubic convolution with a = -0.5 (Keys 1981). When shrinking, the kernel is widened by the scale
     so that it also removes what would alias. Borders are mirrored with the border sample repeated.
+
+    It is sparse: unlike a dense product, which BLAS spreads over threads that then wait for each
+    other when another process is busy, a sparse one takes the same short time always and sums in
+    the same order.
 
     Returns:
         (new_size, size), float64. Each row adds up to 1; row i is centred on input position
@@ -22,18 +29,6 @@ def bicubic_matrix(size: int, new_size: int) -> np.ndarray:
 
     Raises:
         ValueError: a size below 1.
-    """
-    return _sparse_bicubic_matrix(size, new_size).toarray()
-
-
-# A side of 3,600 pixels takes 0.2 MB. A picture needs four of them at most (two sides, down
-# and up), so this is enough for a few sizes at a time, and making one anew takes 1 ms.
-@lru_cache(maxsize=32)
-def _sparse_bicubic_matrix(size: int, new_size: int) -> csr_array:
-    """`bicubic_matrix` without its zeros, nearly all of it.
-
-    Unlike a dense product, which BLAS spreads over threads that then wait for each other when
-    another process is busy, it takes the same short time always and sums in the same order.
     """
     if size < 1 or new_size < 1:
         raise ValueError(f"cannot resize {size} samples to {new_size}; both must be at least 1")
@@ -119,7 +114,7 @@ def _resize_rows(picture: np.ndarray, new_height: int) -> np.ndarray:
     height, *others = picture.shape
     # In C order: a transposed picture would keep its own, and the product would copy it.
     samples = picture.reshape(height, -1).astype(np.float64, order="C")
-    return (_sparse_bicubic_matrix(height, new_height) @ samples).reshape(new_height, *others)
+    return (bicubic_matrix(height, new_height) @ samples).reshape(new_height, *others)
 
 
 def round_to_uint8(values: np.ndarray) -> np.ndarray:

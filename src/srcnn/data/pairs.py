@@ -9,11 +9,12 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, TypeAlias
 
 import numpy as np
 
@@ -21,7 +22,6 @@ from srcnn.data.splits import SPLITS
 
 _HR, _LR, _INDEX, _META = "hr.npy", "lr.npy", "index.csv", "meta.json"
 _COLUMNS = ("id", "source", "split", "height", "width", "hr_offset", "lr_offset")
-
 
 # What damaged files make the readers of JSON, CSV and .npy raise; the latter also parses Python.
 _DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, TokenError)
@@ -59,7 +59,7 @@ class Pairs:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open a folder that `PairsWriter` wrote; every pixel is read once.
+        """Open a folder that `writing_pairs` wrote; every pixel is read once.
 
         Raises:
             ValueError: a file is missing, or the folder does not hold what was written, bit for
@@ -69,10 +69,8 @@ class Pairs:
             meta = dict(json.loads((folder / _META).read_text(encoding="utf-8")))
             digest = meta.pop("sha256")
             index = (folder / _INDEX).read_bytes()
-            # Copy on write: torch.from_numpy warns about read-only arrays.
-            hr, lr = (np.load(folder / name, mmap_mode="c").view(np.uint8) for name in (_HR, _LR))
-            pixels = (hashlib.sha256(data.data).digest() for data in (hr, lr))
-            if _digest(meta, *pixels, index) != digest:
+            hr, lr = _pixels(folder)
+            if _digest(meta, hr, lr, index) != digest:
                 raise ValueError(f"its pictures or their index do not have the checksum in {_META}")
         except _DAMAGED as error:
             problem = f"{type(error).__name__}: {error}"
@@ -152,92 +150,80 @@ class Pairs:
         )
 
 
-def _digest(meta: Mapping[str, Any], *parts: bytes) -> str:
-    """Checksum of a whole folder: those of its HR and LR pixels, and the index."""
-    return hashlib.sha256(b"".join([json.dumps(meta).encode(), *parts])).hexdigest()
+Add: TypeAlias = Callable[[str, str, str, np.ndarray, np.ndarray], None]
 
 
-class PairsWriter:
-    """Write a folder of pairs, picture by picture; use it in a `with` block.
+@contextmanager
+def writing_pairs(folder: Path, scale: int, luma: str) -> Iterator[Add]:
+    """Write a folder of pairs, picture by picture; the block is given a function for one.
 
-    The same pictures in the same order give the same bytes. The folder is whole only after the
-    block has ended without an error: index and meta are written last.
+    `add(id, source, split, hr, lr)` appends a picture: HR uint8 (H, W), LR uint8 (H / scale,
+    W / scale). The same pictures in the same order give the same bytes. The folder is whole only
+    after the block has ended without an error: index and meta are written last.
+
+    Raises:
+        ValueError: no picture was written; or, of a picture, the id is not new, id or source is not
+            one line, the split is unknown, or dtypes and shapes do not fit.
     """
+    rows: dict[str, tuple[str | int, ...]] = {}  # of the index, by id
+    size = 0
+    with (folder / _HR).open("wb") as hr_file, (folder / _LR).open("wb") as lr_file:
 
-    def __init__(self, folder: Path, scale: int, luma: str) -> None:
-        self._folder = folder
-        self._scale = scale
-        self._luma = luma
-        self._rows: dict[str, tuple[str | int, ...]] = {}  # of the index, by id
+        def add(picture_id: str, source: str, split: str, hr: np.ndarray, lr: np.ndarray) -> None:
+            nonlocal size
+            if picture_id in rows:
+                raise ValueError(f"two pictures have the id {picture_id!r}")
+            _check(picture_id, source, split, hr, lr, scale)
+            rows[picture_id] = (picture_id, source, split, *hr.shape, size, size // scale**2)
+            hr_file.write(np.ascontiguousarray(hr).data)
+            lr_file.write(np.ascontiguousarray(lr).data)
+            size += hr.size
 
-    def __enter__(self) -> Self:
-        self._hr = _FlatArray(self._folder / _HR)
-        self._lr = _FlatArray(self._folder / _LR)
-        return self
-
-    def add(self, picture_id: str, source: str, split: str, hr: np.ndarray, lr: np.ndarray) -> None:
-        """Append one picture: HR uint8 (H, W), LR uint8 (H / scale, W / scale).
-
-        Raises:
-            ValueError: the id is not new, id or source is not one line, the split is unknown, or
-                dtypes and shapes do not fit.
-        """
-        if {"\n", "\r"} & {*picture_id, *source}:
-            raise ValueError(f"{picture_id!r} of source {source!r}: names must be one line")
-        if picture_id in self._rows:
-            raise ValueError(f"two pictures have the id {picture_id!r}")
-        if split not in SPLITS:
-            raise ValueError(f"{picture_id}: split is {split!r}; allowed: {', '.join(SPLITS)}")
-        expected = tuple(side * self._scale for side in lr.shape)
-        if hr.dtype != np.uint8 or lr.dtype != np.uint8 or hr.ndim != 2 or hr.shape != expected:
-            raise ValueError(
-                f"{picture_id}: HR is {hr.dtype} {hr.shape}, LR is {lr.dtype} {lr.shape}; "
-                f"both must be uint8 (H, W), HR {self._scale} times as large as LR"
-            )
-        row = picture_id, source, split, *hr.shape, self._hr.size, self._lr.size
-        self._rows[picture_id] = row
-        self._hr.append(hr)
-        self._lr.append(lr)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        pixels = self._hr.close(), self._lr.close()
-        if kind is not None:
-            return
-        if not self._rows:
-            raise ValueError(f"no picture was written to {self._folder}")
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *self._rows.values()])
-        index = text.getvalue().encode("utf-8")
-        (self._folder / _INDEX).write_bytes(index)
-        meta = {"scale": self._scale, "luma": self._luma}
-        whole = meta | {"sha256": _digest(meta, *pixels, index)}
-        content = json.dumps(whole, indent=2) + "\n"
-        (self._folder / _META).write_text(content, encoding="utf-8")
+        _write_header(hr_file, 0)
+        _write_header(lr_file, 0)
+        yield add
+        _write_header(hr_file, size)
+        _write_header(lr_file, size // scale**2)
+    if not rows:
+        raise ValueError(f"no picture was written to {folder}")
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *rows.values()])
+    index = text.getvalue().encode("utf-8")
+    (folder / _INDEX).write_bytes(index)
+    meta = {"scale": scale, "luma": luma}
+    hr_pixels, lr_pixels = _pixels(folder)
+    whole = meta | {"sha256": _digest(meta, hr_pixels, lr_pixels, index)}
+    (folder / _META).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
 
-class _FlatArray:
-    """A one-dimensional uint8 .npy file that grows; its length is known at the end only."""
+def _check(
+    picture_id: str, source: str, split: str, hr: np.ndarray, lr: np.ndarray, scale: int
+) -> None:
+    if {"\n", "\r"} & {*picture_id, *source}:
+        raise ValueError(f"{picture_id!r} of source {source!r}: names must be one line")
+    if split not in SPLITS:
+        raise ValueError(f"{picture_id}: split is {split!r}; allowed: {', '.join(SPLITS)}")
+    expected = tuple(side * scale for side in lr.shape)
+    if hr.dtype != np.uint8 or lr.dtype != np.uint8 or hr.ndim != 2 or hr.shape != expected:
+        raise ValueError(
+            f"{picture_id}: HR is {hr.dtype} {hr.shape}, LR is {lr.dtype} {lr.shape}; "
+            f"both must be uint8 (H, W), HR {scale} times as large as LR"
+        )
 
-    def __init__(self, path: Path) -> None:
-        self.size = 0
-        self._hash = hashlib.sha256()
-        self._file: BinaryIO = path.open("wb")
-        self._write_header()
 
-    def _write_header(self) -> None:
-        # The format pads the header to 128 bytes whatever the length, so it can be replaced.
-        header = {"descr": "|u1", "fortran_order": False, "shape": (self.size,)}
-        np.lib.format.write_array_header_1_0(self._file, header)
+def _write_header(file: BinaryIO, size: int) -> None:
+    """That of a flat uint8 .npy file; it has 128 bytes for any size, so it can be replaced."""
+    file.seek(0)
+    header = {"descr": "|u1", "fortran_order": False, "shape": (size,)}
+    np.lib.format.write_array_header_1_0(file, header)
 
-    def append(self, picture: np.ndarray) -> None:
-        pixels = np.ascontiguousarray(picture).data
-        self._file.write(pixels)
-        self._hash.update(pixels)
-        self.size += pixels.nbytes
 
-    def close(self) -> bytes:
-        """Complete the file; the sha256 of its pixels."""
-        self._file.seek(0)
-        self._write_header()
-        self._file.close()
-        return self._hash.digest()
+def _pixels(folder: Path) -> list[np.ndarray]:
+    """HR and LR of all pictures, flat, mapped; copied on write: torch warns of read-only ones."""
+    return [np.load(folder / name, mmap_mode="c").view(np.uint8) for name in (_HR, _LR)]
+
+
+def _digest(meta: Mapping[str, Any], hr: np.ndarray, lr: np.ndarray, index: bytes) -> str:
+    """Checksum of a whole folder: those of its HR and LR pixels, and the index."""
+    pixels = [hashlib.sha256(data.data).digest() for data in (hr, lr)]
+    return hashlib.sha256(b"".join([json.dumps(meta).encode(), *pixels, index])).hexdigest()

@@ -53,7 +53,7 @@ def surrounded(pictures: torch.Tensor, rows: slice, columns: slice, reach: int) 
 def _kernels(scale: int) -> torch.Tensor:
     """(scale², 1, 5, 5), a kernel for each of the scale by scale pixels that a pixel becomes."""
     taps = 2 * REACH + 1
-    matrix = bicubic_matrix(3 * taps, 3 * taps * scale)
+    matrix = bicubic_matrix(3 * taps, 3 * taps * scale).toarray()
     rows = matrix[(taps + REACH) * scale : (taps + REACH + 1) * scale, taps : 2 * taps]
     kernels = np.einsum("iy,jx->ijyx", rows, rows).reshape(scale**2, 1, taps, taps)
     return torch.from_numpy(kernels.astype(np.float32))

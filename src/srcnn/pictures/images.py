@@ -13,7 +13,7 @@ from PIL.ImageFile import ImageFile
 
 from srcnn.data.color import luma
 from srcnn.masking import brief
-from srcnn.pictures.deep import ROWS, UnreadableImage, is_deep, layout, pixels, read_deep, upright
+from srcnn.pictures.samples import ROWS, UnreadableImage, read_samples
 
 # That are held at once: a picture of 100 megapixels is welcome, a bomb is not.
 MAX_PIXELS = 128_000_000
@@ -42,7 +42,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
             samples without a known range (floating point, 32-bit or signed integers).
     """
     with opened(data) as image:
-        return _flat(read_samples(image, data))
+        return _flat(read_samples(image, lambda: open_again(data)))
 
 
 def decode_luma(data: bytes, luma_range: str) -> NDArray[np.uint8]:
@@ -53,29 +53,6 @@ def decode_luma(data: bytes, luma_range: str) -> NDArray[np.uint8]:
         ValueError: another range, see `srcnn.data.color.luma`.
     """
     return luma(decode(data), luma_range)
-
-
-def read_samples(image: ImageFile, source: bytes | Path) -> NDArray[np.integer]:
-    """What an opened picture, not yet loaded, shows.
-
-    Args:
-        image: from `opened`.
-        source: what it was opened from.
-
-    Returns:
-        uint8 or uint16 (H, W, C), upright, in their full range; C is 1 for gray, 2 for gray and
-        alpha, 3 for RGB, 4 for RGBA. Of more than 8 bits, such as 12, come 16.
-
-    Raises:
-        UnreadableImage: a kind of samples that is not supported.
-    """
-    if is_deep(image):
-        return read_deep(image, lambda: open_again(source))
-    _stretch_colour_key(image)
-    mode = "L" if image.mode in ("1", "L", "La", "LA") else "RGB"
-    if image.has_transparency_data:
-        mode += "A"
-    return upright(pixels(image, mode), image)
 
 
 @contextmanager
@@ -112,14 +89,6 @@ def open_again(source: bytes | Path) -> ImageFile:
     """The picture opened by Pillow."""
     file = source if isinstance(source, Path) else io.BytesIO(source)
     return Image.open(file, formats=_FORMATS)
-
-
-def _stretch_colour_key(image: ImageFile) -> None:
-    """Pillow stretches a PNG's gray samples of 2 and 4 bits to 8, but not the transparent one."""
-    key = image.info.get("transparency")
-    if image.mode == "L" and key is not None:
-        top = {"L;2": 3, "L;4": 15}.get(layout(image), 255)
-        image.info["transparency"] = (key & top) * (255 // top)
 
 
 def _flat(samples: NDArray[np.integer]) -> NDArray[np.uint8]:

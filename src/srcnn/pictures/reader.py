@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from srcnn.pictures.deep import UnreadableImage
 from srcnn.pictures.exif import read_exif
-from srcnn.pictures.images import MAX_PIXELS, opened, read_samples
+from srcnn.pictures.images import MAX_PIXELS, open_again, opened
 from srcnn.pictures.png import colour_chunks
+from srcnn.pictures.samples import UnreadableImage, read_samples
 
 _MAX_DPI = 1_000_000  # what is more, or no number, is a mistake
 
@@ -20,7 +20,7 @@ class Picture:
     """A decoded picture.
 
     Attributes:
-        samples: see `srcnn.pictures.images.read_samples`.
+        samples: see `srcnn.pictures.samples.read_samples`.
         icc: the colour profile, if the file has one that describes these samples.
         exif: what camera and owner wrote, from `srcnn.pictures.exif.read_exif`.
         dpi: dots per inch, across and down, if the file says it other than by EXIF.
@@ -52,7 +52,7 @@ def read(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> Picture:
         exif = read_exif(image)
         dpi = _resolution(image)
         colour = colour_chunks(image.info) if image.format == "PNG" else {}
-        samples = read_samples(image, source)
+        samples = read_samples(image, lambda: open_again(source))
         return Picture(samples, None if image.mode == "CMYK" else icc, exif, dpi, colour)
 
 

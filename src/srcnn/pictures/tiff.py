@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import BinaryIO
 
 import numpy as np
@@ -78,11 +79,6 @@ def _describe(file: BinaryIO, exif: Image.Exif, big: bool) -> None:
 
 def _tiles(rows: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """The same rows, as many at a time as a tile has; the last may have fewer."""
-    pending: list[np.ndarray] = []
-    for part in rows:
-        whole = np.concatenate([*pending, part])
-        end = len(whole) // _ROWS * _ROWS
-        yield from (whole[top : top + _ROWS] for top in range(0, end, _ROWS))
-        pending = [whole[end:]]
-    if len(pending[0]):
-        yield pending[0]
+    lines = chain.from_iterable(rows)
+    while tile := list(islice(lines, _ROWS)):
+        yield np.stack(tile)

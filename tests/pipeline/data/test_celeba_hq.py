@@ -9,16 +9,19 @@ import sys
 import time
 from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import constants
 
+from pipeline import fetch
 from pipeline.data import raw
 from pipeline.data.celeba_hq import REPO
-from pipeline.stage import paths
+from pipeline.stage import StageError, paths
 from pipeline.stage.record import Fetched
 from tests.support.hub import Hub
-from tests.support.params import declare_stages, write_params
+from tests.support.params import declare_stages, params_with, write_params
 from tests.support.paths import ROOT
 from tests.support.pictures import png
 
@@ -30,6 +33,8 @@ ROWS, SHARDS = 240, 12
 def checkout(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     declare_stages(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf/hub"))
     return tmp_path
 
 
@@ -49,8 +54,8 @@ def files(portraits) -> dict[str, bytes]:
 
 
 def parquet(images: list[dict[str, object] | None]) -> bytes:
-    features = {"info": {"features": {"image": {"_type": "Image"}}}}
     column = pa.array(images, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    features = {"info": {"features": {"image": {"_type": "Image"}}}}
     table = pa.table({"image": column})
     table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
     buffer = io.BytesIO()
@@ -59,55 +64,51 @@ def parquet(images: list[dict[str, object] | None]) -> bytes:
 
 
 @pytest.fixture
-def hub(files):
+def use(monkeypatch):
+    """Make the client ask there, as it does with HF_ENDPOINT."""
+
+    def use(url: str) -> None:
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        template = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(datasets.config, "HF_ENDPOINT", url)
+
+    return use
+
+
+@pytest.fixture
+def hub(files, use):
     with Hub(REPO, files) as server:
+        use(server.url)
         yield server
 
 
-def start(checkout: Path, url: str, offline: bool = False, **data: object) -> subprocess.Popen:
-    changes = {"source": "celeba-hq"} | data
-    write_params(checkout, {f"data.{name}": value for name, value in changes.items()})
-    environment = os.environ | {
-        "HF_ENDPOINT": url,
-        "HF_HOME": str(checkout / "hf"),
-        "HF_HUB_OFFLINE": "1" if offline else "0",
-        "PYTHONPATH": str(ROOT),
-        "NO_PROXY": "127.0.0.1",
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.fetch"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def changes(data: dict[str, object]) -> dict[str, object]:
+    return {f"data.{name}": value for name, value in ({"source": "celeba-hq"} | data).items()}
 
 
-def fetched(*args, **options) -> list[bytes]:
-    """Run the stage to its end; the pictures that it leaves."""
-    process = start(*args, **options)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
+def fetched(**data: object) -> list[bytes]:
+    """Run the stage; the pictures that it leaves."""
+    fetch.main(params_with(changes(data)))
     return [picture.data for picture in raw.read(RAW)]
 
 
-def refused(*args, **options) -> str:
-    """Run the stage, which must leave nothing; its one error."""
-    process = start(*args, **options)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert errors.count("ERROR") == 1
-    assert "Traceback" not in errors
+def refused(**data: object) -> str:
+    """Run the stage, which must leave nothing; its error."""
+    with pytest.raises(StageError) as caught:
+        fetched(**data)
     assert not RAW.exists()
-    return errors
+    return str(caught.value)
 
 
 def names_the_ways_on(error: str) -> bool:
     return all(way in error for way in ("try again", "data.path", "'samples'"))
 
 
-def test_limit_downloads_about_that_much(checkout, hub, files, portraits):
-    assert fetched(checkout, hub.url, limit=15) == portraits[:15]
+def test_limit_streams_about_that_much_over_a_dropped_connection(hub, files, portraits):
+    hub.drops = 1
+    assert fetched(limit=15) == portraits[:15]
+    assert hub.drops == 0
     assert [(picture.id, picture.source) for picture in raw.read(RAW)] == [
         (f"celeba-hq/{n:05d}", f"celeba-hq/{n:05d}") for n in range(15)
     ]
@@ -117,12 +118,13 @@ def test_limit_downloads_about_that_much(checkout, hub, files, portraits):
 
 
 @pytest.fixture
-def odd_hub(portraits):
+def odd_hub(portraits, use):
     """Row 1 is null; rows 2 to 5 have no file, an empty one, half a one, and no picture."""
     files = (None, b"", portraits[0][:500], b"text")
     rows = [{"bytes": file, "path": "a.png"} for file in (portraits[0], *files, *portraits[1:10])]
     content = parquet([rows[0], None, *rows[1:]])
     with Hub(REPO, {"data/train-00000-of-00001.parquet": content}) as server:
+        use(server.url)
         yield server
 
 
@@ -134,55 +136,57 @@ def test_rows_without_a_picture_are_skipped_and_rows_of_a_person_are_one_source(
     rows = "".join(f"{name},{person}\n" for name, person in people.items())
     (checkout / "who.csv").write_text(f"picture,source\n{rows}")
     settings = {"limit": 15, "split_salt": 2, "skip_unreadable": True, "group_by": "who.csv"}
-    assert fetched(checkout, odd_hub.url, **settings) == portraits[:10]
+    assert fetched(revision=odd_hub.commit, **settings) == portraits[:10]
     assert all(picture.source == people[picture.id] for picture in raw.read(RAW))
     skipped = raw.skipped(RAW)
     assert [name for name, _ in skipped] == [f"celeba-hq/{n:05d}" for n in range(1, 6)]
     assert skipped[0][1] == f"row 1 of {REPO} holds no picture"
 
 
-def test_interrupted_stream_continues(checkout, hub, portraits):
-    hub.drops = 1
-    assert fetched(checkout, hub.url, limit=25, revision=hub.commit) == portraits[:25]
-    assert hub.dropped.is_set()
-
-
-def test_whole_set_survives_dropped_connections_and_is_then_cached(checkout, hub, portraits):
-    hub.drops = 2
-    assert fetched(checkout, hub.url) == portraits
-    assert hub.drops == 0
-    first = {f.name: f.read_bytes() for f in RAW.iterdir()}
-
-    hub.served = 0
-    fetched(checkout, hub.url, offline=True)
-    assert hub.served == 0
-    assert {f.name: f.read_bytes() for f in RAW.iterdir()} == first
-
-
-def test_killed_download_leaves_nothing_and_continues(checkout, hub, portraits):
+def test_a_killed_download_of_the_whole_set_continues_and_is_then_cached(
+    checkout, hub, portraits, monkeypatch
+):
     hub.stall.set()
-    process = start(checkout, hub.url)
+    write_params(checkout, changes({}))
+    environment = {"HF_ENDPOINT": hub.url, "HF_HOME": str(checkout / "hf"), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.fetch"],
+        env=os.environ | environment,
+        stderr=subprocess.DEVNULL,
+    )
     assert hub.stalled.wait(30)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
     assert not RAW.exists()
 
-    error = refused(checkout, hub.url, offline=True)  # what is there of it is not whole
+    with monkeypatch.context() as offline:
+        offline.setattr(constants, "HF_HUB_OFFLINE", True)
+        error = refused()  # what is there of it is not whole
     assert "HF_HUB_OFFLINE" in error
     assert names_the_ways_on(error)
 
     hub.stall.clear()
-    assert fetched(checkout, hub.url) == portraits
+    hub.drops = 2
+    assert fetched() == portraits
+    assert hub.drops == 0
+    first = {f.name: f.read_bytes() for f in RAW.iterdir()}
+
+    hub.served = 0
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    fetched()
+    assert hub.served == 0
+    assert {f.name: f.read_bytes() for f in RAW.iterdir()} == first
 
 
-def test_unknown_revision(checkout, hub):
-    assert "data.revision is 'nowhere'" in refused(checkout, hub.url, revision="nowhere")
+def test_unknown_revision(hub):
+    assert "data.revision is 'nowhere'" in refused(revision="nowhere")
     assert hub.served == 0
 
 
-def test_no_network_is_one_error_within_seconds(checkout):
+def test_no_network_is_one_error_within_seconds(use):
     began = time.monotonic()
-    error = refused(checkout, url := "http://127.0.0.1:9")
+    use(url := "http://127.0.0.1:9")
+    error = refused()
     assert time.monotonic() - began < 15
     assert url in error
     assert names_the_ways_on(error)

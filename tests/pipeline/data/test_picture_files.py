@@ -39,12 +39,3 @@ def test_versions_of_a_picture_are_left_out_and_named(kept, left_out, capsys):
 def test_a_name_alone_leaves_no_picture_out(names, capsys):
     assert originals(names, "data.path") == names
     assert capsys.readouterr().out == ""
-
-
-def test_a_long_list_is_cut(capsys):
-    names = [f"{i}_{version}.png" for i in range(100) for version in ("HR", "LR")]
-    assert len(originals(names, "data.path")) == 100
-    assert capsys.readouterr().out.endswith(
-        "left out 100 of 200 pictures, made of the HR ones beside them: "
-        "'0_LR.png', '10_LR.png', '11_LR.png', ...\n"
-    )

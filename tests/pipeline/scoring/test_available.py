@@ -14,7 +14,7 @@ from pipeline import evaluate
 from pipeline.scoring.available import find_measures
 from pipeline.stage import StageError, paths
 from srcnn.data.imresize import downscale
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.pairs import Pairs, writing_pairs
 from srcnn.perceptual import embedded, vgg19
 from srcnn.scoring import niqe
 from srcnn.scoring.classical import lr_psnr
@@ -96,10 +96,10 @@ def test_a_damaged_installation_stops_no_evaluation(monkeypatch):
 
 def test_what_is_natural_is_what_training_pictures_show():
     hrs = {split: picture(i, 240, 240) for i, split in enumerate(("train", "val", "test"))}
-    with PairsWriter(Path(), 2, "full") as writer:
+    with writing_pairs(Path(), 2, "full") as add:
         for split, hr in hrs.items():
             for i in range(9):
-                writer.add(f"{split}{i}", split, split, hr, downscale(hr, 2))
+                add(f"{split}{i}", split, split, hr, downscale(hr, 2))
     pairs = Pairs.open(Path())
     params = load(False)
     with_pairs, without = (

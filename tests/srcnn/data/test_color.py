@@ -27,28 +27,6 @@ def test_studio_is_the_rounded_formula_of_rgb2ycbcr():
     np.testing.assert_array_equal(luma(RGB, "studio").ravel(), expected)
 
 
-@pytest.mark.parametrize(
-    ("colour", "full", "studio"),
-    [
-        ((0, 0, 0), 0, 16),
-        ((255, 255, 255), 255, 235),
-        ((255, 0, 0), 76, 81),
-        ((0, 255, 0), 150, 145),
-        ((0, 0, 255), 29, 41),
-    ],
-)
-def test_known_colours(colour, full, studio):
-    pixel = np.array([[colour]], dtype=np.uint8)
-    assert luma(pixel, "full") == full
-    assert luma(pixel, "studio") == studio
-
-
-@pytest.mark.parametrize("luma_range", ["full", "studio"])
-def test_gray_is_rgb_with_equal_channels(luma_range):
-    rgb = np.stack([GRAY] * 3, axis=-1)
-    np.testing.assert_array_equal(luma(GRAY, luma_range), luma(rgb, luma_range))
-
-
 def test_full_range_is_the_gray_that_studio_luma_was_made_of():
     shown = full_range(luma(GRAY, "studio") / 255, "studio")
     assert np.abs(255 * shown - GRAY).max() <= 0.5 * 255 / 219 + 1e-9

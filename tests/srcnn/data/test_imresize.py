@@ -7,7 +7,7 @@ from math import ceil, floor
 import numpy as np
 import pytest
 
-from srcnn.data.imresize import bicubic_matrix, bicubic_upscale, crop_to_multiple, downscale
+from srcnn.data.imresize import bicubic_matrix, bicubic_upscale, downscale
 from tests.support.pictures import noise
 
 
@@ -57,7 +57,7 @@ SIZES = [(24, 12), (24, 8), (24, 6), (24, 3), (6, 12), (6, 18), (3, 24), (10, 7)
 def test_matrix_is_the_definition(size, new_size):
     columns = [resized_line([int(j == k) for j in range(size)], new_size) for k in range(size)]
     expected = np.array(columns, dtype=float).T
-    np.testing.assert_allclose(bicubic_matrix(size, new_size), expected, atol=1e-14)
+    np.testing.assert_allclose(bicubic_matrix(size, new_size).toarray(), expected, atol=1e-14)
 
 
 # The textbook weights of imresize: Keys' kernel at distances of whole and half pixels.
@@ -73,20 +73,15 @@ def test_matrix_is_the_definition(size, new_size):
 def test_known_weights(size, new_size, row, first, weights, unit):
     expected = np.zeros(size)
     expected[first : first + len(weights)] = np.array(weights) / unit
-    np.testing.assert_allclose(bicubic_matrix(size, new_size)[row], expected, atol=1e-15)
+    np.testing.assert_allclose(bicubic_matrix(size, new_size).toarray()[row], expected, atol=1e-15)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
-def test_downscale_uint8_is_the_rounded_definition(scale):
-    picture = noise(0, (3 * scale, 5 * scale))
-    np.testing.assert_array_equal(downscale(picture, scale), resized_picture(picture, 3, 5))
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_upscale_uint8_is_the_rounded_definition(scale):
-    picture = noise(0, (6, 5))
-    expected = resized_picture(picture, 6 * scale, 5 * scale)
-    np.testing.assert_array_equal(bicubic_upscale(picture, scale), expected)
+def test_uint8_is_the_rounded_definition(scale):
+    large, small = noise(0, (3 * scale, 5 * scale)), noise(1, (6, 5))
+    np.testing.assert_array_equal(downscale(large, scale), resized_picture(large, 3, 5))
+    expected = resized_picture(small, 6 * scale, 5 * scale)
+    np.testing.assert_array_equal(bicubic_upscale(small, scale), expected)
 
 
 def test_ties_round_up():
@@ -106,14 +101,9 @@ def test_floats_are_neither_rounded_nor_clipped():
 
 
 def test_colour_channels_are_resized_one_by_one():
-    picture = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    picture = noise(0, (12, 16, 3))
     channels = [downscale(picture[..., c], 4) for c in range(3)]
     np.testing.assert_array_equal(downscale(picture, 4), np.stack(channels, axis=-1))
-
-
-def test_crop_keeps_the_top_left_multiple():
-    picture = noise(0, (11, 14))
-    np.testing.assert_array_equal(crop_to_multiple(picture, 4), picture[:8, :12])
 
 
 def test_photographs_of_many_sizes_do_not_fill_the_memory():

@@ -1,9 +1,7 @@
-import shutil
-
 import numpy as np
 import pytest
 
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.pairs import Pairs, writing_pairs
 from tests.support.pictures import noise
 
 # Two sizes, ids that CSV must quote, a source with two pictures.
@@ -20,10 +18,10 @@ HR, LR = noise(0, (8, 8)), noise(1, (2, 2))
 
 def write(folder, pictures=PICTURES, scale=4):
     folder.mkdir(parents=True)
-    with PairsWriter(folder, scale, "full") as writer:
+    with writing_pairs(folder, scale, "full") as add:
         for i, (picture_id, source, split, (height, width)) in enumerate(pictures):
             lr = noise(100 + i, (height // scale, width // scale))
-            writer.add(picture_id, source, split, noise(i, (height, width)), lr)
+            add(picture_id, source, split, noise(i, (height, width)), lr)
     return folder
 
 
@@ -65,27 +63,10 @@ def test_a_split_has_its_pictures_only_and_alone_their_pixels_only(folder):
         Pairs.open(folder).split("valid")
 
 
-def test_select_takes_any_order(folder):
-    chosen = Pairs.open(folder).select([3, 0])
-    assert chosen.ids == ["d", "a"]
-    np.testing.assert_array_equal(chosen.hr(0), noise(3, (8, 12)))
-
-
 def test_same_pictures_same_bytes(folder, tmp_path):
     again = write(tmp_path / "again")
     for file in folder.iterdir():
         assert file.read_bytes() == (again / file.name).read_bytes()
-
-
-def test_digest_follows_pixels_and_index(tmp_path):
-    moved = [*PICTURES[:3], ("d", "three", "test", (8, 12))]
-    reshaped = [*PICTURES[:3], ("d", "three", "val", (12, 8))]
-    swapped = [PICTURES[1], PICTURES[0], *PICTURES[2:]]
-    digests = {
-        Pairs.open(write(tmp_path / f"{i}", pictures)).digest
-        for i, pictures in enumerate((PICTURES, moved, reshaped, swapped))
-    }
-    assert len(digests) == 4
 
 
 @pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
@@ -103,18 +84,12 @@ def test_a_missing_or_truncated_file_is_named(folder, name):
 
 
 @pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
-def test_a_file_of_another_set_is_told(folder, tmp_path, name):
-    shutil.copy(write(tmp_path / "other", PICTURES[1:]) / name, folder / name)
-    with pytest.raises(ValueError, match=r"do not have the checksum in meta\.json"):
-        Pairs.open(folder)
-
-
-@pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.csv", "meta.json"])
-def test_every_flipped_bit_is_found_but_those_that_change_nothing(folder, name):
+def test_flipped_bits_are_found_but_those_that_change_nothing(folder, name):
     whole = (folder / name).read_bytes()
     pairs = Pairs.open(folder)
     refused = 0
-    for place in range(len(whole)):
+    places = range(0, len(whole), 3)
+    for place in places:
         content = bytearray(whole)
         content[place] ^= 1 << place % 8
         (folder / name).write_bytes(content)
@@ -125,12 +100,12 @@ def test_every_flipped_bit_is_found_but_those_that_change_nothing(folder, name):
         else:
             assert (read.scale, read.luma, read.digest) == (4, "full", pairs.digest)
             np.testing.assert_array_equal(read.hr_data, pairs.hr_data)
-    assert refused > 0.9 * len(whole)
+    assert refused > 0.9 * len(places)
 
 
 def test_interrupted_writing_leaves_no_set(tmp_path):
-    with pytest.raises(KeyboardInterrupt), PairsWriter(tmp_path, 4, "full") as writer:  # noqa: PT012
-        writer.add("a", "a", "train", HR, LR)
+    with pytest.raises(KeyboardInterrupt), writing_pairs(tmp_path, 4, "full") as add:  # noqa: PT012
+        add("a", "a", "train", HR, LR)
         raise KeyboardInterrupt
     with pytest.raises(ValueError, match="no whole set"):
         Pairs.open(tmp_path)
@@ -155,12 +130,12 @@ def test_interrupted_writing_leaves_no_set(tmp_path):
     ],
 )
 def test_what_is_no_pair_is_refused(tmp_path, picture, reason):
-    with PairsWriter(tmp_path, 4, "full") as writer:
-        writer.add("a", "a", "train", HR, LR)
+    with writing_pairs(tmp_path, 4, "full") as add:
+        add("a", "a", "train", HR, LR)
         with pytest.raises(ValueError, match=reason):
-            writer.add(*picture)
+            add(*picture)
 
 
 def test_no_picture_at_all_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no picture"), PairsWriter(tmp_path, 4, "full"):
+    with pytest.raises(ValueError, match="no picture"), writing_pairs(tmp_path, 4, "full"):
         pass

@@ -1,6 +1,7 @@
 """What is written, read back by others: Pillow, tifffile, and our reader of 16 bits."""
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,13 +61,6 @@ def test_lossless_formats_come_back_exactly(tmp_path, channels, dtype, suffix):
     if not (suffix == ".tif" and dtype == np.uint16 and channels == 2):  # which Pillow cannot read
         np.testing.assert_array_equal(read(path).samples, samples)
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_png_is_about_as_small_as_pillows(tmp_path):
-    write(tmp_path / "a.png", RGB)
-    Image.fromarray(RGB).save(tmp_path / "b.png")
-    sizes = [(tmp_path / name).stat().st_size for name in ("a.png", "b.png")]
-    assert sizes[0] < 1.1 * sizes[1]
 
 
 def test_big_tiff(tmp_path, monkeypatch):
@@ -150,7 +144,6 @@ def test_malformed_exif_does_not_stop_a_tiff(tmp_path):
 
 
 def test_nothing_is_left_of_a_failure(tmp_path):
-
     def rows():
         yield RGB[:50]
         raise RuntimeError("stop")
@@ -161,30 +154,24 @@ def test_nothing_is_left_of_a_failure(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "channels", "message"),
+    ("name", "size", "message"),
     [
-        ("a.gif", (9, 9), 3, "suffix"),
-        ("a.jpg", (9, 9), 4, "no transparency"),
-        ("a.jpeg", (9, 70_000), 3, "65535"),
-        ("a.webp", (9, 17_000), 3, "16383"),
-        ("a.jpg", (20_000, 20_000), 1, "128,000,000"),
+        ("a.jpeg", (9, 70_000), "65535"),
+        ("a.webp", (9, 17_000), "16383"),
+        ("a.jpg", (20_000, 20_000), "128,000,000"),
     ],
 )
-def test_what_a_format_cannot_hold_is_refused(tmp_path, name, size, channels, message):
+def test_what_is_too_large_for_a_format_is_refused(name, size, message):
     with pytest.raises(ValueError, match=message):
-        writers.check_output(tmp_path / name, *size, channels)
+        writers.check_output(Path(name), *size, 3)
 
 
-def test_more_exif_than_jpeg_holds_is_refused_and_goes_elsewhere(tmp_path):
+def test_more_exif_than_jpeg_holds_is_refused(tmp_path):
     exif = Image.Exif()
     exif[IFD.Exif] = {Base.MakerNote: bytes(70_000)}
     picture = read(encoded(RGB, exif=exif))
     with pytest.raises(ValueError, match="EXIF data is too long"):
         write(tmp_path / "a.jpg", RGB, picture)
-    for suffix in (".png", ".webp", ".tif"):
-        write(tmp_path / f"a{suffix}", RGB, picture)
-        block = Image.open(tmp_path / f"a{suffix}").getexif().get_ifd(IFD.Exif)
-        assert len(block[Base.MakerNote]) == 70_000
 
 
 CHROMATICITIES = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
@@ -215,16 +202,3 @@ def test_the_resolution_goes_along(tmp_path, source, suffix):
 
 def test_a_resolution_of_nothing_is_none():
     assert read(encoded(Image.new("RGB", (9, 9)), "BMP", dpi=(0, 0))).dpi is None
-
-
-@pytest.mark.parametrize("channels", [2, 4])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_an_alpha_that_says_nothing_does_not_keep_a_picture_from_jpeg(tmp_path, channels, dtype):
-    samples = smooth(channels, dtype)
-    samples[..., -1] = np.iinfo(dtype).max
-    path = tmp_path / "a.jpg"
-    fitted = writers.fitted(Picture(samples), path)
-    np.testing.assert_array_equal(fitted.samples, samples[..., :-1])
-    assert writers.fitted(Picture(samples), tmp_path / "a.png").samples is samples
-    samples[-1, -1, -1] -= 1
-    assert writers.fitted(Picture(samples), path).samples is samples

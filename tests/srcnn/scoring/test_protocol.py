@@ -8,7 +8,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srcnn.data.imresize import bicubic_matrix
-from srcnn.data.pairs import Pairs, PairsWriter
+from srcnn.data.pairs import Pairs, writing_pairs
 from srcnn.scoring import classical
 from srcnn.scoring.measures import GMSD, PSNR, SSIM, VGG19, Context, Function, Measure
 from srcnn.scoring.protocol import (
@@ -122,10 +122,10 @@ def test_no_scores_is_an_error():
 
 
 def test_pairs_are_scored_in_order_with_their_sources(tmp_path):
-    with PairsWriter(tmp_path, 2, "full") as writer:
+    with writing_pairs(tmp_path, 2, "full") as add:
         for name, source in (("a", "x"), ("b", "x"), ("c", "y")):
             hr = noise(ord(name), (24, 30))
-            writer.add(name, source, "test", hr, hr[::2, ::2])
+            add(name, source, "test", hr, hr[::2, ::2])
     scores = list(score_pairs(Resolver(2), Pairs.open(tmp_path), CLASSICAL))
 
     assert [(s.id, s.source) for s in scores] == [("a", "x"), ("b", "x"), ("c", "y")]

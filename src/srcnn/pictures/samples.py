@@ -1,6 +1,7 @@
-"""Pictures of more than 8 bits a sample, which Pillow alone reads only in part.
+"""The samples of an opened picture, of 8 or 16 bits.
 
-Nothing else that a package index has in pure Python reads 16-bit PNG, or TIFF packed by LZW.
+Of more than 8 bits Pillow alone reads only a part, and nothing else that a package index has in
+pure Python reads 16-bit PNG, or TIFF packed by LZW.
 """
 
 import sys
@@ -20,8 +21,7 @@ from PIL.TiffImagePlugin import (
 
 # Pillow keeps only the high byte of 16-bit colour. Reading such samples with their bytes in the
 # other order gives the low byte: the two readings together are the whole sample.
-_HIGH = 1 if sys.byteorder == "little" else 0
-_SWAPPED = {"B": "L", "L": "B", "N": "LB"[_HIGH]}
+_SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _COLOURS = ("RGB", "RGBX", "RGBA")
 
 # EXIF's orientations: the order of rows and of columns; from 5 on the two are exchanged before.
@@ -35,14 +35,20 @@ class UnreadableImage(ValueError):
     """The bytes are not a picture that can be read right; the message says why."""
 
 
-def is_deep(image: ImageFile) -> bool:
-    """Whether a picture, opened but not yet loaded, has more than 8 bits a sample.
+def read_samples(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.integer]:
+    """What a picture shows.
 
-    Of CMYK, which becomes RGB, the 8 bits that Pillow keeps will do.
+    Args:
+        image: opened, not yet loaded.
+        reopen: opens the same picture once more.
+
+    Returns:
+        uint8 or uint16 (H, W, C), upright, in their full range; C is 1 for gray, 2 for gray and
+        alpha, 3 for RGB, 4 for RGBA. Of more than 8 bits, such as 12, come 16.
 
     Raises:
         UnreadableImage: samples without a known range (floating point, 32-bit or signed integers),
-            or in planes that Pillow misreads.
+            in planes that Pillow misreads, or in a layout that is not supported.
     """
     if image.mode in ("I", "F"):
         kind = "floating-point" if image.mode == "F" else "32-bit or signed integer"
@@ -50,23 +56,26 @@ def is_deep(image: ImageFile) -> bool:
     in_planes = isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == 2
     if in_planes and _bits(image) > 8:  # of which Pillow reads 8, or other samples altogether
         raise UnreadableImage("16-bit TIFF in separate planes; save it with interleaved samples")
-    return image.mode.startswith("I;16") or (";16" in layout(image) and image.mode != "CMYK")
+    if image.mode.startswith("I;16"):
+        return _deep_gray(image)
+    if ";16" in _layout(image) and image.mode != "CMYK":  # which becomes RGB, of 8 bits
+        return _deep_colour(image, reopen)
+    _stretch_colour_key(image)
+    mode = "L" if image.mode in ("1", "L", "La", "LA") else "RGB"
+    if image.has_transparency_data:
+        mode += "A"
+    return _upright(_pixels(image, mode), image)
 
 
-def read_deep(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.uint16]:
-    """The samples of a picture for which `is_deep` is true, as `images.read_samples` gives them.
-
-    Args:
-        image: opened, not yet loaded.
-        reopen: opens the same picture once more.
-
-    Raises:
-        UnreadableImage: a sample layout that is not supported.
-    """
-    return _gray(image) if image.mode.startswith("I;16") else _colour(image, reopen)
+def _stretch_colour_key(image: ImageFile) -> None:
+    """Pillow stretches a PNG's gray samples of 2 and 4 bits to 8, but not the transparent one."""
+    key = image.info.get("transparency")
+    if image.mode == "L" and key is not None:
+        top = {"L;2": 3, "L;4": 15}.get(_layout(image), 255)
+        image.info["transparency"] = (key & top) * (255 // top)
 
 
-def _gray(image: ImageFile) -> NDArray[np.uint16]:
+def _deep_gray(image: ImageFile) -> NDArray[np.uint16]:
     values = np.asarray(image).astype(np.uint16)[..., None]
     transparent = image.info.get("transparency")
     if transparent is not None:
@@ -77,31 +86,34 @@ def _gray(image: ImageFile) -> NDArray[np.uint16]:
             values = ((values.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
         if image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0:  # is white
             values = 65535 - values
-    return upright(values, image)
+    return _upright(values, image)
 
 
-def _colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.uint16]:
+def _deep_colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[np.uint16]:
     """16 bits per sample, read as two pictures of high and low bytes, one after the other."""
-    stored = layout(image)
+    stored = _layout(image)
     if stored == "LA;16B":  # its 4 bytes a pixel are just what Pillow calls RGBA
         with reopen() as reading:
-            both = pixels(_with_layout(reading, "RGBA"))
-            return upright(both.view(">u2").astype(np.uint16), reading)
+            both = _pixels(_with_layout(reading, "RGBA"))
+            return _upright(both.view(">u2").astype(np.uint16), reading)
     name, order = stored[:-4], stored[-1]
     if name not in _COLOURS:
         raise UnreadableImage(f"16-bit samples stored as {name} are not supported")
-    halves = np.empty((image.height, image.width, len(image.getbands()), 2), np.uint8)
-    for half, kept in ((_HIGH, order), (1 - _HIGH, _SWAPPED[order])):
+
+    def read_bytes(kept: str) -> NDArray[np.uint8]:
         with reopen() as reading:
-            pixels(_with_layout(reading, f"{name};16{kept}"), out=halves[..., half])
-            values = upright(halves.view(np.uint16)[..., 0], reading)
+            return _upright(_pixels(_with_layout(reading, f"{name};16{kept}")), reading)
+
+    values = read_bytes(order).astype(np.uint16)
+    values <<= 8
+    values |= read_bytes(_SWAPPED[order])
     transparent = image.info.get("transparency")
     if transparent is not None:
         values = _with_alpha(values, (values == np.array(transparent)).all(axis=-1))
     return values
 
 
-def upright(samples: np.ndarray, image: Image.Image) -> np.ndarray:
+def _upright(samples: np.ndarray, image: Image.Image) -> np.ndarray:
     """The samples (H, W, ...) of a loaded picture, turned as its EXIF orientation says; a view."""
     orientation = image.getexif().get(ExifTag.Orientation)
     if orientation not in _STEPS:
@@ -116,23 +128,20 @@ def _with_alpha(values: NDArray[np.uint16], hidden: NDArray[np.bool_]) -> NDArra
     return np.concatenate([values, alpha[..., None]], axis=2)
 
 
-def pixels(
-    image: Image.Image, mode: str | None = None, out: NDArray[np.uint8] | None = None
-) -> NDArray[np.uint8]:
+def _pixels(image: Image.Image, mode: str | None = None) -> NDArray[np.uint8]:
     """The samples, uint8 (H, W, C), in one of Pillow's modes, the picture's own by default.
 
     They are taken some rows at a time: asking for all at once copies them twice.
     """
     mode = mode or image.mode
-    if out is None:
-        out = np.empty((image.height, image.width, Image.getmodebands(mode)), np.uint8)
+    out = np.empty((image.height, image.width, Image.getmodebands(mode)), np.uint8)
     for top in range(0, image.height, ROWS):
         part = image.crop((0, top, image.width, min(top + ROWS, image.height))).convert(mode)
         out[top : top + ROWS] = np.asarray(part).reshape(part.height, part.width, -1)
     return out
 
 
-def layout(image: ImageFile) -> str:
+def _layout(image: ImageFile) -> str:
     """How the file's samples lie, in the words of Pillow's decoders, such as RGB;16B."""
     arguments = image.tile[0].args if image.tile else ""
     return str(arguments if isinstance(arguments, str) else (arguments or ("",))[0])
