@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.mlflow_server import free_port
+from tests.support.mlflow_server import free_port
 
 
 def missing_for_postgresql() -> str:

@@ -24,7 +24,7 @@ from mlflow import MlflowClient
 from benchmarks.faults import project as faults
 from benchmarks.faults import published, s3, servers
 from benchmarks.faults.project import Project
-from tests.mlflow_server import Server
+from tests.support.mlflow_server import Server
 
 CACHE, ARTIFACTS = "team-dvc", "team-mlflow"  # buckets
 MEMBERS = ("ann", "bob")

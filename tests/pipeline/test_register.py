@@ -28,7 +28,7 @@ STEPS = [
     (registry.Model, "log"),
     (MlflowClient, "create_registered_model"),
     (MlflowClient, "create_model_version"),
-    (publication, "_describe"),
+    (publication, "_tag"),
     (MlflowClient, "set_terminated"),
     (publication, "_settle"),
     (MlflowClient, "set_registered_model_alias"),

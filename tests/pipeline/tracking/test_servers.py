@@ -11,7 +11,7 @@ from pipeline.stage import paths
 from pipeline.stage.record import Trained
 from pipeline.tracking import live
 from pipeline.tracking.store import TRAINING_KEY, Store
-from tests.mlflow_server import Proxy, Server
+from tests.support.mlflow_server import Proxy, Server
 from tests.pipeline import published
 from tests.pipeline.experiment import load_params
 
