@@ -11,9 +11,9 @@ from pipeline.stage import paths
 from pipeline.stage.record import Trained
 from pipeline.tracking import live
 from pipeline.tracking.store import TRAINING_KEY, Store
-from tests.support.mlflow_server import Proxy, Server
 from tests.pipeline import published
 from tests.pipeline.experiment import load_params
+from tests.support.mlflow_server import Proxy, Server
 
 SHOWN = {"seed": 0, "train.patch_size": 24}
 

@@ -9,10 +9,10 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from pipeline import register
 from pipeline.tracking import view
-from tests.support.mlflow_server import Server
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs
 from tests.support.browser import chromium
+from tests.support.mlflow_server import Server
 
 PICTURES = "img[src*='get-artifact']"
 
