@@ -20,7 +20,6 @@ from pathlib import Path
 import psutil
 
 from benchmarks.faults import project as faults
-from benchmarks.faults import published
 from benchmarks.faults.project import STAGES, Project
 
 STAGE, DVC, WORKER, WORKER_AND_ALL = "stage", "DVC", "worker alone", "worker and all"
@@ -180,7 +179,7 @@ def _until(holds: Callable[[], bool], otherwise: str) -> None:
 def _wrong(project: Project, reference: dict[str, str]) -> list[str]:
     return [
         *faults.differences(reference, faults.digests(project)),
-        *published.wrong(project, project.client),
+        *project.wrong_in(project.client),
         *faults.leftovers(project),
         *[f"{file} is damaged" for file in faults.damaged_cache(project)],
     ]

@@ -16,6 +16,7 @@ import yaml
 from mlflow import MlflowClient
 
 from tests.e2e import conftest as e2e
+from tests.support import published
 
 # Stages by their names in dvc.yaml, with their modules.
 STAGES = {
@@ -51,6 +52,22 @@ class Project(e2e.Project):
         copy = Path(tempfile.mkdtemp(dir=self.folder.parent), "mlflow.db")
         shutil.copy(self.folder / "mlflow.db", copy)
         return MlflowClient(f"sqlite:///{copy}", registry_uri=f"sqlite:///{copy}")
+
+    def wrong_in(
+        self, client: MlflowClient, experiment: str = "portrait-srcnn", model: str = "srcnn"
+    ) -> list[str]:
+        """What is wrong unless a store holds the experiment in this clone whole and once.
+
+        Args:
+            client: of the store.
+            experiment: MLflow's, which has no other run.
+            model: the registered one, which has no other version.
+        """
+        found = client.get_experiment_by_name(experiment)
+        runs = client.search_runs([found.experiment_id]) if found else []
+        if len(runs) != 1:
+            return [f"MLflow holds {[run.info.status for run in runs]}"]
+        return published.wrong(client, runs[0], model, self.folder)
 
     def running(self) -> dict[psutil.Process, str]:
         """The processes that run a stage in this clone or in an experiment's copy of it."""

@@ -69,12 +69,11 @@ class S3:
             for entry in page.get("Contents", [])
         ]
 
-    def download(self, bucket: str, folder: Path) -> Path:
+    def download(self, bucket: str, folder: Path) -> None:
         """All that is in a bucket, in a folder."""
         for name in self.names(bucket):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             self.client("s3", self.keys[bucket]).download_file(bucket, name, str(folder / name))
-        return folder
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from mlflow.exceptions import MlflowException
 from pipeline.stage import StageError
 from pipeline.tracking import database, live, place
 from pipeline.tracking.store import TRAINING_KEY, RunState, Store
-from tests.pipeline.published import points
 from tests.support.paths import ROOT
+from tests.support.published import points
 
 PARAMS = {"seed": 0, "train.optimizer": "muon"}
 
@@ -38,7 +38,7 @@ def train(reported, error=None, key="key", begun=(), earlier=None):
 def check(store, run, state, *steps):
     """The run has this state and exactly these points."""
     assert run.info.status == state
-    assert points(store, run, "train/loss") == [(step, 1 / (1 + step)) for step in steps]
+    assert points(store.client, run, "train/loss") == [(step, 1 / (1 + step)) for step in steps]
 
 
 def test_store_created_by_two_clones_at_once_is_whole(project):
