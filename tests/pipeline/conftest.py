@@ -2,19 +2,18 @@
 
 import shutil
 import urllib.request
-from collections import OrderedDict
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 from filelock import FileLock
-from mlflow.tracking._tracking_service import utils
 
 from pipeline import evaluate, plot, register
 from pipeline.tracking.store import Store
 from srcnn.scoring.measures import MEASURES
 from tests.conftest import SURROUNDINGS
 from tests.pipeline.experiment import load_params, write_experiment
+from tests.pipeline.published import enter
 
 
 @pytest.fixture
@@ -87,8 +86,7 @@ def experiment(store, results, monkeypatch):
 def published(project, published_results, monkeypatch):
     """A project with these results and a store that holds them; the store."""
     shutil.copytree(published_results, ".", dirs_exist_ok=True)
-    # MLflow remembers where the files of a run are; there is one such run in each copy.
-    monkeypatch.setattr(utils, "_artifact_repos_cache", OrderedDict())
+    enter(project, monkeypatch)
     monkeypatch.setattr(register, "_PAUSES", (0.01, 0.01))
     return Store(load_params().tracking.experiment)
 

@@ -1,9 +1,13 @@
 """What MLflow holds of the tiny experiment, and whether it is all there, once."""
 
 import shutil
+from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
+import pytest
 from mlflow.entities import Run
+from mlflow.tracking._tracking_service import utils
 
 from pipeline import evaluate, plot, register
 from pipeline.stage import paths
@@ -34,6 +38,14 @@ def publish_another(promote: bool = False) -> None:
     evaluated.params["evaluate.lpips"] = False
     evaluated.write(paths.EVALUATED)
     register.main(load_params({"tracking.promote": promote}))
+
+
+def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Go there, as a new process: MLflow keeps its store in the environment, places in memory."""
+    patch.chdir(folder)
+    patch.setattr(utils, "_artifact_repos_cache", OrderedDict())
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        patch.delenv(name, raising=False)
 
 
 def all_runs(store: Store) -> list[Run]:
