@@ -16,6 +16,8 @@ from pipeline.tracking.store import Store
 from tests.pipeline.experiment import load_params, write_experiment
 from tests.support.published import wrong
 
+ODD = "o?d #1%41 é&=;"  # what a URL would take for something else
+
 
 def publish(weight: float, seed: int = 0) -> None:
     """An experiment with such a perceptual weight, from its results to MLflow.

@@ -13,9 +13,7 @@ from pipeline.tracking.store import Store
 from srcnn.inference import mlflow_sqlite, model_files
 from srcnn.inference.mlflow_models import OVER_PACKAGED_TAG
 from tests.pipeline.experiment import load_params
-from tests.pipeline.published import all_runs, check_whole, enter, publish_another
-
-ODD = "o?d #1%41 é&=;"  # what a URL would take for something else
+from tests.pipeline.published import ODD, all_runs, check_whole, enter, publish_another
 
 
 @pytest.fixture
@@ -112,14 +110,15 @@ def test_a_path_is_the_same_after_a_url(name):
     assert mlflow_sqlite.database_file(mlflow_sqlite.database_uri(file)) == file
 
 
-def test_a_store_in_an_oddly_named_folder_is_made_there(tmp_path, monkeypatch):
-    folder = tmp_path / ODD
-    (folder / ".dvc").mkdir(parents=True)
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    Store("portraits")
-    assert {path.name for path in folder.iterdir()} == {".dvc", "mlflow.db", "mlflow.db.lock"}
-    assert [path.name for path in tmp_path.iterdir()] == [ODD]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///b?timeout=9")
-    assert mlflow_sqlite.database_file(database.tracking_uri()) == folder / "b"
+@pytest.mark.parametrize("where", [".", ".dvc/tmp/exps/tmpabc"])
+def test_a_relative_store_is_the_original_projects(tmp_path, monkeypatch, where):
+    project = tmp_path / ODD
+    (project / where / ".dvc").mkdir(parents=True)
+    enter(project / where, monkeypatch)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///sub/x.db?timeout=9")
+    assert mlflow_sqlite.database_file(database.tracking_uri()) == project / "sub/x.db"
     assert database.tracking_uri().endswith("?timeout=9")
+    for absolute in ("sqlite:////elsewhere/x.db", "http://host:5000"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", absolute)
+        assert database.tracking_uri() == absolute

@@ -12,8 +12,10 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.stage import StageError
-from pipeline.tracking import database, live, place
+from pipeline.tracking import live, place
 from pipeline.tracking.store import TRAINING_KEY, RunState, Store
+from srcnn.inference import mlflow_sqlite
+from tests.pipeline.published import ODD
 from tests.support.paths import ROOT
 from tests.support.published import points
 
@@ -42,7 +44,7 @@ def check(store, run, state, *steps):
 
 
 def test_store_created_by_two_clones_at_once_is_whole(project):
-    """They share the database, and the lock beside it."""
+    """They share the database, in a folder of an odd name, and the lock beside it."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "from pipeline.tracking.store import Store\n"
@@ -54,7 +56,8 @@ def test_store_created_by_two_clones_at_once_is_whole(project):
     clones = [project / "a", project / "b"]
     for clone in clones:
         (clone / ".dvc").mkdir(parents=True)
-    uri = f"sqlite:///{project / 'shared/mlflow.db'}"
+    file = project / ODD / "mlflow.db"
+    uri = mlflow_sqlite.database_uri(file)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         writers = [
@@ -65,7 +68,9 @@ def test_store_created_by_two_clones_at_once_is_whole(project):
     assert all(writer.returncode == 0 for writer in writers), errors
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("portraits")
-    assert experiment.artifact_location == str(project / "shared/mlartifacts")
+    assert experiment.artifact_location == mlflow_sqlite.artifact_location(file)
+    assert {path.name for path in file.parent.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+    assert {path.name for path in project.iterdir()} == {".dvc", "mlflow.db", "a", "b", ODD}
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 2
     for run in runs:
@@ -202,15 +207,3 @@ def test_deleted_experiment_is_one_clear_error(store):
     store.client.delete_experiment(store.experiment_id)
     with pytest.raises(StageError, match=r"portraits.*was deleted.*restore"):
         Store("portraits")
-
-
-@pytest.mark.parametrize("where", [".", ".dvc/tmp/exps/tmpabc"])
-def test_a_relative_store_is_the_original_projects(project, monkeypatch, where):
-    (project / where / ".dvc").mkdir(parents=True, exist_ok=True)
-    monkeypatch.chdir(project / where)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///sub/x.db")
-    assert database.tracking_uri() == f"sqlite:///{project / 'sub/x.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////elsewhere/x.db")
-    assert database.tracking_uri() == "sqlite:////elsewhere/x.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host:5000")
-    assert database.tracking_uri() == "http://host:5000"
