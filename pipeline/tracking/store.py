@@ -80,7 +80,9 @@ class Store:
     def __init__(self, experiment: str, create: bool = True) -> None:
         self.uri = database.tracking_uri()
         self._file = mlflow_sqlite.database_file(self.uri)
-        self.lock = FileLock(database.lock_file(self._file))
+        self.lock = (
+            FileLock(mlflow_sqlite.lock_file(self._file)) if self._file else place.lock("mlflow")
+        )
         try:
             if self._file and create and not self._file.exists():
                 with self.lock:

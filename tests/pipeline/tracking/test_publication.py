@@ -5,9 +5,9 @@ import pytest
 from pipeline import register
 from pipeline.stage import paths
 from pipeline.stage.record import Trained
-from pipeline.tracking import database, live, place, publication
+from pipeline.tracking import live, place, publication
 from pipeline.tracking.store import TRAINING_KEY, RunState, name_tag
-from srcnn.inference import model_files
+from srcnn.inference import mlflow_sqlite, model_files
 from srcnn.inference.mlflow_models import names_in
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs, check_whole, versions
@@ -32,7 +32,7 @@ def as_host(patch, name):
     """Work as another host does: another name, other locks."""
     patch.setenv("DVC_EXP_NAME", name)
     patch.setattr(place, "identity", lambda: name)
-    patch.setattr(database, "lock_file", lambda _: paths.PARAMS.with_name(f"{name}.lock"))
+    patch.setattr(mlflow_sqlite, "lock_file", lambda _: paths.PARAMS.with_name(f"{name}.lock"))
 
 
 def test_a_run_of_another_place_is_left_to_it(experiment, monkeypatch):
