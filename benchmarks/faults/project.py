@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ STAGES = {
         *("mix", "evaluate", "plot", "register"),
     )
 }
+
+PATIENCE = 240.0  # seconds
 
 ALWAYS = ["check", "register"]  # the stages that run in any case
 
@@ -96,6 +99,19 @@ def change(project: Project, **sections: Mapping[str, object]) -> None:
         params[section] |= values
     file.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     project.commit()
+
+
+def until(holds: Callable[[], bool], otherwise: str) -> None:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: it does not for PATIENCE seconds; what is so otherwise, in words.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{otherwise} for {PATIENCE:.0f} s")
+        time.sleep(0.05)
 
 
 def digests(project: Project) -> dict[str, str]:

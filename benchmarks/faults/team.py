@@ -205,8 +205,10 @@ def main() -> None:
     """Print a row for each step."""
     options = faults.parser(__doc__).parse_args()
     missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
-    if missing or servers.missing_for_postgresql():
-        sys.exit(f"missing: {', '.join(missing) or servers.missing_for_postgresql()}")
+    if not servers.binaries():
+        missing.append("Debian's package postgresql")
+    if missing:
+        sys.exit(f"missing: {', '.join(missing)}")
     with faults.working_folder(options) as folder, stores(folder) as team:
         table = faults.Table("what", "seconds", "then")
         for row in ROWS:
