@@ -9,9 +9,11 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from pipeline.stage import paths
 from pipeline.tracking.store import curve_name
+from srcnn.masking import brief
 
 FOLDERS = (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent)
 
@@ -25,12 +27,14 @@ def wrong(client: MlflowClient, run: Run, model: str = "srcnn", folder: Path = P
         model: the name of the registered model, which has one version.
         folder: of a project with all results.
     """
-    return [
-        *([] if run.info.status == "FINISHED" else [f"the run is {run.info.status}"]),
-        *_wrong_metrics(client, run, folder),
-        *_wrong_files(client, run, folder),
-        *_wrong_model(client, run, model, folder),
-    ]
+    found = [] if run.info.status == "FINISHED" else [f"the run is {run.info.status}"]
+    try:
+        found += _wrong_metrics(client, run, folder)
+        found += _wrong_files(client, run, folder)
+        found += _wrong_model(client, run, model, folder)
+    except MlflowException as error:  # of what is missing
+        found.append(brief(error))
+    return found
 
 
 def points(client: MlflowClient, run: Run, metric: str) -> list[tuple[int, float]]:
