@@ -62,5 +62,6 @@ def versions(store: Store, name: str = "srcnn") -> list[Any]:
 
 def check_whole(store: Store, run: Run, name: str = "srcnn") -> None:
     """The run and its model, which is registered under a name, have everything, once."""
-    assert wrong(store.client, run, name) == []
+    found = wrong(store.client, run, name)
+    assert not found, found
     assert {"train.patch_size": "24", "evaluate.lpips": "auto"}.items() <= run.data.params.items()
