@@ -13,15 +13,14 @@ import itertools
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from benchmarks.faults import project as faults
-from benchmarks.faults import published
-from benchmarks.faults.project import STAGES, Project
+from benchmarks.faults.project import STAGES, Project, until
 
 STAGE, DVC, WORKER, WORKER_AND_ALL = "stage", "DVC", "worker alone", "worker and all"
 NAME = "killed"
@@ -36,7 +35,6 @@ VICTIMS = {
     "queue": [[STAGE], [WORKER], [WORKER_AND_ALL]],
 }
 LATEST = 6.0  # seconds after a stage began, which takes about as long
-PATIENCE = 240.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def _kill_and_repeat(project: Project, kill: Kill, after: float) -> tuple[str, s
     for preparing in before:
         project.run(*preparing)
     process = project.start(*command)
-    _until(lambda: kill.stage in project.running().values(), f"no {kill.stage}")
+    until(lambda: kill.stage in project.running().values(), f"no {kill.stage}")
     time.sleep(after)
     deadline = time.monotonic() + 20
     while not (running := project.running()) and time.monotonic() < deadline:
@@ -135,7 +133,7 @@ def _kill_and_repeat(project: Project, kill: Kill, after: float) -> tuple[str, s
         project.run(*repeated)
     if kill.where == "queue":
         _wait_for_success(project)
-        _until(lambda: not project.running(), "a process runs on")
+        until(lambda: not project.running(), "a process runs on")
     if kill.where != "workspace":
         project.run("dvc", "exp", "apply", NAME)
     copies = [p for p in (project.folder / ".dvc/tmp/exps").rglob("tmp*") if p.is_dir()]
@@ -166,21 +164,13 @@ def _wait_for_success(project: Project) -> None:
         time.sleep(1)
         return "Success" in status
 
-    _until(done, "no success")
-
-
-def _until(holds: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{otherwise} for {PATIENCE:.0f} s")
-        time.sleep(0.05)
+    until(done, "no success")
 
 
 def _wrong(project: Project, reference: dict[str, str]) -> list[str]:
     return [
         *faults.differences(reference, faults.digests(project)),
-        *published.wrong(project, project.client),
+        *project.wrong_in(project.client),
         *faults.leftovers(project),
         *[f"{file} is damaged" for file in faults.damaged_cache(project)],
     ]

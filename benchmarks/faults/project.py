@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 from mlflow import MlflowClient
 
 from tests.e2e import conftest as e2e
+from tests.support import published
 
 # Stages by their names in dvc.yaml, with their modules.
 STAGES = {
@@ -25,6 +27,8 @@ STAGES = {
         *("mix", "evaluate", "plot", "register"),
     )
 }
+
+PATIENCE = 240.0  # seconds
 
 ALWAYS = ["check", "register"]  # the stages that run in any case
 
@@ -51,6 +55,22 @@ class Project(e2e.Project):
         copy = Path(tempfile.mkdtemp(dir=self.folder.parent), "mlflow.db")
         shutil.copy(self.folder / "mlflow.db", copy)
         return MlflowClient(f"sqlite:///{copy}", registry_uri=f"sqlite:///{copy}")
+
+    def wrong_in(
+        self, client: MlflowClient, experiment: str = "portrait-srcnn", model: str = "srcnn"
+    ) -> list[str]:
+        """What is wrong unless a store holds the experiment in this clone whole and once.
+
+        Args:
+            client: of the store.
+            experiment: MLflow's, which has no other run.
+            model: the registered one, which has no other version.
+        """
+        found = client.get_experiment_by_name(experiment)
+        runs = client.search_runs([found.experiment_id]) if found else []
+        if len(runs) != 1:
+            return [f"MLflow holds {[run.info.status for run in runs]}"]
+        return published.wrong(client, runs[0], model, self.folder)
 
     def running(self) -> dict[psutil.Process, str]:
         """The processes that run a stage in this clone or in an experiment's copy of it."""
@@ -79,6 +99,19 @@ def change(project: Project, **sections: Mapping[str, object]) -> None:
         params[section] |= values
     file.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     project.commit()
+
+
+def until(holds: Callable[[], bool], otherwise: str) -> None:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: it does not for PATIENCE seconds; what is so otherwise, in words.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{otherwise} for {PATIENCE:.0f} s")
+        time.sleep(0.05)
 
 
 def digests(project: Project) -> dict[str, str]:

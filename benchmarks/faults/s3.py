@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from pathlib import Path
 
 import requests
 
-from tests.mlflow_server import free_port
+from benchmarks.faults.project import until
+from tests.support.mlflow_server import free_port
 
 REGION = "us-east-1"
 
@@ -39,6 +39,13 @@ class S3:
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
         )
+
+    def answers(self) -> bool:
+        """Whether it is up."""
+        try:
+            return requests.get(f"{self.url}/moto-api/", timeout=5).ok
+        except requests.ConnectionError:
+            return False
 
     def set_up(self, buckets: Iterable[str]) -> None:
         """Make buckets and users; from then on nobody gets in without a key."""
@@ -69,12 +76,11 @@ class S3:
             for entry in page.get("Contents", [])
         ]
 
-    def download(self, bucket: str, folder: Path) -> Path:
+    def download(self, bucket: str, folder: Path) -> None:
         """All that is in a bucket, in a folder."""
         for name in self.names(bucket):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             self.client("s3", self.keys[bucket]).download_file(bucket, name, str(folder / name))
-        return folder
 
 
 @contextmanager
@@ -86,12 +92,7 @@ def running(folder: Path, *buckets: str) -> Iterator[S3]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         s3 = S3(f"http://127.0.0.1:{port}")
-        for _ in range(600):
-            try:
-                requests.get(f"{s3.url}/moto-api/", timeout=5)
-                break
-            except requests.ConnectionError:
-                time.sleep(0.1)
+        until(s3.answers, "S3 does not answer")
         s3.set_up(buckets)
         yield s3
     finally:

@@ -22,9 +22,9 @@ import requests
 from mlflow import MlflowClient
 
 from benchmarks.faults import project as faults
-from benchmarks.faults import published, s3, servers
+from benchmarks.faults import s3, servers
 from benchmarks.faults.project import Project
-from tests.mlflow_server import Server
+from tests.support.mlflow_server import Server
 
 CACHE, ARTIFACTS = "team-dvc", "team-mlflow"  # buckets
 MEMBERS = ("ann", "bob")
@@ -100,8 +100,7 @@ class Team:
 
     def wrong_in_stores(self, project: Project, name: str) -> list[str]:
         """What is wrong unless MLflow and S3 hold the experiment in a clone whole and once."""
-        artifacts = self.s3.download(ARTIFACTS, self.folder / "s3")
-        return published.wrong(project, self.client, (name, name), artifacts)
+        return project.wrong_in(self.client, name, name)
 
 
 def push(team: Team) -> list[str]:
@@ -171,7 +170,8 @@ def no_secrets(team: Team) -> list[str]:
     """No password and no secret key in any output, clone, cache or artifact."""
     words = [key["AWS_SECRET_ACCESS_KEY"] for key in team.s3.keys.values()]
     words += team.passwords.values()
-    team.s3.download(CACHE, team.folder / "s3-cache")
+    for bucket in (CACHE, ARTIFACTS):
+        team.s3.download(bucket, team.folder / bucket)
     files = [path for path in team.folder.rglob("*") if path.is_file() and not path.is_symlink()]
     files = [path for path in files if "server" not in path.relative_to(team.folder).parts]
     found = [f"in {path}" for path in files for word in words if word.encode() in path.read_bytes()]
@@ -205,8 +205,10 @@ def main() -> None:
     """Print a row for each step."""
     options = faults.parser(__doc__).parse_args()
     missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
-    if missing or servers.missing_for_postgresql():
-        sys.exit(f"missing: {', '.join(missing) or servers.missing_for_postgresql()}")
+    if not servers.binaries():
+        missing.append("Debian's package postgresql")
+    if missing:
+        sys.exit(f"missing: {', '.join(missing)}")
     with faults.working_folder(options) as folder, stores(folder) as team:
         table = faults.Table("what", "seconds", "then")
         for row in ROWS:

@@ -25,13 +25,6 @@ def tracking_uri() -> str:
     return mlflow_sqlite.database_uri(project_root() / file) + "".join(named.partition("?")[1:])
 
 
-def lock_file(database: Path | None) -> Path:
-    """A store's lock: beside its database, as all its users share it, else the project's own."""
-    if database:
-        return mlflow_sqlite.lock_file(database)
-    return project_root() / ".checkpoints" / "mlflow.lock"
-
-
 def create(database: Path) -> None:
     """Make a SQLite database with MLflow's tables, unless it is there.
 

@@ -1,7 +1,7 @@
 """A finished experiment: what its stages left, read, checked and put into words and numbers."""
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,7 +11,6 @@ from pipeline import stage
 from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import digest, hash_of
 from pipeline.stage.record import Degraded, Evaluated, Trained
-from pipeline.tracking.place import Times
 from srcnn.data.pairs import Pairs
 from srcnn.scoring.measures import measures_among
 
@@ -39,12 +38,6 @@ class Experiment:
         """Key of what is published: parameters, weights and scores."""
         results = (paths.WEIGHTS, paths.PER_IMAGE, paths.EVALUATION)
         return hash_of([self.params, {str(path): digest(path) for path in results}])
-
-    @property
-    def rows(self) -> list[dict[Hashable, Any]]:
-        """The curve's rows, each with the "time" when it was measured."""
-        times = Times(self.trained.key)
-        return self.curve.assign(time=self.curve["step"].map(times.of)).to_dict("records")
 
     @property
     def gain(self) -> float:

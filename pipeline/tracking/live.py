@@ -12,8 +12,9 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
-from pipeline.tracking.place import Times
-from pipeline.tracking.store import TRAINING_KEY, RunState, Store, agrees
+from mlflow.entities import Run
+
+from pipeline.tracking.store import TRAINING_KEY, RunState, Store
 from srcnn.masking import brief
 
 Row = Mapping[str, Any]
@@ -49,21 +50,16 @@ def reporting(
         begun: the rows of its curve so far.
         earlier: key of the training that this one continues.
     """
-    times = Times(key, earlier)
     news: SimpleQueue[Row | RunState] = SimpleQueue()  # rows, and at last how the training ended
     given_up = Event()
-
-    def report(row: Row) -> None:
-        news.put({**row, "time": times.of(int(row["step"]))})
-
     for row in begun:
-        report(row)
+        news.put(row)
     begin = partial(_begin, params=params, key=key, earlier=earlier)
     reporter = Thread(target=_work, args=(experiment, begin, news, given_up), daemon=True)
     reporter.start()
     end = RunState.FAILED
     try:
-        yield report
+        yield news.put
         end = RunState.SCHEDULED
     except KeyboardInterrupt:
         end = RunState.KILLED
@@ -76,26 +72,26 @@ def reporting(
 
 def _work(
     experiment: str,
-    begin: Callable[[Store], str | None],
+    begin: Callable[[Store], Run | None],
     news: "SimpleQueue[Row | RunState]",
     given_up: Event,
 ) -> None:
     """Log what comes until the training ends, each time again until MLflow has taken it."""
-    store = run_id = None
+    store = run = None
     waiting: list[Row | RunState] = []
     pause = 0.0
     warned = False
     while not given_up.wait(pause):
         try:
             store = store or Store(experiment)
-            run_id = run_id or begin(store)
-            if run_id is None:
+            run = run or begin(store)
+            if run is None:
                 return
             while not (waiting and news.empty()):
                 waiting.append(news.get())
-            store.log_curve(run_id, [row for row in waiting if not isinstance(row, RunState)])
+            store.log_curve(run, [row for row in waiting if not isinstance(row, RunState)])
             if isinstance(end := waiting[-1], RunState):
-                store.move(run_id, end)
+                store.move(run.info.run_id, end)
                 return
             waiting.clear()
             pause = 0.0
@@ -106,7 +102,7 @@ def _work(
             pause = min(2 * pause or 1.0, _LONGEST_PAUSE)
 
 
-def _begin(store: Store, params: Mapping[str, Any], key: str, earlier: str | None) -> str | None:
+def _begin(store: Store, params: Mapping[str, Any], key: str, earlier: str | None) -> Run | None:
     """The run of this training; none if its result is in MLflow, or waits for `register`."""
     with store.lock:
         store.mark_crashed()
@@ -118,9 +114,7 @@ def _begin(store: Store, params: Mapping[str, Any], key: str, earlier: str | Non
             run.info.status == RunState.SCHEDULED for run in here
         ):
             return None
-        old = [run for run in here if agrees(run, params)]
-        run = store.open(params, {TRAINING_KEY: key}, RunState.RUNNING, old[-1] if old else None)
-        return str(run.info.run_id)
+        return store.open(params, {TRAINING_KEY: key}, old=here)
 
 
 def _warn(error: Exception) -> None:

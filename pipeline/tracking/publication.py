@@ -16,14 +16,7 @@ from pipeline.stage import paths
 from pipeline.stage.inputs import digest, hash_of
 from pipeline.tracking import identity, image_grid, registry
 from pipeline.tracking.experiment import Experiment
-from pipeline.tracking.store import (
-    RESULTS,
-    TRAINING_KEY,
-    TRAINING_RUN,
-    RunState,
-    Store,
-    agrees,
-)
+from pipeline.tracking.store import RESULTS, TRAINING_KEY, TRAINING_RUN, RunState, Store
 from srcnn.inference.mlflow_models import CONTENT_TAG
 
 # Tags of a run: its version of the registered model; a digest of the files that it was given.
@@ -68,15 +61,15 @@ def _open(store: Store, experiment: Experiment) -> Run:
     """The run to publish in: that of the training, or a new one."""
     key = experiment.trained.key
     tags = {CONTENT_TAG: experiment.content, TRAINING_KEY: key}
-    old = next((r for r in _left(store, experiment) if agrees(r, experiment.params)), None)
-    if not old:
-        for first in store.runs(TRAINING_KEY, key)[:1]:
-            tags[TRAINING_RUN] = first.info.run_id
-    return store.open(experiment.params, tags, RunState.SCHEDULED, old)
+    run = store.open(experiment.params, tags, RunState.SCHEDULED, _left(store, experiment))
+    first = store.runs(TRAINING_KEY, key)[0]
+    if first.info.run_id != run.info.run_id:
+        store.tag(run.info.run_id, {TRAINING_RUN: first.info.run_id})
+    return run
 
 
 def _log_results(store: Store, run: Run, experiment: Experiment) -> None:
-    store.log_curve(run.info.run_id, experiment.rows)
+    store.log_curve(run, experiment.curve.to_dict("records"))
     store.log_metrics(run, experiment.metrics())
     store.client.log_inputs(run.info.run_id, [_dataset(experiment)])
 

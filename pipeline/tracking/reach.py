@@ -1,7 +1,8 @@
 """Whether MLflow's store can be reached, said before a training instead of after it."""
 
 import sys
-import threading
+from concurrent.futures import Future
+from threading import Thread
 
 from pipeline.stage import StageError
 from pipeline.tracking import database
@@ -23,32 +24,32 @@ def check_store(experiment: str) -> None:
     uri = database.tracking_uri()
     if mlflow_sqlite.database_file(uri):
         return
-    errors: list[Exception] = []
+    answer: Future[None] = Future()
 
     def ask() -> None:
         try:
             _ask(uri, experiment)
+            answer.set_result(None)
         except Exception as error:
-            errors.append(error)
+            answer.set_exception(error)
 
     # As neither MLflow nor databases' drivers can be told how long to wait.
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(TIMEOUT)
-    if asking.is_alive():
-        errors.append(ConnectionError(f"it does not answer within {TIMEOUT:g} s"))
-    for error in errors[:1]:
-        if not isinstance(error, ConnectionError):
-            raise StageError(
-                f"MLFLOW_TRACKING_URI is {masked(uri)!r}, which no MLflow store can have: "
-                f"{brief(error)}"
-            ) from None
+    Thread(target=ask, daemon=True).start()
+    try:
+        answer.result(TIMEOUT)
+    except (ConnectionError, TimeoutError) as error:
+        why = str(error) or f"it does not answer within {TIMEOUT:g} s"
         print(
-            f"WARNING: the MLflow store {masked(uri)} cannot be reached: {error}. The experiment "
+            f"WARNING: the MLflow store {masked(uri)} cannot be reached: {why}. The experiment "
             "goes on without it; the same command again publishes it when the store is back",
             file=sys.stderr,
             flush=True,
         )
+    except Exception as error:
+        raise StageError(
+            f"MLFLOW_TRACKING_URI is {masked(uri)!r}, which no MLflow store can have: "
+            f"{brief(error)}"
+        ) from None
 
 
 def _ask(uri: str, experiment: str) -> None:

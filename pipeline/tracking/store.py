@@ -1,8 +1,8 @@
 """MLflow's store: the experiment that this project's runs are in, and what is logged to them.
 
 All that is logged may be logged again: MLflow takes an equal parameter, tag, file or point (metric,
-step, timestamp and value) as the one that is there. So nobody asks what a run holds already, but
-for its files, whose upload takes long.
+step, timestamp and value) as the one that is there. So nobody asks what a run holds already, and
+all points of a run have the time when it began.
 """
 
 import hashlib
@@ -80,7 +80,9 @@ class Store:
     def __init__(self, experiment: str, create: bool = True) -> None:
         self.uri = database.tracking_uri()
         self._file = mlflow_sqlite.database_file(self.uri)
-        self.lock = FileLock(database.lock_file(self._file))
+        self.lock = (
+            FileLock(mlflow_sqlite.lock_file(self._file)) if self._file else place.lock("mlflow")
+        )
         try:
             if self._file and create and not self._file.exists():
                 with self.lock:
@@ -154,15 +156,19 @@ class Store:
         params: Mapping[str, Any],
         tags: Mapping[str, str],
         state: RunState = RunState.RUNNING,
-        old: Run | None = None,
+        old: Iterable[Run] = (),
     ) -> Run:
         """A run with an experiment's parameters, tags and provenance, in a state.
 
-        It is an old one, unfinished and of this place, that goes on, or a new one.
+        It is the first of the old ones, unfinished and of this place, that can go on, as they have
+        no other parameters, or a new one.
         """
         name = identity.experiment_name()
         tags = {PLACE: place.identity(), **name_tag(name), **identity.provenance(), **tags}
-        run = old or self.client.create_run(self.experiment_id, tags=tags, run_name=name)
+        fitting = (run for run in old if run.data.params.items() <= as_texts(params).items())
+        run = next(fitting, None) or self.client.create_run(
+            self.experiment_id, tags=tags, run_name=name
+        )
         run_id = run.info.run_id
         self.client.update_run(run_id, state, name)
         self.tag(run_id, tags)
@@ -188,18 +194,19 @@ class Store:
         """Log parameters under their names in params.yaml."""
         self._log(run_id, "params", [Param(n, text) for n, text in as_texts(params).items()])
 
-    def log_curve(self, run_id: str, rows: Iterable[Mapping[Any, Any]]) -> None:
-        """Log rows of training.csv, each with "time": when it was measured, in seconds."""
+    def log_curve(self, run: Run, rows: Iterable[Mapping[Any, Any]]) -> None:
+        """Log rows of training.csv."""
+        at = run.info.start_time
         points = [
-            Metric(curve_name(column), float(value), round(row["time"] * 1000), int(row["step"]))
+            Metric(curve_name(column), float(value), at, int(row["step"]))
             for row in rows
             for column, value in row.items()
-            if column not in ("step", "time") and not math.isnan(value)
+            if column != "step" and not math.isnan(value)
         ]
-        self._log(run_id, "metrics", points)
+        self._log(run.info.run_id, "metrics", points)
 
     def log_metrics(self, run: Run, metrics: Mapping[str, float]) -> None:
-        """Log final metrics, all of the time when the run began."""
+        """Log final metrics."""
         at = run.info.start_time
         points = [Metric(name, float(value), at, 0) for name, value in metrics.items()]
         self._log(run.info.run_id, "metrics", points)
@@ -234,11 +241,6 @@ class Store:
 def name_tag(name: str) -> dict[str, str]:
     """The tag that gives a run the name of an experiment; its own may not be that of a tag."""
     return {f"{EXPERIMENTS_TAG}.{hashlib.sha256(name.encode()).hexdigest()[:8]}": name}
-
-
-def agrees(run: Run, params: Mapping[str, Any]) -> bool:
-    """Whether a run holds these parameters and no others; of a run that was cut short, some."""
-    return run.data.params.items() <= as_texts(params).items()
 
 
 def as_texts(params: Mapping[str, Any]) -> dict[str, str]:

@@ -6,12 +6,14 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from filelock import FileLock
 
 from pipeline import evaluate, plot, register
 from pipeline.tracking.store import Store
 from srcnn.scoring.measures import MEASURES
 from tests.conftest import SURROUNDINGS
 from tests.pipeline.experiment import load_params, write_experiment
+from tests.pipeline.published import enter
 
 
 @pytest.fixture
@@ -44,15 +46,31 @@ def store(project) -> Store:
 
 
 @pytest.fixture(scope="session")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def results(shared: Path) -> Path:
     """A folder with the results of all stages before `register`."""
-    folder = tmp_path_factory.mktemp("results")
-    (folder / ".dvc").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        write_experiment()
-        evaluate.main(load_params())
-        plot.main(load_params())
+    folder = shared / "results"
+    with FileLock(shared / "results.lock"), pytest.MonkeyPatch.context() as patch:
+        if not folder.exists():
+            (folder / ".dvc").mkdir(parents=True)
+            patch.chdir(folder)
+            write_experiment()
+            evaluate.main(load_params())
+            plot.main(load_params())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published_results(shared: Path, results: Path, empty_store: Path) -> Path:
+    """The same folder with a store in which they are published."""
+    folder = shared / "published"
+    with FileLock(shared / "published.lock"), pytest.MonkeyPatch.context() as patch:
+        if not folder.exists():
+            shutil.copytree(results, folder)
+            shutil.copy(empty_store, folder)
+            patch.chdir(folder)
+            for name in SURROUNDINGS:
+                patch.delenv(name, raising=False)
+            register.main(load_params())
     return folder
 
 
@@ -60,6 +78,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def experiment(store, results, monkeypatch):
     """These results in a project with an empty store; the store."""
     shutil.copytree(results, ".", dirs_exist_ok=True)
+    monkeypatch.setattr(register, "_PAUSES", (0.01, 0.01))
+    return Store(load_params().tracking.experiment)
+
+
+@pytest.fixture
+def published(project, published_results, monkeypatch):
+    """A project with these results and a store that holds them; the store."""
+    shutil.copytree(published_results, ".", dirs_exist_ok=True)
+    enter(project, monkeypatch)
     monkeypatch.setattr(register, "_PAUSES", (0.01, 0.01))
     return Store(load_params().tracking.experiment)
 

@@ -17,6 +17,7 @@ from pipeline.tracking.store import TRAINING_RUN
 from srcnn.inference import model_files
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs, check_whole, publish_another, versions
+from tests.support.published import points
 
 # Every step that publishing takes, in their order, in a place where it can be cut short.
 STEPS = [
@@ -28,7 +29,7 @@ STEPS = [
     (registry.Model, "log"),
     (MlflowClient, "create_registered_model"),
     (MlflowClient, "create_model_version"),
-    (publication, "_describe"),
+    (publication, "_tag"),
     (MlflowClient, "set_terminated"),
     (publication, "_settle"),
     (MlflowClient, "set_registered_model_alias"),
@@ -41,14 +42,13 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-def test_published_once_whole(experiment, capsys):
+def test_published_once_whole(published, capsys):
+    (run,) = all_runs(published)
+    check_whole(published, run)
     register.main(load_params())
-    (run,) = all_runs(experiment)
-    check_whole(experiment, run)
-    register.main(load_params())
-    (again,) = all_runs(experiment)
+    (again,) = all_runs(published)
     assert again.data.tags == run.data.tags
-    check_whole(experiment, again)
+    check_whole(published, again)
     assert "it was there already" in capsys.readouterr().out
 
 
@@ -69,24 +69,22 @@ def test_it_ends_with_the_result_and_what_to_do_next(experiment, capsys):
     assert f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs?view" in said[-1]
 
 
-def test_a_version_says_what_it_is_and_how_it_compares_with_the_package_s_network(experiment):
-    register.main(load_params())
-    (version,) = versions(experiment)
+def test_a_version_says_what_it_is_and_how_it_compares_with_the_package_s_network(published):
+    (version,) = versions(published)
     assert version.description.startswith("SRCNN 3-1-3, x2, mse, samples: **")
     assert version.tags["loss"] == "mse"
     assert version.tags["untrained_features"] == "false"
-    assert version.tags["experiment"] == all_runs(experiment)[0].info.run_name
+    assert version.tags["experiment"] == all_runs(published)[0].info.run_name
     gain = json.loads(paths.EVALUATION.read_text())["validation"]["psnr_over_packaged"]
     assert gain < 0
     assert version.tags["val_psnr_over_packaged"] == str(gain)
     assert model_files.load().title.startswith("packaged:x2 (the champion, version 1, is ")
 
 
-def test_params_yaml_edited_since_does_not_change_what_is_published(experiment):
-    register.main(load_params())
+def test_params_yaml_edited_since_does_not_change_what_is_published(published):
     register.main(load_params({"train.patch_size": 48, "train.lr": 7.0, "seed": 9}))
-    (run,) = all_runs(experiment)
-    check_whole(experiment, run)
+    (run,) = all_runs(published)
+    check_whole(published, run)
     assert run.data.params["train.lr"] == str(load_params().train.lr)
     assert run.data.params["seed"] == "0"
 
@@ -193,58 +191,50 @@ def test_a_server_that_is_away_is_one_clear_error_without_its_password(experimen
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_other_evaluation_is_a_run_of_its_own_that_names_the_training_run(experiment):
-    register.main(load_params())
-    (first,) = all_runs(experiment)
+def test_other_evaluation_is_a_run_of_its_own_that_names_the_training_run(published):
+    (first,) = all_runs(published)
     publish_another()
-    second = next(run for run in all_runs(experiment) if run.info.run_id != first.info.run_id)
+    second = next(run for run in all_runs(published) if run.info.run_id != first.info.run_id)
     assert second.data.tags[TRAINING_RUN] == first.info.run_id
     assert second.data.params["evaluate.lpips"] == "false"
-    history = experiment.client.get_metric_history(second.info.run_id, "val/psnr")
-    assert sorted(point.value for point in history) == [28.5, 30.1]
+    assert points(published.client, second, "val/psnr") == [(0, 28.5), (10, 30.1)]
 
 
-def test_a_mended_code_of_the_served_model_is_a_new_version(experiment, monkeypatch):
-    register.main(load_params())
+def test_a_mended_code_of_the_served_model_is_a_new_version(published, monkeypatch):
     monkeypatch.setattr(registry, "_served_code", lambda: "mended")
     register.main(load_params())
-    assert len(all_runs(experiment)) == 1
-    assert sorted(int(version.version) for version in versions(experiment)) == [1, 2]
-    champion = experiment.client.get_model_version_by_alias("srcnn", "champion")
+    assert len(all_runs(published)) == 1
+    assert sorted(int(version.version) for version in versions(published)) == [1, 2]
+    champion = published.client.get_model_version_by_alias("srcnn", "champion")
     assert str(champion.version) == "2"
 
 
-def test_a_champion_of_other_data_stays_and_that_is_said(experiment, capsys):
-    register.main(load_params())
-    (version,) = versions(experiment)
-    experiment.client.set_model_version_tag("srcnn", version.version, registry.DATA, "other")
-    capsys.readouterr()
+def test_a_champion_of_other_data_stays_and_that_is_said(published, capsys):
+    (version,) = versions(published)
+    published.client.set_model_version_tag("srcnn", version.version, registry.DATA, "other")
     publish_another()
     assert "champion version 1" in (said := capsys.readouterr().out)
     assert "validated on other pictures or at another scale" in said
 
-    register.main(load_params({"evaluate.lpips": False, "tracking.promote": True}))
+    publish_another(promote=True)
     assert "champion version 2" in (said := capsys.readouterr().out)
     assert "other pictures" not in said
 
 
-@pytest.mark.parametrize("lost", ["registry", "", "models", "{run}/artifacts/figures", IMAGE])
-def test_what_was_deleted_in_the_registry_or_beside_the_database_is_put_back(experiment, lost):
-    register.main(load_params())
-    (run,) = all_runs(experiment)
+@pytest.mark.parametrize("lost", ["registry", "", IMAGE])
+def test_what_was_deleted_in_the_registry_or_beside_the_database_is_put_back(published, lost):
+    (run,) = all_runs(published)
     if lost == "registry":
-        experiment.client.delete_registered_model("srcnn")
+        published.client.delete_registered_model("srcnn")
     else:
         for path in Path().glob(f"mlartifacts/{lost.format(run=run.info.run_id)}"):
             path.unlink() if path.is_file() else shutil.rmtree(path)
     register.main(load_params())
-    (run,) = all_runs(experiment)
-    check_whole(experiment, run)
-    champion = model_files.load("models:/srcnn@champion")
-    assert champion.resolver.to_bytes() == paths.WEIGHTS.read_bytes()
+    (run,) = all_runs(published)
+    check_whole(published, run)
 
 
-def test_what_is_listed_and_was_not_changed_is_not_uploaded_again(experiment, monkeypatch):
+def test_what_is_listed_and_was_not_changed_is_not_uploaded_again(published, monkeypatch):
     done, uploaded = MlflowClient.log_artifacts, []
 
     def log(client, run_id, folder, place):
@@ -252,21 +242,16 @@ def test_what_is_listed_and_was_not_changed_is_not_uploaded_again(experiment, mo
         done(client, run_id, folder, place)
 
     monkeypatch.setattr(MlflowClient, "log_artifacts", log)
-    for _ in range(2):
-        register.main(load_params())
-        assert sorted(uploaded) == ["figures", "images", "metrics", "reconstructions"]
-    figure = next(paths.FIGURES.iterdir())
-    figure.write_bytes(b"drawn by other code")
     register.main(load_params())
-    assert len(uploaded) == 8
-    (run,) = all_runs(experiment)
-    there = experiment.client.download_artifacts(run.info.run_id, str(figure))
-    assert Path(there).read_bytes() == b"drawn by other code"
+    assert uploaded == []
+    next(paths.FIGURES.iterdir()).write_bytes(b"drawn by other code")
+    register.main(load_params())
+    assert sorted(uploaded) == ["figures", "images", "metrics", "reconstructions"]
+    check_whole(published, *all_runs(published))
 
 
-def test_the_champion_is_not_that_of_a_deleted_run(experiment, capsys):
-    register.main(load_params())
-    (run,) = all_runs(experiment)
-    experiment.client.delete_run(run.info.run_id)
+def test_the_champion_is_not_that_of_a_deleted_run(published, capsys):
+    (run,) = all_runs(published)
+    published.client.delete_run(run.info.run_id)
     register.main(load_params())
     assert "champion version 2" in capsys.readouterr().out

@@ -61,9 +61,8 @@ def bring_up_to_date(database: Path) -> None:
         connection.execute("COMMIT")
     for old in map(_folder, moved):
         new = database.parent / ARTIFACTS
-        lost = f", which is missing: copy {old} there" if old.is_dir() and not new.is_dir() else ""
         print(
-            f"{database} came here from {old.parent}: its artifacts are now those in {new}{lost}",
+            f"{database} came here from {old.parent}: its artifacts are now those in {new}",
             file=sys.stderr,
         )
 

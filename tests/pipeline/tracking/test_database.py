@@ -2,50 +2,30 @@
 
 import os
 import shutil
-from collections import OrderedDict
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
-from mlflow.tracking._tracking_service import utils
 
 from pipeline import register
-from pipeline.compare.runs import published
 from pipeline.stage import paths
 from pipeline.tracking import database
 from pipeline.tracking.store import Store
 from srcnn.inference import mlflow_sqlite, model_files
 from srcnn.inference.mlflow_models import OVER_PACKAGED_TAG
 from tests.pipeline.experiment import load_params
-from tests.pipeline.published import all_runs, check_whole, publish_another
-
-ODD = "o?d #1%41 é&=;"  # what a URL would take for something else
+from tests.pipeline.published import ODD, all_runs, check_whole, enter, publish_another
 
 
 @pytest.fixture
-def owned(experiment, project, monkeypatch):
+def owned(published_results, tmp_path, monkeypatch):
     """A project with a published experiment, whose model beats the package's; its folder."""
-    folder = project / "project"
-    folder.mkdir()
-    for path in project.iterdir():
-        if path != folder:
-            path.rename(folder / path.name)
+    folder = tmp_path / "project"
+    shutil.copytree(published_results, folder)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
     enter(folder, monkeypatch)
-    register.main(load_params())
-    _client().set_model_version_tag("srcnn", "1", OVER_PACKAGED_TAG, "0.1")
+    client = Store(load_params().tracking.experiment).client
+    client.set_model_version_tag("srcnn", "1", OVER_PACKAGED_TAG, "0.1")
     return folder
-
-
-def enter(folder, monkeypatch):
-    """Go there, as a new process: MLflow keeps its store in the environment, places in memory."""
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(utils, "_artifact_repos_cache", OrderedDict())
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
-        monkeypatch.delenv(name, raising=False)
-
-
-def _client():
-    return MlflowClient(database.tracking_uri(), registry_uri=database.tracking_uri())
 
 
 def _files(folder):
@@ -72,28 +52,17 @@ def test_a_project_elsewhere_has_its_models_and_leaves_the_old_folder_alone(
     check_whole(store, *all_runs(store))
     publish_another()
     assert len(all_runs(store)) == 2
-    assert all(run.results.evaluation for run in published(load_params().tracking.experiment))
     assert "came here" not in capsys.readouterr().err
     assert _files(owned) == before
     assert {path.name for path in owned.parent.iterdir()} <= {"project", ODD}
     assert owned.exists() == (how == "copied")
 
 
-def test_a_database_that_was_copied_alone_says_where_its_artifacts_are(owned, monkeypatch, capsys):
-    other = owned.with_name("other")
-    (other / ".dvc").mkdir(parents=True)
-    shutil.copy("mlflow.db", other)
-    enter(other, monkeypatch)
-    Store(load_params().tracking.experiment)
-    told = capsys.readouterr().err
-    assert f"other/mlartifacts, which is missing: copy {owned}/mlartifacts there" in told
-    assert len(told.splitlines()) == 1
-
-
 def test_a_folder_with_two_names_keeps_the_one_it_had(owned, monkeypatch, capsys):
     moved = owned.with_name("moved")
     owned.rename(moved)
     owned.symlink_to(moved)
+    capsys.readouterr()
     for folder in (moved, owned):
         enter(folder, monkeypatch)
         register.main(load_params())
@@ -103,8 +72,8 @@ def test_a_folder_with_two_names_keeps_the_one_it_had(owned, monkeypatch, capsys
 
 
 def test_a_database_of_another_folder_is_left_as_it_is(owned, monkeypatch, capsys):
-    store = Store(load_params().tracking.experiment)
-    (run,) = all_runs(store)
+    (run,) = all_runs(Store(load_params().tracking.experiment))
+    capsys.readouterr()
     shutil.copytree(owned, owned.with_name("clone"))
     elsewhere = owned.with_name("elsewhere")
     elsewhere.mkdir()
@@ -141,14 +110,15 @@ def test_a_path_is_the_same_after_a_url(name):
     assert mlflow_sqlite.database_file(mlflow_sqlite.database_uri(file)) == file
 
 
-def test_a_store_in_an_oddly_named_folder_is_made_there(tmp_path, monkeypatch):
-    folder = tmp_path / ODD
-    (folder / ".dvc").mkdir(parents=True)
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    Store("portraits")
-    assert {path.name for path in folder.iterdir()} == {".dvc", "mlflow.db", "mlflow.db.lock"}
-    assert [path.name for path in tmp_path.iterdir()] == [ODD]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///b?timeout=9")
-    assert mlflow_sqlite.database_file(database.tracking_uri()) == folder / "b"
+@pytest.mark.parametrize("where", [".", ".dvc/tmp/exps/tmpabc"])
+def test_a_relative_store_is_the_original_projects(tmp_path, monkeypatch, where):
+    project = tmp_path / ODD
+    (project / where / ".dvc").mkdir(parents=True)
+    enter(project / where, monkeypatch)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///sub/x.db?timeout=9")
+    assert mlflow_sqlite.database_file(database.tracking_uri()) == project / "sub/x.db"
     assert database.tracking_uri().endswith("?timeout=9")
+    for absolute in ("sqlite:////elsewhere/x.db", "http://host:5000"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", absolute)
+        assert database.tracking_uri() == absolute

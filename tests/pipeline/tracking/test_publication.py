@@ -5,12 +5,12 @@ import pytest
 from pipeline import register
 from pipeline.stage import paths
 from pipeline.stage.record import Trained
-from pipeline.tracking import database, live, place, publication
-from pipeline.tracking.store import TRAINING_KEY, name_tag
-from srcnn.inference import model_files
+from pipeline.tracking import live, place, publication
+from pipeline.tracking.store import TRAINING_KEY, RunState, name_tag
+from srcnn.inference import mlflow_sqlite, model_files
 from srcnn.inference.mlflow_models import names_in
 from tests.pipeline.experiment import load_params
-from tests.pipeline.published import all_runs, check_whole, points, versions
+from tests.pipeline.published import all_runs, check_whole, versions
 
 SHOWN = {"seed": 0, "train.patch_size": 24}
 ROWS = [
@@ -32,17 +32,7 @@ def as_host(patch, name):
     """Work as another host does: another name, other locks."""
     patch.setenv("DVC_EXP_NAME", name)
     patch.setattr(place, "identity", lambda: name)
-    patch.setattr(database, "lock_file", lambda _: paths.PARAMS.with_name(f"{name}.lock"))
-
-
-def test_the_run_of_the_training_is_completed(experiment):
-    train()
-    (reported,) = all_runs(experiment)
-    assert reported.info.status == "SCHEDULED"
-    register.main(load_params())
-    (run,) = all_runs(experiment)
-    assert run.info.run_id == reported.info.run_id
-    check_whole(experiment, run)
+    patch.setattr(mlflow_sqlite, "lock_file", lambda _: paths.PARAMS.with_name(f"{name}.lock"))
 
 
 def test_a_run_of_another_place_is_left_to_it(experiment, monkeypatch):
@@ -57,19 +47,16 @@ def test_a_run_of_another_place_is_left_to_it(experiment, monkeypatch):
     check_whole(experiment, run)
 
 
-def test_an_equal_experiment_adds_its_name_and_leaves_no_run_of_its_own(experiment, monkeypatch):
+def test_an_equal_experiment_adds_its_name_and_leaves_no_run_of_its_own(published, monkeypatch):
+    (first,) = all_runs(published)
+    as_host(monkeypatch, "equal")
+    key = Trained.read(paths.TRAINED).key
+    published.open(SHOWN, {TRAINING_KEY: key}, RunState.SCHEDULED)  # its training began before
     register.main(load_params())
-    (first,) = all_runs(experiment)
-    with monkeypatch.context() as patch:
-        as_host(patch, "equal")
-        key = Trained.read(paths.TRAINED).key
-        experiment.open(SHOWN, {TRAINING_KEY: key})  # of a training that began before
-        experiment.move(all_runs(experiment)[0].info.run_id, "SCHEDULED")
-        register.main(load_params())
-    (run,) = all_runs(experiment)
+    (run,) = all_runs(published)
     assert run.info.run_id == first.info.run_id
     assert names_in(run.data.tags) == ["equal", "no-commit"]
-    check_whole(experiment, run)
+    check_whole(published, run)
 
 
 @pytest.mark.parametrize("dies", [False, True])
@@ -102,25 +89,23 @@ def test_what_two_hosts_publish_at_once_is_one_run_with_the_names_of_both(
     check_whole(experiment, run)
 
 
-def test_an_experiment_of_a_thousand_names_keeps_all(experiment, monkeypatch):
-    register.main(load_params())
-    (run,) = all_runs(experiment)
+def test_an_experiment_of_a_thousand_names_keeps_all(published, monkeypatch):
+    (run,) = all_runs(published)
     names = [f"a-branch-of-some-length-{i:04d}" for i in range(1000)]
     tags = {tag: value for name in names for tag, value in name_tag(name).items()}
-    experiment.tag(run.info.run_id, tags)
+    published.tag(run.info.run_id, tags)
     monkeypatch.setenv("DVC_EXP_NAME", "the-last")
     register.main(load_params())
-    (run,) = all_runs(experiment)
+    (run,) = all_runs(published)
     assert names_in(run.data.tags) == [*names, "no-commit", "the-last"]
     assert model_files.load("the-last").run_id == run.info.run_id
 
 
-def test_pictures_of_the_training_are_logged_by_steps_once(experiment):
-    for _ in range(2):
-        register.main(load_params())
-    (run,) = all_runs(experiment)
+def test_pictures_of_the_training_are_logged_by_steps_once(published):
+    register.main(load_params())
+    (run,) = all_runs(published)
     assert run.data.tags["mlflow.loggedImages"] == "True"
-    files = [file.path for file in experiment.client.list_artifacts(run.info.run_id, "images")]
+    files = [file.path for file in published.client.list_artifacts(run.info.run_id, "images")]
     shown = [tuple(file.split("+")[:3]) for file in files if file.endswith(".png")]
     assert sorted(shown) == [
         (f"images/{split} 1 {kind}", "step", str(step))
@@ -128,4 +113,3 @@ def test_pictures_of_the_training_are_logged_by_steps_once(experiment):
         for kind, step in (("HR", 0), ("SR", 0), ("SR", 10), ("bicubic", 0))
     ]
     assert len(files) == 2 * len(shown)  # each with a small one
-    assert points(experiment, run, "test/psnr")

