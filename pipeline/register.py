@@ -61,6 +61,11 @@ def _publish(experiment: Experiment, params: Params) -> None:
         in_a_copy = stage.project_root() != Path.cwd()
         recovery_hint = "" if in_a_copy else ". `git restore params.yaml` takes it back"
         print(f"Not as committed in params.yaml: {changes}{recovery_hint}")
+    elif identity.only_results_differ():
+        print(
+            "The files in metrics/ are not the committed ones: the last digits depend on the kind "
+            "of CPU and on PyTorch's version. Commit them or leave them, both are fine"
+        )
     print(
         "Next: `python -m pipeline.compare` sets two experiments side by side; all of them: "
         f"`mlflow ui`, {view.link(store)}"

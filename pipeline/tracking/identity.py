@@ -69,6 +69,12 @@ def changed_parameters(params: Params) -> str:
     return ", ".join(changes)
 
 
+def only_results_differ() -> bool:
+    """Whether the metrics are not the committed ones, though all else is."""
+    changes = ("status", "--porcelain", "--untracked-files=no", "--")
+    return bool(_git(*changes, "metrics")) and not _git(*changes, ".", *_WRITTEN)
+
+
 def is_shallow(repository: Path) -> bool:
     """Whether it is a clone with only the last commits, as of `git clone --depth`."""
     return _git("-C", str(repository), "rev-parse", "--is-shallow-repository") == "true"

@@ -5,6 +5,7 @@ and `register` completes what is missing.
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 
 from mlflow.entities import Run
 
+from pipeline.tracking.points import Curve, times
 from pipeline.tracking.store import TRAINING_KEY, RunState, Store
 from srcnn.masking import brief
 
@@ -54,12 +56,16 @@ def reporting(
     given_up = Event()
     for row in begun:
         news.put(row)
+
+    def report(row: Row) -> None:
+        news.put({**row, "time": time.time()})
+
     begin = partial(_begin, params=params, key=key, earlier=earlier)
     reporter = Thread(target=_work, args=(experiment, begin, news, given_up), daemon=True)
     reporter.start()
     end = RunState.FAILED
     try:
-        yield news.put
+        yield report
         end = RunState.SCHEDULED
     except KeyboardInterrupt:
         end = RunState.KILLED
@@ -72,24 +78,25 @@ def reporting(
 
 def _work(
     experiment: str,
-    begin: Callable[[Store], Run | None],
+    begin: Callable[[Store], tuple[Run, Curve] | None],
     news: "SimpleQueue[Row | RunState]",
     given_up: Event,
 ) -> None:
     """Log what comes until the training ends, each time again until MLflow has taken it."""
-    store = run = None
+    store = begun = None
     waiting: list[Row | RunState] = []
     pause = 0.0
     warned = False
     while not given_up.wait(pause):
         try:
             store = store or Store(experiment)
-            run = run or begin(store)
-            if run is None:
+            begun = begun or begin(store)
+            if begun is None:
                 return
+            run, curve = begun
             while not (waiting and news.empty()):
                 waiting.append(news.get())
-            store.log_curve(run, [row for row in waiting if not isinstance(row, RunState)])
+            curve.log([row for row in waiting if not isinstance(row, RunState)])
             if isinstance(end := waiting[-1], RunState):
                 store.move(run.info.run_id, end)
                 return
@@ -102,10 +109,16 @@ def _work(
             pause = min(2 * pause or 1.0, _LONGEST_PAUSE)
 
 
-def _begin(store: Store, params: Mapping[str, Any], key: str, earlier: str | None) -> Run | None:
-    """The run of this training; none if its result is in MLflow, or waits for `register`."""
+def _begin(
+    store: Store, params: Mapping[str, Any], key: str, earlier: str | None
+) -> tuple[Run, Curve] | None:
+    """The run of this training, and its curve.
+
+    None if its result is in MLflow, or waits for `register`.
+    """
     with store.lock:
         store.mark_crashed()
+        known = times(store, store.runs(TRAINING_KEY, earlier)) if earlier else {}
         for other in store.left(earlier) if earlier else ():
             store.delete(other)
         same = store.runs(TRAINING_KEY, key)
@@ -114,7 +127,8 @@ def _begin(store: Store, params: Mapping[str, Any], key: str, earlier: str | Non
             run.info.status == RunState.SCHEDULED for run in here
         ):
             return None
-        return store.open(params, {TRAINING_KEY: key}, old=here)
+        run = store.open(params, {TRAINING_KEY: key}, old=here)
+        return run, Curve(store, run, known | times(store, [run]))
 
 
 def _warn(error: Exception) -> None:

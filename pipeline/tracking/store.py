@@ -1,13 +1,12 @@
 """MLflow's store: the experiment that this project's runs are in, and what is logged to them.
 
 All that is logged may be logged again: MLflow takes an equal parameter, tag, file or point (metric,
-step, timestamp and value) as the one that is there. So nobody asks what a run holds already, and
-all points of a run have the time when it began.
+step, timestamp and value) as the one that is there. So nobody asks what a run holds already, but
+for the times of a curve's points, and for files, whose upload takes long.
 """
 
 import hashlib
 import json
-import math
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -194,22 +193,15 @@ class Store:
         """Log parameters under their names in params.yaml."""
         self._log(run_id, "params", [Param(n, text) for n, text in as_texts(params).items()])
 
-    def log_curve(self, run: Run, rows: Iterable[Mapping[Any, Any]]) -> None:
-        """Log rows of training.csv."""
-        at = run.info.start_time
-        points = [
-            Metric(curve_name(column), float(value), at, int(row["step"]))
-            for row in rows
-            for column, value in row.items()
-            if column != "step" and not math.isnan(value)
-        ]
-        self._log(run.info.run_id, "metrics", points)
+    def log_points(self, run_id: str, points: list[Metric]) -> None:
+        """Log points of metrics."""
+        self._log(run_id, "metrics", points)
 
     def log_metrics(self, run: Run, metrics: Mapping[str, float]) -> None:
-        """Log final metrics."""
+        """Log final metrics, all of the time when the run began."""
         at = run.info.start_time
         points = [Metric(name, float(value), at, 0) for name, value in metrics.items()]
-        self._log(run.info.run_id, "metrics", points)
+        self.log_points(run.info.run_id, points)
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags."""
@@ -246,12 +238,6 @@ def name_tag(name: str) -> dict[str, str]:
 def as_texts(params: Mapping[str, Any]) -> dict[str, str]:
     """Parameters as MLflow holds them."""
     return {n: v if isinstance(v, str) else json.dumps(v) for n, v in params.items()}
-
-
-def curve_name(column: str) -> str:
-    """A column of training.csv as a metric, grouped: train_loss -> train/loss."""
-    group, _, name = column.partition("_")
-    return f"{group}/{name}" if name else f"train/{column}"
 
 
 # What a store that cannot be used raises: MLflow's own, of sockets and files, of a missing driver.

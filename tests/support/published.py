@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from pipeline.stage import paths
-from pipeline.tracking.store import curve_name
+from pipeline.tracking.points import curve_name
 from srcnn.masking import brief
 
 FOLDERS = (paths.FIGURES, paths.RECONSTRUCTIONS, paths.EVALUATION.parent)

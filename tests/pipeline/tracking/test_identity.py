@@ -101,3 +101,11 @@ def test_committed_parameters_are_read_as_dvc_writes_them(checkout):
 def test_nothing_is_named_without_a_committed_file_that_can_be_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert identity.changed_parameters(load_params()) == ""
+
+
+def test_results_that_alone_are_not_the_committed_ones(checkout):
+    assert not identity.only_results_differ()
+    Path("metrics/a.json").write_text("2")
+    assert identity.only_results_differ()
+    Path("net.py").write_text("2")
+    assert not identity.only_results_differ()

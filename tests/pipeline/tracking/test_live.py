@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.stage import StageError
 from pipeline.tracking import live, place
+from pipeline.tracking.points import times
 from pipeline.tracking.store import TRAINING_KEY, RunState, Store
 from srcnn.inference import mlflow_sqlite
 from tests.pipeline.published import ODD
@@ -46,11 +47,12 @@ def test_store_created_by_two_clones_at_once_is_whole(project):
     """They share the database, in a folder of an odd name, and the lock beside it."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from pipeline.tracking.points import Curve\n"
         "from pipeline.tracking.store import Store\n"
         "store = Store('portraits')\n"
         "run = store.open({'seed': 0}, {})\n"
         "rows = [{'step': s, 'train_loss': s / 7} for s in range(1001)]\n"
-        "store.log_curve(run, rows)"
+        "Curve(store, run, {}).log(rows)"
     )
     clones = [project / "a", project / "b"]
     for clone in clones:
@@ -87,12 +89,28 @@ def test_a_training_that_goes_on_has_one_run_with_each_point_once(store, error, 
         train([{"step": 0, "train_psnr": 1.0}, *rows(5, 10)], error)
     (failed,) = store.runs(TRAINING_KEY, "key")
     check(store, failed, state, 5, 10)
+    measured = times(store, [failed])
     assert failed.data.params == {"seed": "0", "train.optimizer": "muon"}
 
     train(rows(10, 15), begun=rows(5))  # the last checkpoint was before step 10
     (again,) = store.runs(TRAINING_KEY, "key")
     assert again.info.run_id == failed.info.run_id
     check(store, again, "SCHEDULED", 5, 10, 15)
+    assert measured.items() < times(store, [again]).items()
+
+
+def test_points_have_the_time_when_they_were_measured_and_the_speed_since_the_last(
+    store, monkeypatch
+):
+    clock = iter([1e9, 1e9 + 4])
+    monkeypatch.setattr(live.time, "time", lambda: next(clock, 2e9))
+    train(rows(10, 20))
+    (run,) = store.runs(TRAINING_KEY, "key")
+    assert times(store, [run]) == {10: 1e12, 20: 1e12 + 4000}
+    assert points(store.client, run, "train/steps_per_second") == [(20, 2.5)]
+    train(rows(30), key="further", begun=rows(10, 20), earlier="key")
+    (run,) = store.runs(TRAINING_KEY, "further")
+    assert times(store, [run]) == {10: 1e12, 20: 1e12 + 4000, 30: 2e12}
 
 
 @pytest.mark.parametrize("state", ["SCHEDULED", "FINISHED"])
