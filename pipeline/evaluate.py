@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline import stage
-from pipeline.checks.scoring import before_evaluate
+from pipeline.check import before_evaluate
 from pipeline.scoring import sets
 from pipeline.scoring.available import Available, find_measures
 from pipeline.stage import artifacts, paths
@@ -41,8 +41,7 @@ def main(params: Params) -> None:
     before_evaluate(params)
     device = choose_device(params.machine.device)
     make_deterministic(params.machine.threads)
-    trained = Trained.read(paths.TRAINED)
-    trained.check_weights(paths.WEIGHTS)
+    trained = Trained.read(paths.TRAINED, weights=paths.WEIGHTS)
     loss = Loss.model_validate(nested(trained.params)["loss"])
     with artifacts.reading(paths.WEIGHTS):
         resolver = SuperResolver.load(paths.WEIGHTS, device)

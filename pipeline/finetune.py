@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline import stage
-from pipeline.checks.training import before_finetune
+from pipeline.check import before_finetune
 from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params
@@ -30,9 +30,8 @@ def main(params: Params) -> None:
         StageError: see `pipeline.training.run.run`; and what `check` says before.
     """
     before_finetune(params)
-    before = Trained.read(paths.PIXEL.record)
-    before.check_weights(paths.PIXEL.weights)
-    before.check_curve(paths.PIXEL.curve)
+    pixel = paths.PIXEL
+    before = Trained.read(pixel.record, pixel.weights, pixel.curve)
     if not params.finetunes:
         _pass_on(params, before)
         return

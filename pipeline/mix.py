@@ -19,9 +19,8 @@ def main(params: Params) -> None:
     Raises:
         StageError: what `train` or `finetune` wrote is missing or damaged.
     """
-    pixel, tuned = Trained.read(paths.PIXEL.record), Trained.read(paths.TUNED.record)
-    pixel.check_weights(paths.PIXEL.weights)
-    tuned.check_weights(paths.TUNED.weights)
+    Trained.read(paths.PIXEL.record, paths.PIXEL.weights)
+    tuned = Trained.read(paths.TUNED.record, paths.TUNED.weights)
     was_tuned = "finetune.steps" in tuned.params
     share = params.finetune.mix
     is_mixed = was_tuned and share != 1

@@ -9,8 +9,8 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from pipeline import stage
+from pipeline.check import check_threads
 from pipeline.stage import artifacts, paths
-from pipeline.stage.machine import check_threads
 from pipeline.stage.params import Params
 from pipeline.stage.record import Trained
 from srcnn import figures
@@ -44,8 +44,7 @@ def main(params: Params) -> None:
         evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
         loss = evaluation["loss"]
         gain = evaluation["psnr_source_gain"], evaluation["psnr_source_gain_ci95"]
-    trained = Trained.read(paths.TRAINED)
-    trained.check_curve(paths.TRAINING_CURVE)
+    trained = Trained.read(paths.TRAINED, curve=paths.TRAINING_CURVE)
     curve = pd.read_csv(paths.TRAINING_CURVE)
     with artifacts.reading(paths.PER_IMAGE):
         scores = _read_scores(test)

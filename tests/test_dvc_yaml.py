@@ -23,13 +23,10 @@ CARRIERS = {
     "src/srcnn/progress.py": "shows how far a stage is",
     "src/srcnn/openmp.py": "makes sure that there are the threads that are asked for",
     "src/srcnn/masking.py": "turns errors into messages without passwords",
+    "pipeline/check.py": "says what a stage would stop at",
     **{
-        file.relative_to(ROOT).as_posix(): why
-        for room, why in {
-            "pipeline/stage": "carries parameters, paths and files; turns errors into messages",
-            "pipeline/checks": "says what a stage would stop at",
-        }.items()
-        for file in (ROOT / room).glob("*.py")
+        file.relative_to(ROOT).as_posix(): "carries parameters, paths and files"
+        for file in (ROOT / "pipeline/stage").glob("*.py")
     },
 }
 _OF_TRAININGS = {

@@ -5,8 +5,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -15,10 +16,34 @@ from pipeline.stage import StageError
 from srcnn.masking import brief
 from srcnn.training.process_group import ProcessGroup, ProcessLostError
 
-# The file over which processes that were started here find each other.
-_INIT_METHOD = "SRCNN_INIT_METHOD"
+# Set by the first process for those that it starts: the file in which they find each other.
+_MEETING = "SRCNN_INIT_METHOD"
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 _PATIENCE = timedelta(days=7)  # a process that ends is noticed at once; one that waits may wait
+
+
+class _Place(NamedTuple):
+    """Which one this process is of those that train together.
+
+    Attributes:
+        rank: 0 .. size - 1.
+        local: its number on its machine.
+        size: how many there are.
+        meeting: where they find each other, as PyTorch names it; None: this one starts the others.
+    """
+
+    rank: int
+    local: int
+    size: int
+    meeting: str | None
+
+
+def _place(count: int) -> _Place:
+    if "RANK" not in os.environ:
+        return _Place(0, 0, count, None)
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    local = int(os.environ.get("LOCAL_RANK", rank))
+    return _Place(rank, local, size, os.environ.get(_MEETING, "env://"))
 
 
 @contextmanager
@@ -37,64 +62,76 @@ def process_group(count: int, device: torch.device, module: str) -> Iterator[Pro
         StageError: there are fewer GPUs, a launcher started another number of processes than
             `count`, they do not find each other, or one ended before its time.
     """
-    launched = "RANK" in os.environ
-    rank = int(os.environ["RANK"]) if launched else 0
-    size = int(os.environ["WORLD_SIZE"]) if launched else count
-    if size != count:  # which is recorded as what decided the bits
+    place = _place(count)
+    if place.size != count:  # which is recorded as what decided the bits
         raise StageError(
-            f"machine.processes is {count}, but the launcher started {size} processes. "
+            f"machine.processes is {count}, but the launcher started {place.size} processes. "
             "Both must be the same number"
         )
-    if size == 1:
+    if count == 1:
         yield ProcessGroup()
         return
     if device.type == "cuda":
-        local = int(os.environ.get("LOCAL_RANK", rank))
-        if local >= (gpus := torch.cuda.device_count()):
+        if place.local >= (gpus := torch.cuda.device_count()):
             raise StageError(f"machine.processes is {count}, but this machine has {gpus} GPUs")
-        torch.cuda.set_device(local)
+        torch.cuda.set_device(place.local)
+    try:
+        with nullcontext(place.meeting) if place.meeting else _others(count, module) as meeting:
+            _join(place, meeting, "nccl" if device.type == "cuda" else "gloo")
+            yield ProcessGroup(place.rank, count)
+    except ProcessLostError:
+        if place.rank:
+            sys.exit(1)  # the first process says what there is to say
+        raise StageError(
+            f"one of the {count} training processes ended before its time. The same command "
+            "again continues from the last checkpoint"
+        ) from None
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+@contextmanager
+def _others(count: int, module: str) -> Iterator[str]:
+    """Start all processes but the first; they are killed if the block ends with an error.
+
+    Yields:
+        Where all find each other.
+    """
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK)
     others: list[subprocess.Popen[bytes]] = []
-    init_method = os.environ.get(_INIT_METHOD, "env://")
     with tempfile.TemporaryDirectory(prefix="srcnn-") as folder:
-        if not launched:
-            init_method = f"file://{folder}/init_method"  # not quoted: PyTorch takes it as it is
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK)
-            others = [_start(module, rank, size, init_method) for rank in range(1, size)]
-        backend = "nccl" if device.type == "cuda" else "gloo"
+        meeting = f"file://{folder}/init_method"  # not quoted: PyTorch takes it as it is
         try:
-            try:
-                dist.init_process_group(
-                    backend, init_method=init_method, rank=rank, world_size=size, timeout=_PATIENCE
+            for rank in map(str, range(1, count)):
+                place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": str(count)}
+                other = subprocess.Popen(  # noqa: S603  # this Python, and a module of this project
+                    [sys.executable, "-m", module],
+                    env=os.environ | place | {_MEETING: meeting},
+                    start_new_session=True,  # Ctrl+C is for this process, which ends the others
                 )
-            except (RuntimeError, ValueError) as error:  # ValueError: no MASTER_ADDR, for example
-                raise StageError(
-                    f"the {size} training processes do not find each other: "
-                    f"{brief(error)}. {backend.upper()}_SOCKET_IFNAME names the "
-                    "network interface to use"
-                ) from None
-            yield ProcessGroup(rank, size)
-        except BaseException as error:
+                others.append(other)
+            yield meeting
+        except BaseException:
             for other in others:
                 other.kill()
-            if not isinstance(error, ProcessLostError):
-                raise
-            if rank:
-                sys.exit(1)  # the first process says what there is to say
-            raise StageError(
-                f"one of the {size} training processes ended before its time. The same command "
-                "again continues from the last checkpoint"
-            ) from None
+            raise
         finally:
             for other in others:
                 other.wait()
-            if dist.is_initialized():
-                dist.destroy_process_group()
 
 
-def _start(module: str, rank: int, size: int, init_method: str) -> subprocess.Popen[bytes]:
-    place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
-    return subprocess.Popen(  # noqa: S603  # this Python, and a module of this project
-        [sys.executable, "-m", module],
-        env=os.environ | place | {_INIT_METHOD: init_method},
-        start_new_session=True,  # Ctrl+C is for the first process, which ends the others
-    )
+def _join(place: _Place, meeting: str, backend: str) -> None:
+    try:
+        dist.init_process_group(
+            backend,
+            init_method=meeting,
+            rank=place.rank,
+            world_size=place.size,
+            timeout=_PATIENCE,
+        )
+    except (RuntimeError, ValueError) as error:  # ValueError: no MASTER_ADDR, for example
+        raise StageError(
+            f"the {place.size} training processes do not find each other: {brief(error)}. "
+            f"{backend.upper()}_SOCKET_IFNAME names the network interface to use"
+        ) from None

@@ -129,6 +129,5 @@ def test_mix_is_the_mean_of_both_networks_weights_by_their_shares(project, share
     assert any((first[name] != last[name]).any() for name in first)
     if share == 1:
         assert paths.WEIGHTS.read_bytes() == tuned
-    record = Trained.read(paths.TRAINED)
+    record = Trained.read(paths.TRAINED, paths.WEIGHTS)
     assert record.params["finetune.mix"] == share
-    record.check_weights(paths.WEIGHTS)

@@ -6,9 +6,8 @@ import pytest
 
 from pipeline import register
 from pipeline.stage import StageError, paths
-from pipeline.stage.inputs import Inputs
 from pipeline.training import initial
-from tests.pipeline.experiment import ENVIRONMENT, load_params
+from tests.pipeline.experiment import load_params
 
 
 def begin_with(reference: str | Path):
@@ -16,24 +15,25 @@ def begin_with(reference: str | Path):
     return load_params({"train.init": str(reference)})
 
 
-def state(network) -> dict[str, list[float]]:
-    return {name: tensor.tolist() for name, tensor in network.state_dict().items()}
+def state(params) -> tuple[dict[str, list[float]], str | None]:
+    """The weights that a training of these parameters begins with, and the digest of a file's."""
+    network, digest = initial.network(params)
+    return {name: tensor.tolist() for name, tensor in network.state_dict().items()}, digest
 
 
-def test_a_file_gives_its_weights_and_its_content_is_in_the_key(experiment):
+def test_a_file_gives_its_weights_and_is_known_by_its_content(experiment):
     mine = Path("mine.safetensors")  # relative to the project's root
     mine.write_bytes(paths.WEIGHTS.read_bytes())
-    params = begin_with(mine)
-    given = initial.network(params)
-    other = initial.network(load_params({"seed": 7}))
-    assert state(given) == state(initial.network(begin_with(paths.WEIGHTS.resolve())))
-    assert state(given) != state(other)
+    weights, digest = state(begin_with(mine))
+    assert (weights, digest) == state(begin_with(paths.WEIGHTS.resolve()))
+    others, of_no_file = state(load_params({"seed": 7}))
+    assert others != weights
+    assert of_no_file is None
 
-    keys = [Inputs.of("train", params).key(ENVIRONMENT)]
-    with_other_weights = initial.SuperResolver(other, "full").to_bytes()
-    mine.write_bytes(with_other_weights)
-    keys.append(Inputs.of("train", params).key(ENVIRONMENT))
-    assert len({*keys, Inputs.of("train", load_params()).key(ENVIRONMENT)}) == 3
+    network, _ = initial.network(load_params({"seed": 7}))
+    mine.write_bytes(initial.SuperResolver(network, "full").to_bytes())
+    assert state(begin_with(mine))[0] == others
+    assert state(begin_with(mine))[1] != digest
 
 
 @pytest.mark.parametrize("reference", ["models:/srcnn@champion", "models:/srcnn"])
@@ -43,8 +43,7 @@ def test_a_reference_that_moves_is_refused_with_the_version_that_it_means_now(
     register.main(load_params())
     with pytest.raises(StageError, match=r"now it is that of train\.init=models:/srcnn/1$"):
         initial.network(begin_with(reference))
-    version = initial.network(begin_with("models:/srcnn/1"))
-    assert state(version) == state(initial.network(begin_with(paths.WEIGHTS.resolve())))
+    assert state(begin_with("models:/srcnn/1")) == state(begin_with(paths.WEIGHTS.resolve()))
 
 
 @pytest.mark.parametrize(
