@@ -43,8 +43,7 @@ def main(params: Params) -> None:
     make_deterministic(params.machine.threads)
     trained = Trained.read(paths.TRAINED, weights=paths.WEIGHTS)
     loss = Loss.model_validate(nested(trained.params)["loss"])
-    with artifacts.reading(paths.WEIGHTS):
-        resolver = SuperResolver.load(paths.WEIGHTS, device)
+    resolver = SuperResolver.load(paths.WEIGHTS, device)
     with artifacts.reading(paths.PAIRS):
         pairs = Pairs.open(paths.PAIRS)
     available = find_measures(loss, params.evaluate, device, pairs)

@@ -45,8 +45,7 @@ def main(params: Params) -> None:
     ) -> "Training":
         adversary = build_adversary(params, device, group)
         loss = build_loss(params, pairs.luma, device, precision, group.size, adversary)
-        with artifacts.reading(paths.PIXEL.weights):
-            network = SuperResolver.load(paths.PIXEL.weights, device).model.train()
+        network = SuperResolver.load(paths.PIXEL.weights, device).model.train()
         naturalness = None
         if adversary:
             from srcnn.scoring.naturalness import Naturalness
@@ -75,8 +74,7 @@ def _past() -> "Past":
 
     from srcnn.training.curve import Past
 
-    with artifacts.reading(paths.PIXEL.curve):
-        rows = pd.read_csv(paths.PIXEL.curve).to_dict("records")
+    rows = pd.read_csv(paths.PIXEL.curve).to_dict("records")
     curve = [{str(k): v for k, v in row.items() if v == v} for row in rows]
     with artifacts.reading(paths.PIXEL.snapshots):
         taken = load_file(paths.PIXEL.snapshots)

@@ -33,10 +33,8 @@ def main(params: Params) -> None:
 def _mixed(share: float) -> bytes:
     from srcnn.inference.resolver import SuperResolver
 
-    with artifacts.reading(paths.PIXEL.weights):
-        pixel = SuperResolver.load(paths.PIXEL.weights)
-    with artifacts.reading(paths.TUNED.weights):
-        tuned = SuperResolver.load(paths.TUNED.weights)
+    pixel = SuperResolver.load(paths.PIXEL.weights)
+    tuned = SuperResolver.load(paths.TUNED.weights)
     weights = pixel.model.state_dict()
     for name, tensor in tuned.model.state_dict().items():
         weights[name] = weights[name].lerp(tensor, share)
