@@ -51,11 +51,8 @@ def test_what_a_killed_process_left_is_not_taken_over(tmp_path):
     assert [file.name for file in (tmp_path / "raw").iterdir()] == ["a"]
 
 
-def test_full_disk_names_what_it_has_no_room_for(tmp_path):
+def test_full_disk_names_the_folder_that_it_has_no_room_for(tmp_path):
     """/dev/full is a disk without room: a write to it fails as on any full disk."""
-    (tmp_path / ".result.json.partial").symlink_to("/dev/full")
-    with pytest.raises(OSError, match=r"No space left on device: .*/result.json"):
-        artifacts.write_json(tmp_path / "result.json", {"psnr": 30.5})
 
     def fill():
         with artifacts.whole_folder(tmp_path / "raw") as partial:
