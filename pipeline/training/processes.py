@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -20,30 +19,6 @@ from srcnn.training.process_group import ProcessGroup, ProcessLostError
 _MEETING = "SRCNN_INIT_METHOD"
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 _PATIENCE = timedelta(days=7)  # a process that ends is noticed at once; one that waits may wait
-
-
-class _Place(NamedTuple):
-    """Which one this process is of those that train together.
-
-    Attributes:
-        rank: 0 .. size - 1.
-        local: its number on its machine.
-        size: how many there are.
-        meeting: where they find each other, as PyTorch names it; None: this one starts the others.
-    """
-
-    rank: int
-    local: int
-    size: int
-    meeting: str | None
-
-
-def _place(count: int) -> _Place:
-    if "RANK" not in os.environ:
-        return _Place(0, 0, count, None)
-    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    local = int(os.environ.get("LOCAL_RANK", rank))
-    return _Place(rank, local, size, os.environ.get(_MEETING, "env://"))
 
 
 @contextmanager
@@ -62,28 +37,32 @@ def process_group(count: int, device: torch.device, module: str) -> Iterator[Pro
         StageError: there are fewer GPUs, a launcher started another number of processes than
             `count`, they do not find each other, or one ended before its time.
     """
-    place = _place(count)
-    if place.size != count:  # which is recorded as what decided the bits
+    launched = "RANK" in os.environ
+    rank = int(os.environ["RANK"]) if launched else 0
+    size = int(os.environ["WORLD_SIZE"]) if launched else count
+    if size != count:  # which is recorded as what decided the bits
         raise StageError(
-            f"machine.processes is {count}, but the launcher started {place.size} processes. "
+            f"machine.processes is {count}, but the launcher started {size} processes. "
             "Both must be the same number"
         )
-    if count == 1:
+    if size == 1:
         yield ProcessGroup()
         return
     if device.type == "cuda":
-        if place.local >= (gpus := torch.cuda.device_count()):
+        local = int(os.environ.get("LOCAL_RANK", rank))
+        if local >= (gpus := torch.cuda.device_count()):
             raise StageError(f"machine.processes is {count}, but this machine has {gpus} GPUs")
-        torch.cuda.set_device(place.local)
+        torch.cuda.set_device(local)
+    meeting = os.environ.get(_MEETING, "env://")
     try:
-        with nullcontext(place.meeting) if place.meeting else _others(count, module) as meeting:
-            _join(place, meeting, "nccl" if device.type == "cuda" else "gloo")
-            yield ProcessGroup(place.rank, count)
+        with nullcontext(meeting) if launched else _others(size, module) as meeting:
+            _join(rank, size, meeting, "nccl" if device.type == "cuda" else "gloo")
+            yield ProcessGroup(rank, size)
     except ProcessLostError:
-        if place.rank:
+        if rank:
             sys.exit(1)  # the first process says what there is to say
         raise StageError(
-            f"one of the {count} training processes ended before its time. The same command "
+            f"one of the {size} training processes ended before its time. The same command "
             "again continues from the last checkpoint"
         ) from None
     finally:
@@ -92,7 +71,7 @@ def process_group(count: int, device: torch.device, module: str) -> Iterator[Pro
 
 
 @contextmanager
-def _others(count: int, module: str) -> Iterator[str]:
+def _others(size: int, module: str) -> Iterator[str]:
     """Start all processes but the first; they are killed if the block ends with an error.
 
     Yields:
@@ -103,8 +82,8 @@ def _others(count: int, module: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="srcnn-") as folder:
         meeting = f"file://{folder}/init_method"  # not quoted: PyTorch takes it as it is
         try:
-            for rank in map(str, range(1, count)):
-                place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": str(count)}
+            for rank in map(str, range(1, size)):
+                place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": str(size)}
                 other = subprocess.Popen(  # noqa: S603  # this Python, and a module of this project
                     [sys.executable, "-m", module],
                     env=os.environ | place | {_MEETING: meeting},
@@ -121,17 +100,13 @@ def _others(count: int, module: str) -> Iterator[str]:
                 other.wait()
 
 
-def _join(place: _Place, meeting: str, backend: str) -> None:
+def _join(rank: int, size: int, meeting: str, backend: str) -> None:
     try:
         dist.init_process_group(
-            backend,
-            init_method=meeting,
-            rank=place.rank,
-            world_size=place.size,
-            timeout=_PATIENCE,
+            backend, init_method=meeting, rank=rank, world_size=size, timeout=_PATIENCE
         )
     except (RuntimeError, ValueError) as error:  # ValueError: no MASTER_ADDR, for example
         raise StageError(
-            f"the {place.size} training processes do not find each other: {brief(error)}. "
+            f"the {size} training processes do not find each other: {brief(error)}. "
             f"{backend.upper()}_SOCKET_IFNAME names the network interface to use"
         ) from None
