@@ -1,16 +1,6 @@
-import json
-
 import pytest
 
 from pipeline.stage import artifacts
-
-
-def test_file_replaces_the_old_one_and_leaves_nothing_else(tmp_path):
-    path = tmp_path / "new" / "result.json"
-    artifacts.write_json(path, {"psnr": 30.5})
-    artifacts.write_json(path, {"psnr": 31.5})
-    assert json.loads(path.read_text()) == {"psnr": 31.5}
-    assert [file.name for file in path.parent.iterdir()] == ["result.json"]
 
 
 def test_json_is_standard(tmp_path):
