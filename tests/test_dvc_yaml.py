@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dvc.utils.hydra import apply_overrides, to_hydra_overrides
+from dvc.utils.hydra import to_hydra_overrides
 
 from srcnn.inference import packaged
 from tests.support.imports import closure
@@ -92,19 +92,6 @@ def test_every_exception_is_needed():
 def test_data_in_the_package_is_known_here():
     files = {file.relative_to(ROOT).as_posix() for file in (ROOT / "src").rglob("*.safetensors")}
     assert files == READ_BY.keys()
-
-
-def test_an_override_changes_no_line_but_its_own(tmp_path):
-    before = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    (tmp_path / "params.yaml").write_text(before, encoding="utf-8")
-    apply_overrides(str(tmp_path / "params.yaml"), ["loss.perceptual_weight=0.01"])
-    after = (tmp_path / "params.yaml").read_text(encoding="utf-8")
-    assert set(before.splitlines()) ^ set(after.splitlines()) == {
-        line
-        for text in (before, after)
-        for line in text.splitlines()
-        if "  perceptual_weight:" in line
-    }
 
 
 def test_dvc_takes_the_values_that_the_docs_give_it():

@@ -122,10 +122,10 @@ def load(path: Path = paths.PARAMS) -> Params:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file; stages run in the project's root") from None
     except OSError as error:
-        raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
+        raise ParamsError(
+            f"{path} cannot be read: {error.strerror}; stages run in the project's root"
+        ) from None
     except UnicodeDecodeError as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from None
     return validated(parse(text, path), path)

@@ -1,4 +1,7 @@
-"""What the stages leave to each other, and checkpoints: damaged, it is named, never used."""
+"""What the stages leave to each other, and checkpoints: damaged, it is named, never used.
+
+And a full disk: the stage ends with one line that names the file; with room it completes.
+"""
 
 import shutil
 from pathlib import Path
@@ -7,6 +10,7 @@ import pytest
 import torch
 
 from pipeline import stage
+from pipeline.stage import paths
 from pipeline.training.checkpoints import Checkpoints
 from tests.support import small_project
 
@@ -86,6 +90,41 @@ def test_what_an_earlier_stage_left_damaged_is_named(again, name, file):
             assert f"{path.name} is missing. `dvc repro` makes it" in outcome.said
         named = (path.name, "data/pairs", "raw/index.csv")
         assert any(name in outcome.said for name in named), kind
+
+
+WRITTEN = {
+    "grayscale-and-degrade": paths.DATA_METRICS,
+    "train": paths.PIXEL.weights,
+    "finetune": paths.TUNED.weights,
+    "mix": paths.WEIGHTS,
+    "evaluate": paths.PER_IMAGE,
+}
+
+
+def fill_the_disk(file):
+    """A write to /dev/full fails as on any full disk."""
+    (file.parent / f".{file.name}.partial").symlink_to("/dev/full")
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_stage_on_a_full_disk_names_the_file_and_with_room_it_completes(again, name):
+    result = WRITTEN[name]
+    made = result.read_bytes()
+    result.unlink()
+    fill_the_disk(result)
+    assert again(name).is_one_error(f"No space left on device: '{result}'")
+    assert again(name).made == [str(result)]
+    assert result.read_bytes() == made
+
+
+def test_a_checkpoint_that_cannot_be_written_is_a_warning(tmp_path, capsys):
+    saved = Checkpoints(tmp_path)
+    saved.save({"step": 3})
+    fill_the_disk(tmp_path / "state.pt")
+    saved.save({"step": 4})
+    assert saved.load() == {"step": 3}
+    assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
+    assert "WARNING: the checkpoint cannot be written" in capsys.readouterr().err
 
 
 CHECKPOINTS = {

@@ -65,7 +65,7 @@ def test_the_record_holds_what_was_in_force(project):
 
 
 def test_fewer_threads_than_asked_for_are_told_before_anything_is_removed(project):
-    write_params(project, small_project.PARAMS | {"machine.threads": 2, "train.steps": 5})
+    write_params(project, small_project.PARAMS | {"machine.threads": 2})
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline.check"],
         env=os.environ | {"OMP_THREAD_LIMIT": "1", "PYTHONPATH": str(ROOT)},
