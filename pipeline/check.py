@@ -203,11 +203,9 @@ def before_finetune(params: Params) -> None:
             f"({processes}), so that each has its share of both"
         )
     if params.loss.vgg19_weights not in ("embedded", "random"):
-        import torch
+        from pipeline.training.terms import perceptual_loss
 
-        from pipeline.training.terms import build_loss
-
-        build_loss(params, params.degrade.luma, torch.device("cpu"), "float32", processes)
+        perceptual_loss(params.loss, "float32")
 
 
 def _check_processes(machine: Machine, section: str, of: Train | Finetune) -> None:

@@ -51,7 +51,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _patches_fit_scale_and_network(self) -> Self:
-        scale, context = self.degrade.scale, 2 * self.model.network.margin
+        scale, context = self.degrade.scale, 2 * self.model.margin
         patches = [("train", self.train.patch_size, 1)]
         if self.finetunes:
             patches.append(("finetune", self.finetune.patch_size, self.loss.smallest_patch(scale)))

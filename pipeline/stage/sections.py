@@ -107,11 +107,6 @@ class Network(Section):
 
     residual: bool
 
-    @property
-    def margin(self) -> int:
-        """HR pixels on each side of a training patch that only serve as context."""
-        return 0
-
 
 class SRCNN(Network):
     kernels: Annotated[list[Kernel], Field(min_length=3, max_length=3)]
@@ -123,11 +118,6 @@ class SRCNN(Network):
             if kernel % 2 == 0:
                 raise ValueError(f"model.srcnn.kernels has {kernel}; kernel sizes must be odd")
         return self
-
-    @property
-    def margin(self) -> int:
-        """HR pixels on each side of a training patch that only serve as context."""
-        return sum(kernel // 2 for kernel in self.kernels)
 
 
 class FSRCNN(Network):
@@ -167,6 +157,11 @@ class Model(Section):
         """The settings of the network that `name` means."""
         chosen: Network = getattr(self, self.name)
         return chosen
+
+    @property
+    def margin(self) -> int:
+        """As that of the network, which needs PyTorch to say it."""
+        return sum(kernel // 2 for kernel in self.srcnn.kernels) if self.name == "srcnn" else 0
 
 
 class Loss(Section):

@@ -75,13 +75,13 @@ def run(
         except ValueError as error:  # the library's words begin with a name of the section
             raise stage.StageError(f"{name}.{error}") from None
         environment = Environment(
-            torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-            torch.backends.cpu.get_cpu_capability(),
-            precision,
-            torch.__version__,
-            group.size,
-            torch.get_num_threads(),
-            training.first_step(),
+            device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+            instructions=torch.backends.cpu.get_cpu_capability(),
+            precision=precision,
+            pytorch=torch.__version__,
+            processes=group.size,
+            threads=torch.get_num_threads(),
+            first_step=training.first_step(),
         )
         if not group.is_main:
             training.resume(None)

@@ -3,6 +3,7 @@ from dvc.utils.serialize import parse_yaml
 from mlflow.utils.validation import _validate_model_name
 
 from pipeline.stage import params
+from srcnn.networks import NETWORKS, build
 from srcnn.perceptual.loss import LAYERS
 from tests.support.params import params_with, tree_with
 from tests.support.paths import ROOT
@@ -64,6 +65,12 @@ def test_impossible_values_are_named_with_what_is_allowed(changes, message):
 @pytest.mark.parametrize("name", ["srcnn", "a b", "_x.y-z", "Ü", "x" * 256])
 def test_mlflow_takes_every_name_of_a_model_that_passes(name):
     _validate_model_name(params_with({"tracking.model_name": name}).tracking.model_name)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_margin_of_a_patch_is_the_network_s(name):
+    model = params_with({"model.name": name}).model
+    assert model.margin == build(name, 4, model.network.model_dump()).margin
 
 
 def test_every_layer_of_vgg19_and_no_other_may_be_named():
