@@ -47,13 +47,12 @@ def main(params: Params) -> None:
         before_fetch(params)
     elif not tuned and (entries := _whole_index()):
         before_grayscale_and_degrade(entries, params)
-    for is_there, before in (
-        (trained, before_train),
-        (tuned, before_finetune),
-        (evaluated, before_evaluate),
-    ):
-        if not is_there:
-            before(params)
+    if not trained:
+        before_train(params)
+    if not tuned:
+        before_finetune(params)
+    if not evaluated:
+        before_evaluate(params)
 
 
 def _is_result_of(names: Sequence[str], record: Path, params: Params) -> bool:
