@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline import stage
-from pipeline.checks.scoring import before_evaluate
+from pipeline.check import before_evaluate
 from pipeline.scoring import sets
 from pipeline.scoring.available import Available, find_measures
 from pipeline.stage import artifacts, paths
@@ -41,11 +41,9 @@ def main(params: Params) -> None:
     before_evaluate(params)
     device = choose_device(params.machine.device)
     make_deterministic(params.machine.threads)
-    trained = Trained.read(paths.TRAINED)
-    trained.check_weights(paths.WEIGHTS)
+    trained = Trained.read(paths.TRAINED, weights=paths.WEIGHTS)
     loss = Loss.model_validate(nested(trained.params)["loss"])
-    with artifacts.reading(paths.WEIGHTS):
-        resolver = SuperResolver.load(paths.WEIGHTS, device)
+    resolver = SuperResolver.load(paths.WEIGHTS, device)
     with artifacts.reading(paths.PAIRS):
         pairs = Pairs.open(paths.PAIRS)
     available = find_measures(loss, params.evaluate, device, pairs)
@@ -53,7 +51,7 @@ def main(params: Params) -> None:
     scores = _score_sets(resolver, pairs, params, available)
     val = pairs.split("val")
     val = val.select(evenly_spaced(len(val), trained.params["train.val_pictures"]))
-    validation = _validation(resolver, val, available)
+    validation = _validation(resolver, val, available, params.seed)
     evaluation = _evaluation(scores, validation, resolver, available, loss, params.seed)
 
     artifacts.write_text(paths.PER_IMAGE, write_scores(scores))
@@ -93,7 +91,9 @@ def _all(scores: Iterator[Score], name: str, count: int) -> list[Score]:
     return list(progress(scores, f"evaluate {name}", count, "picture"))
 
 
-def _validation(resolver: SuperResolver, val: Pairs, available: Available) -> dict[str, Any]:
+def _validation(
+    resolver: SuperResolver, val: Pairs, available: Available, seed: int
+) -> dict[str, Any]:
     """Mean measures of validation pictures, by which runs are chosen.
 
     Beside them: how many dB better in PSNR than the package's network of this scale, if there is
@@ -107,15 +107,13 @@ def _validation(resolver: SuperResolver, val: Pairs, available: Available) -> di
         theirs = score_pairs(standard, val, {PSNR: functions[PSNR]})
         pairs = zip(scores, theirs, strict=True)
         gain = statistics.fmean(ours.sr["psnr"] - other.sr["psnr"] for ours, other in pairs)
-    means: dict[str, Any] = {
-        "pictures": len(scores),
-        "psnr_bicubic": statistics.fmean(score.bicubic["psnr"] for score in scores),
+    means = summarise(scores, seed)
+    return {
+        "pictures": means["pictures"],
+        "psnr_bicubic": means["psnr_bicubic"],
         "psnr_over_packaged": gain,
+        **{name: means[name] for name in MEASURES},
     }
-    for name in MEASURES:
-        taken = [score.sr[name] for score in scores if name in score.sr]
-        means[name] = statistics.fmean(taken) if taken else None
-    return means
 
 
 def _evaluation(
@@ -188,20 +186,18 @@ def _with_notes(summary: dict[str, Any], available: Available) -> dict[str, Any]
 
 def _in_words(loss: Loss) -> str:
     """The loss in words, with the warning that features of a random VGG19 are untrained."""
-    adversarial = ""
+    terms: list[str] = [loss.pixel]
+    if loss.perceptual_weight:
+        network = "random (untrained) VGG19" if loss.vgg19_weights == "random" else "VGG19"
+        layers = " + ".join(
+            layer if weight == 1 else f"{weight:g} {layer}"
+            for layer, weight in loss.perceptual_layers.items()
+        )
+        kind = f"{network} {loss.perceptual_distance} ({layers})"
+        terms.append(f"{loss.perceptual_weight:g} {kind}")
     if loss.adversarial_weight:
-        adversarial = f" + {loss.adversarial_weight:g} {loss.adversarial} adversarial"
-    if not loss.perceptual_weight:
-        return loss.pixel + adversarial
-    layers = " + ".join(
-        layer if weight == 1 else f"{weight:g} {layer}"
-        for layer, weight in loss.perceptual_layers.items()
-    )
-    network = "random (untrained) VGG19" if loss.vgg19_weights == "random" else "VGG19"
-    return (
-        f"{loss.pixel} + {loss.perceptual_weight:g} {network} {loss.perceptual_distance} ({layers})"
-        + adversarial
-    )
+        terms.append(f"{loss.adversarial_weight:g} {loss.adversarial} adversarial")
+    return " + ".join(terms)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Stage fetch: the pictures that data.source names, as they came, to data/raw."""
 
 from pipeline import stage
-from pipeline.checks.data import before_fetch, check_splits, undivided
+from pipeline.check import before_fetch, check_splits, undivided
 from pipeline.data import celeba_hq, folder, raw, samples
 from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import params_of

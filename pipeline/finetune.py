@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline import stage
-from pipeline.checks.training import before_finetune
+from pipeline.check import before_finetune
 from pipeline.stage import artifacts, paths
 from pipeline.stage.inputs import params_of
 from pipeline.stage.params import Params
@@ -30,9 +30,8 @@ def main(params: Params) -> None:
         StageError: see `pipeline.training.run.run`; and what `check` says before.
     """
     before_finetune(params)
-    before = Trained.read(paths.PIXEL.record)
-    before.check_weights(paths.PIXEL.weights)
-    before.check_curve(paths.PIXEL.curve)
+    pixel = paths.PIXEL
+    before = Trained.read(pixel.record, pixel.weights, pixel.curve)
     if not params.finetunes:
         _pass_on(params, before)
         return
@@ -46,8 +45,7 @@ def main(params: Params) -> None:
     ) -> "Training":
         adversary = build_adversary(params, device, group)
         loss = build_loss(params, pairs.luma, device, precision, group.size, adversary)
-        with artifacts.reading(paths.PIXEL.weights):
-            network = SuperResolver.load(paths.PIXEL.weights, device).model.train()
+        network = SuperResolver.load(paths.PIXEL.weights, device).model.train()
         naturalness = None
         if adversary:
             from srcnn.scoring.naturalness import Naturalness
@@ -76,8 +74,7 @@ def _past() -> "Past":
 
     from srcnn.training.curve import Past
 
-    with artifacts.reading(paths.PIXEL.curve):
-        rows = pd.read_csv(paths.PIXEL.curve).to_dict("records")
+    rows = pd.read_csv(paths.PIXEL.curve).to_dict("records")
     curve = [{str(k): v for k, v in row.items() if v == v} for row in rows]
     with artifacts.reading(paths.PIXEL.snapshots):
         taken = load_file(paths.PIXEL.snapshots)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline import stage
-from pipeline.checks.data import before_grayscale_and_degrade
+from pipeline.check import before_grayscale_and_degrade
 from pipeline.data import raw
 from pipeline.data.parallel import in_order
 from pipeline.data.picture_source import RawPicture

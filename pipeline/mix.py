@@ -19,9 +19,8 @@ def main(params: Params) -> None:
     Raises:
         StageError: what `train` or `finetune` wrote is missing or damaged.
     """
-    pixel, tuned = Trained.read(paths.PIXEL.record), Trained.read(paths.TUNED.record)
-    pixel.check_weights(paths.PIXEL.weights)
-    tuned.check_weights(paths.TUNED.weights)
+    Trained.read(paths.PIXEL.record, paths.PIXEL.weights)
+    tuned = Trained.read(paths.TUNED.record, paths.TUNED.weights)
     was_tuned = "finetune.steps" in tuned.params
     share = params.finetune.mix
     is_mixed = was_tuned and share != 1
@@ -34,10 +33,8 @@ def main(params: Params) -> None:
 def _mixed(share: float) -> bytes:
     from srcnn.inference.resolver import SuperResolver
 
-    with artifacts.reading(paths.PIXEL.weights):
-        pixel = SuperResolver.load(paths.PIXEL.weights)
-    with artifacts.reading(paths.TUNED.weights):
-        tuned = SuperResolver.load(paths.TUNED.weights)
+    pixel = SuperResolver.load(paths.PIXEL.weights)
+    tuned = SuperResolver.load(paths.TUNED.weights)
     weights = pixel.model.state_dict()
     for name, tensor in tuned.model.state_dict().items():
         weights[name] = weights[name].lerp(tensor, share)

@@ -9,8 +9,8 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from pipeline import stage
+from pipeline.check import check_threads
 from pipeline.stage import artifacts, paths
-from pipeline.stage.machine import check_threads
 from pipeline.stage.params import Params
 from pipeline.stage.record import Trained
 from srcnn import figures
@@ -36,16 +36,14 @@ def main(params: Params) -> None:
     make_deterministic(params.machine.threads)
     with artifacts.reading(paths.PAIRS):
         test = Pairs.open(paths.PAIRS).split(paths.HELD_OUT)
-    with artifacts.reading(paths.WEIGHTS):
-        resolver = SuperResolver.load(paths.WEIGHTS)
     with artifacts.reading(paths.SNAPSHOTS):
         snapshots = load_file(paths.SNAPSHOTS)
     with artifacts.reading(paths.EVALUATION):
         evaluation = json.loads(paths.EVALUATION.read_text(encoding="utf-8"))
         loss = evaluation["loss"]
         gain = evaluation["psnr_source_gain"], evaluation["psnr_source_gain_ci95"]
-    trained = Trained.read(paths.TRAINED)
-    trained.check_curve(paths.TRAINING_CURVE)
+    trained = Trained.read(paths.TRAINED, paths.WEIGHTS, paths.TRAINING_CURVE)
+    resolver = SuperResolver.load(paths.WEIGHTS)
     curve = pd.read_csv(paths.TRAINING_CURVE)
     with artifacts.reading(paths.PER_IMAGE):
         scores = _read_scores(test)

@@ -3,7 +3,7 @@
 import torch
 
 from pipeline import stage
-from pipeline.checks.training import before_train
+from pipeline.check import before_train
 from pipeline.stage import paths
 from pipeline.stage.params import Params
 from pipeline.training import initial
@@ -21,18 +21,18 @@ def main(params: Params) -> None:
         StageError: see `pipeline.training.run.run`; and what `check` says before.
     """
     before_train(params)
+    network, digest = initial.network(params)
 
     def prepare(
         pairs: Pairs, device: torch.device, precision: str, group: ProcessGroup
     ) -> Training:
-        network = initial.network(params).to(device)
         loss = ReconstructionLoss(params.loss.pixel)
         # The patches come from a generator of their own, so that two networks of different size
         # see the same ones.
         how = settings(params, params.train, precision)
-        return Training(network, pairs, loss, how, params.seed + 1, group)
+        return Training(network.to(device), pairs, loss, how, params.seed + 1, group)
 
-    run(params, "train", paths.PIXEL, prepare)
+    run(params, "train", paths.PIXEL, prepare, initial=digest)
 
 
 if __name__ == "__main__":

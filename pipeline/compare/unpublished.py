@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from pipeline.check import check_machine
 from pipeline.compare.runs import PublishedRun, Reconstruction, Results
 from pipeline.scoring.available import find_measures
-from pipeline.stage import StageError, artifacts, machine, paths
+from pipeline.stage import StageError, artifacts, paths
 from pipeline.stage.params import Params
 from srcnn.data.color import luma
 from srcnn.data.pairs import Pairs
@@ -151,7 +152,7 @@ def _scored(
         params: for the measures.
         measures: those to take.
     """
-    machine.check_device(params.machine.device)
+    check_machine(params.machine)
     make_deterministic(params.machine.threads)
     device = choose_device(params.machine.device)
     available = find_measures(params.loss, params.evaluate, device, pairs).functions

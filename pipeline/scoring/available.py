@@ -71,12 +71,11 @@ def find_measures(
         except (ValueError, ImportError) as error:
             if name == "vgg19" and file:
                 raise stage.StageError(f"loss.vgg19_weights: {error}") from None
-            if weights:
-                raise stage.StageError(f"evaluate.{name}: {error}") from None
-            if wanted is True:
+            if wanted != "auto":
+                value = "true" if wanted is True else repr(wanted)
                 raise stage.StageError(
-                    f"evaluate.{name} is true: {error}. With auto or false the other measures are "
-                    "taken"
+                    f"evaluate.{name} is {value}: {error}. With auto or false the other measures "
+                    "are taken"
                 ) from None
             missing = isinstance(error, WeightsUnavailable)
             notes[name] = f"{error}{f'; evaluate.{name}=true downloads it' if missing else ''}"

@@ -4,7 +4,6 @@ And reading them, where the disk, a person or another program may have damaged t
 """
 
 import csv
-import errno
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from pipeline.stage.project import StageError
+from srcnn.pictures import files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,17 +39,10 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written; the error names it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with _naming(path), partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with files.written_whole(path) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     _sync_folder(path.parent)
 
 
@@ -79,7 +72,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        with _naming(path):
+        with files.naming(path):
             yield partial
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -120,17 +113,6 @@ def _recovery_hint(path: Path) -> str:
         f"Remove {path} and run `dvc repro`; if the damage comes back it is in DVC's cache, too: "
         "docs/data.md tells how to clean it"
     )
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Say what there is no room for: the error of a write does not."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def _sync_folder(path: Path) -> None:

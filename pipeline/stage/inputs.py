@@ -2,19 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from pipeline.stage import params, paths
 from pipeline.stage.params import Params
 from pipeline.stage.project import StageError, resolve
 from pipeline.stage.sections import Loss
-
-if TYPE_CHECKING:  # the records of trainings are read without PyTorch, which takes seconds
-    import torch
-
-INITIAL = "train.init"  # the weights that it names, among the files
 
 
 @dataclass(frozen=True)
@@ -25,7 +21,7 @@ class Inputs:
         stage: its name in dvc.yaml.
         params: see `params_of`.
         files: a digest of each declared file and folder, and of what dvc.yaml cannot name: a VGG19
-            file that the loss uses, the weights of train.init.
+            file that the loss uses.
     """
 
     stage: str
@@ -38,12 +34,7 @@ class Inputs:
         files = [Path(dep) for dep in _declared(stage)["deps"]]
         if stage == "finetune" and parameters.loss.perceptual_weight and parameters.loss.vgg19_file:
             files.append(resolve(parameters.loss.vgg19_file))
-        digests = {str(path): digest(path) for path in files}
-        if stage == "train" and parameters.train.init:
-            from pipeline.training import initial
-
-            digests[INITIAL] = initial.digest(parameters.train.init)
-        return cls(stage, params_of(stage, parameters), digests)
+        return cls(stage, params_of(stage, parameters), {str(f): digest(f) for f in files})
 
     def key(self, environment: "Environment") -> str:
         """A hash of the inputs and of what else decides a result."""
@@ -61,14 +52,9 @@ class Inputs:
             raise StageError(f"changed while {self.stage} ran: {error}") from None
         changed = [
             f"{name} was {self.params.get(name)!r} and is {now.params.get(name)!r}"
-            for name in sorted({*self.params, *now.params})
-            if self.params.get(name) != now.params.get(name)
+            for name in _differing(self.params, now.params)
         ]
-        changed += [
-            f"{name} was edited"
-            for name in sorted({*self.files, *now.files})
-            if self.files.get(name) != now.files.get(name)
-        ]
+        changed += [f"{name} was edited" for name in _differing(self.files, now.files)]
         if changed:
             raise StageError(
                 f"changed while {self.stage} ran: {'; '.join(changed)}. DVC would record this "
@@ -76,6 +62,10 @@ class Inputs:
                 "with the old one put back it gives the old result. `dvc exp run --temp` or "
                 "--queue works in a copy that edits do not reach"
             )
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
 
 
 @dataclass(frozen=True)
@@ -90,8 +80,8 @@ class Environment:
         processes: that share each batch.
         threads: CPU threads of each.
         first_step: digest of the weights after one step. It stands for what has no name here: the
-            libraries' choice by processor and by variables such as ONEDNN_MAX_CPU_ISA or MKL_CBWR,
-            PyTorch's switches.
+            weights before it, the libraries' choice by processor and by variables such as
+            ONEDNN_MAX_CPU_ISA or MKL_CBWR, PyTorch's switches.
     """
 
     device: str
@@ -101,23 +91,6 @@ class Environment:
     processes: int
     threads: int
     first_step: str
-
-    @classmethod
-    def in_force(
-        cls, device: "torch.device", precision: str, processes: int, first_step: str
-    ) -> Self:
-        """That of this process, after `make_deterministic`."""
-        import torch
-
-        return cls(
-            torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-            torch.backends.cpu.get_cpu_capability(),
-            precision,
-            torch.__version__,
-            processes,
-            torch.get_num_threads(),
-            first_step,
-        )
 
     def __str__(self) -> str:
         return (

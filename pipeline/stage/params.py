@@ -51,7 +51,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _patches_fit_scale_and_network(self) -> Self:
-        scale, context = self.degrade.scale, 2 * self.model.network.margin
+        scale, context = self.degrade.scale, 2 * self.model.margin
         patches = [("train", self.train.patch_size, 1)]
         if self.finetunes:
             patches.append(("finetune", self.finetune.patch_size, self.loss.smallest_patch(scale)))
@@ -122,10 +122,10 @@ def load(path: Path = paths.PARAMS) -> Params:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file; stages run in the project's root") from None
     except OSError as error:
-        raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
+        raise ParamsError(
+            f"{path} cannot be read: {error.strerror}; stages run in the project's root"
+        ) from None
     except UnicodeDecodeError as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from None
     return validated(parse(text, path), path)

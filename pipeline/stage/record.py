@@ -89,13 +89,25 @@ class Trained(_Record):
         if isinstance(self.environment, dict):  # as JSON holds it
             object.__setattr__(self, "environment", Environment(**self.environment))
 
-    def check_weights(self, path: Path) -> None:
-        """Raise a StageError unless a model file is the one that this tells of, bit for bit."""
-        _check(path, self.weights)
+    @classmethod
+    def read(cls, path: Path, weights: Path | None = None, curve: Path | None = None) -> Self:
+        """Read what `write` wrote.
 
-    def check_curve(self, path: Path) -> None:
-        """Raise a StageError unless a training curve is the one that this tells of."""
-        _check(path, self.curve)
+        Args:
+            path: of the record.
+            weights: the model file that it has to tell of, bit for bit.
+            curve: the training curve that it has to tell of.
+
+        Raises:
+            StageError: one of them is missing or damaged.
+        """
+        record = super().read(path)
+        for file, sha256 in ((weights, record.weights), (curve, record.curve)):
+            if file:
+                with artifacts.reading(file):
+                    if digest(file) != sha256:
+                        raise ValueError("its record has another sha256")
+        return record
 
 
 @dataclass(frozen=True)
@@ -111,9 +123,3 @@ class Evaluated(_Record):
     params: dict[str, Any]
     pairs: str
     weights: str
-
-
-def _check(path: Path, sha256: str) -> None:
-    with artifacts.reading(path):
-        if digest(path) != sha256:
-            raise ValueError("its record has another sha256")

@@ -35,7 +35,8 @@ def run(main: Callable[[params.Params], None], stage: str | None = None) -> None
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(1)
     except (MemoryError, RuntimeError) as error:
-        if not _lacks_memory(error):
+        # PyTorch "tried to allocate" so much of a GPU, and "can't allocate memory" of the CPU's.
+        if not isinstance(error, MemoryError) and "allocate" not in str(error):
             raise
         print(
             f"ERROR: there is not enough memory: {brief(error)}. Smaller "
@@ -46,12 +47,3 @@ def run(main: Callable[[params.Params], None], stage: str | None = None) -> None
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)
         sys.exit(130)
-
-
-def _lacks_memory(error: Exception) -> bool:
-    """PyTorch has a class of its own for it on GPUs, and on CPUs only these words."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "allocate memory" in str(error)
-    )

@@ -14,6 +14,7 @@ Kernel = Annotated[int, Field(ge=1, le=127)]
 Channels = Annotated[int, Field(ge=1, le=8192)]
 Positive = Annotated[int, Field(ge=1, lt=2**31)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Part = Annotated[float, Field(gt=0, le=1)]
 Above0 = Annotated[float, Field(gt=0)]
 Word = Annotated[str, Field(min_length=1)]
 
@@ -46,17 +47,15 @@ class Section(BaseModel):
 class Split(Section):
     """Shares of the source pictures."""
 
-    train: Share
-    val: Share
-    test: Share
+    train: Part
+    val: Part
+    test: Part
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-6:
             raise ValueError(f"train + val + test = {total:g}; the three shares must add up to 1")
-        if min(self.train, self.val, self.test) == 0:
-            raise ValueError("each of train, val and test must be greater than 0")
         return self
 
 
@@ -108,11 +107,6 @@ class Network(Section):
 
     residual: bool
 
-    @property
-    def margin(self) -> int:
-        """HR pixels on each side of a training patch that only serve as context."""
-        return 0
-
 
 class SRCNN(Network):
     kernels: Annotated[list[Kernel], Field(min_length=3, max_length=3)]
@@ -124,11 +118,6 @@ class SRCNN(Network):
             if kernel % 2 == 0:
                 raise ValueError(f"model.srcnn.kernels has {kernel}; kernel sizes must be odd")
         return self
-
-    @property
-    def margin(self) -> int:
-        """HR pixels on each side of a training patch that only serve as context."""
-        return sum(kernel // 2 for kernel in self.kernels)
 
 
 class FSRCNN(Network):
@@ -168,6 +157,11 @@ class Model(Section):
         """The settings of the network that `name` means."""
         chosen: Network = getattr(self, self.name)
         return chosen
+
+    @property
+    def margin(self) -> int:
+        """As that of the network, which needs PyTorch to say it."""
+        return sum(kernel // 2 for kernel in self.srcnn.kernels) if self.name == "srcnn" else 0
 
 
 class Loss(Section):

@@ -53,9 +53,8 @@ class Experiment:
             StageError: something is missing or damaged, or the parts are not of one experiment.
         """
         degraded = Degraded.read(paths.DEGRADED)
-        trained = Trained.read(paths.TRAINED)
+        trained = Trained.read(paths.TRAINED, paths.WEIGHTS)
         evaluated = Evaluated.read(paths.EVALUATED)
-        trained.check_weights(paths.WEIGHTS)
         with artifacts.reading(paths.PAIRS):
             pairs = Pairs.open(paths.PAIRS)
         with artifacts.reading(paths.EVALUATION):

@@ -18,8 +18,11 @@ _ALLOWED = (
 )
 
 
-def network(params: Params) -> Network:
+def network(params: Params) -> tuple[Network, str | None]:
     """One of random weights, drawn with the seed, or the one that train.init names.
+
+    Returns:
+        The network, and the sha256 of the weights that train.init names, if it does.
 
     Raises:
         StageError: train.init names none, one that may be another tomorrow, or one with other
@@ -29,7 +32,7 @@ def network(params: Params) -> Network:
     settings = params.model.network.model_dump()
     new = build(params.model.name, params.degrade.scale, settings, generator)
     if params.train.init is None:
-        return new
+        return new, None
     source = _resolver(params.train.init)
     own, wanted = _traits(source.model, source.luma), _traits(new, params.degrade.luma)
     if own != wanted:
@@ -39,16 +42,7 @@ def network(params: Params) -> Network:
             f"parameters ask for: it has {', '.join(others)}"
         )
     new.load_state_dict(source.model.state_dict())
-    return new
-
-
-def digest(reference: str) -> str:
-    """Of the weights that train.init names.
-
-    Raises:
-        StageError: as for `network`.
-    """
-    return hashlib.sha256(_resolver(reference).to_bytes()).hexdigest()
+    return new, hashlib.sha256(source.to_bytes()).hexdigest()
 
 
 def _traits(network: Network, luma: str) -> dict[str, Any]:

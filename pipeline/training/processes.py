@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 
 import torch
@@ -15,8 +15,8 @@ from pipeline.stage import StageError
 from srcnn.masking import brief
 from srcnn.training.process_group import ProcessGroup, ProcessLostError
 
-# The file over which processes that were started here find each other.
-_INIT_METHOD = "SRCNN_INIT_METHOD"
+# Set by the first process for those that it starts: the file in which they find each other.
+_MEETING = "SRCNN_INIT_METHOD"
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 _PATIENCE = timedelta(days=7)  # a process that ends is noticed at once; one that waits may wait
 
@@ -53,48 +53,60 @@ def process_group(count: int, device: torch.device, module: str) -> Iterator[Pro
         if local >= (gpus := torch.cuda.device_count()):
             raise StageError(f"machine.processes is {count}, but this machine has {gpus} GPUs")
         torch.cuda.set_device(local)
-    others: list[subprocess.Popen[bytes]] = []
-    init_method = os.environ.get(_INIT_METHOD, "env://")
-    with tempfile.TemporaryDirectory(prefix="srcnn-") as folder:
-        if not launched:
-            init_method = f"file://{folder}/init_method"  # not quoted: PyTorch takes it as it is
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK)
-            others = [_start(module, rank, size, init_method) for rank in range(1, size)]
-        backend = "nccl" if device.type == "cuda" else "gloo"
-        try:
-            try:
-                dist.init_process_group(
-                    backend, init_method=init_method, rank=rank, world_size=size, timeout=_PATIENCE
-                )
-            except (RuntimeError, ValueError) as error:  # ValueError: no MASTER_ADDR, for example
-                raise StageError(
-                    f"the {size} training processes do not find each other: "
-                    f"{brief(error)}. {backend.upper()}_SOCKET_IFNAME names the "
-                    "network interface to use"
-                ) from None
+    meeting = os.environ.get(_MEETING, "env://")
+    try:
+        with nullcontext(meeting) if launched else _others(size, module) as meeting:
+            _join(rank, size, meeting, "nccl" if device.type == "cuda" else "gloo")
             yield ProcessGroup(rank, size)
-        except BaseException as error:
+    except ProcessLostError:
+        if rank:
+            sys.exit(1)  # the first process says what there is to say
+        raise StageError(
+            f"one of the {size} training processes ended before its time. The same command "
+            "again continues from the last checkpoint"
+        ) from None
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+@contextmanager
+def _others(size: int, module: str) -> Iterator[str]:
+    """Start all processes but the first; they are killed if the block ends with an error.
+
+    Yields:
+        Where all find each other.
+    """
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK)
+    others: list[subprocess.Popen[bytes]] = []
+    with tempfile.TemporaryDirectory(prefix="srcnn-") as folder:
+        meeting = f"file://{folder}/init_method"  # not quoted: PyTorch takes it as it is
+        try:
+            for rank in map(str, range(1, size)):
+                place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": str(size)}
+                other = subprocess.Popen(  # noqa: S603  # this Python, and a module of this project
+                    [sys.executable, "-m", module],
+                    env=os.environ | place | {_MEETING: meeting},
+                    start_new_session=True,  # Ctrl+C is for this process, which ends the others
+                )
+                others.append(other)
+            yield meeting
+        except BaseException:
             for other in others:
                 other.kill()
-            if not isinstance(error, ProcessLostError):
-                raise
-            if rank:
-                sys.exit(1)  # the first process says what there is to say
-            raise StageError(
-                f"one of the {size} training processes ended before its time. The same command "
-                "again continues from the last checkpoint"
-            ) from None
+            raise
         finally:
             for other in others:
                 other.wait()
-            if dist.is_initialized():
-                dist.destroy_process_group()
 
 
-def _start(module: str, rank: int, size: int, init_method: str) -> subprocess.Popen[bytes]:
-    place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
-    return subprocess.Popen(  # noqa: S603  # this Python, and a module of this project
-        [sys.executable, "-m", module],
-        env=os.environ | place | {_INIT_METHOD: init_method},
-        start_new_session=True,  # Ctrl+C is for the first process, which ends the others
-    )
+def _join(rank: int, size: int, meeting: str, backend: str) -> None:
+    try:
+        dist.init_process_group(
+            backend, init_method=meeting, rank=rank, world_size=size, timeout=_PATIENCE
+        )
+    except (RuntimeError, ValueError) as error:  # ValueError: no MASTER_ADDR, for example
+        raise StageError(
+            f"the {size} training processes do not find each other: {brief(error)}. "
+            f"{backend.upper()}_SOCKET_IFNAME names the network interface to use"
+        ) from None

@@ -12,7 +12,7 @@ from safetensors.torch import save
 
 from pipeline import stage
 from pipeline.stage import artifacts, paths
-from pipeline.stage.inputs import INITIAL, Environment, Inputs, digest
+from pipeline.stage.inputs import Environment, Inputs, digest
 from pipeline.stage.params import Params
 from pipeline.stage.record import Degraded, Trained
 from pipeline.stage.sections import Finetune, Train
@@ -46,6 +46,7 @@ def run(
     files: paths.TrainingFiles,
     prepare: Prepare,
     before: Trained | None = None,
+    initial: str | None = None,
 ) -> None:
     """Train, or continue a training of the same inputs in the same environment.
 
@@ -55,6 +56,7 @@ def run(
         files: what it writes.
         prepare: makes the training, of pairs, device, precision and group.
         before: the record of the training that this one continues.
+        initial: sha256 of the weights that train.init names, if it does.
 
     Raises:
         StageError: the pictures are smaller than a patch, the loss diverged, an input was changed
@@ -72,7 +74,15 @@ def run(
             training = prepare(pairs, device, precision, group)
         except ValueError as error:  # the library's words begin with a name of the section
             raise stage.StageError(f"{name}.{error}") from None
-        environment = Environment.in_force(device, precision, group.size, training.first_step())
+        environment = Environment(
+            device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+            instructions=torch.backends.cpu.get_cpu_capability(),
+            precision=precision,
+            pytorch=torch.__version__,
+            processes=group.size,
+            threads=torch.get_num_threads(),
+            first_step=training.first_step(),
+        )
         if not group.is_main:
             training.resume(None)
             with suppress(DivergedError):  # which the first process tells of
@@ -84,7 +94,7 @@ def run(
             "key": inputs.key(environment),
             "environment": environment,
             "pairs": pairs.digest,
-            "initial": before.initial if before else inputs.files.get(INITIAL),
+            "initial": before.initial if before else initial,
         }
         with checkpoints.of(made_from["key"]) as checkpoint:
             _lead(params, inputs, training, made_from, before, checkpoint)

@@ -42,12 +42,12 @@ def build_loss(
         adversary: gives the adversarial term, if there is to be one.
 
     Raises:
-        StageError: the weights of VGG19 cannot be had or are not VGG19's.
+        StageError: see `perceptual_loss`.
     """
     wanted = params.loss
     others = {}
     if wanted.perceptual_weight:
-        term = of_gray(_perceptual(wanted, precision).to(device), luma)
+        term = of_gray(perceptual_loss(wanted, precision).to(device), luma)
         patches = params.finetune.perceptual_patches // processes
         others["perceptual"] = Weighted(
             term, wanted.perceptual_weight, patches, shifts=params.degrade.scale
@@ -81,7 +81,12 @@ def build_adversary(
     )
 
 
-def _perceptual(wanted: Loss, precision: str) -> "PerceptualLoss":
+def perceptual_loss(wanted: Loss, precision: str) -> "PerceptualLoss":
+    """The distance of VGG19 features that section `loss` asks for, on the CPU.
+
+    Raises:
+        StageError: the weights of VGG19 cannot be had or are not VGG19's.
+    """
     from srcnn.perceptual.loss import PerceptualLoss
 
     file = vgg19_file(wanted)

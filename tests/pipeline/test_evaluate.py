@@ -145,13 +145,6 @@ def test_test_sets_are_scored_in_studio_luma_beside_the_test_split(results):
     assert len(set(digests.values())) == 8
 
 
-def test_the_same_experiment_gives_the_same_files(results):
-    files = paths.EVALUATION, paths.PER_IMAGE
-    first = [file.read_bytes() for file in files]
-    main(load_params({"evaluate.test_sets": sets()}))
-    assert [file.read_bytes() for file in files] == first
-
-
 @pytest.mark.parametrize(
     ("name", "folder", "message"),
     [

@@ -102,21 +102,16 @@ def test_a_fine_tuning_that_was_killed_ends_in_the_same_bits(project, monkeypatc
     assert "Continuing" not in capsys.readouterr().out
 
 
-def test_the_control_makes_the_same_further_steps_by_the_pixel_loss(project):
-    tune(CONTROL)
-    curve = pd.read_csv(paths.TRAINING_CURVE)
-    assert list(curve["step"]) == [0, 2, 4, 6, 8]
-    assert list(curve.columns) == list(pd.read_csv(paths.PIXEL.curve).columns)
-    assert curve["train_loss"].to_list()[1:] == curve["train_pixel"].to_list()[1:]
-    assert Trained.read(paths.TUNED.record).params["finetune.control"] is True
-
-
-def test_with_no_steps_of_train_all_of_them_are_those_of_finetune(project):
+def test_the_control_makes_further_steps_by_the_pixel_loss_or_with_none_of_train_all(project):
     write_params(project, small_project.PARAMS | {"train.steps": 0})
     stage.run(train.main)
     assert list(pd.read_csv(paths.PIXEL.curve)["step"]) == [0]
     tune(CONTROL | {"train.steps": 0})
-    assert list(pd.read_csv(paths.TRAINING_CURVE)["step"]) == [0, 2, 4]
+    curve = pd.read_csv(paths.TRAINING_CURVE)
+    assert list(curve["step"]) == [0, 2, 4]
+    assert not [name for name in curve if "_weighted" in name]
+    assert curve["train_loss"].to_list()[1:] == curve["train_pixel"].to_list()[1:]
+    assert Trained.read(paths.TUNED.record).params["finetune.control"] is True
 
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
@@ -129,6 +124,5 @@ def test_mix_is_the_mean_of_both_networks_weights_by_their_shares(project, share
     assert any((first[name] != last[name]).any() for name in first)
     if share == 1:
         assert paths.WEIGHTS.read_bytes() == tuned
-    record = Trained.read(paths.TRAINED)
+    record = Trained.read(paths.TRAINED, paths.WEIGHTS)
     assert record.params["finetune.mix"] == share
-    record.check_weights(paths.WEIGHTS)

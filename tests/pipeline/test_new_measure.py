@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from pipeline.compare import __main__ as compare
 from pipeline.compare import tradeoff
@@ -21,6 +22,7 @@ ROUGHNESS = Measure(
 )
 
 
+@pytest.mark.usefixtures("classical_measures")
 def test_a_new_measure_without_original_stands_everywhere(project, monkeypatch, capsys):
     monkeypatch.setitem(MEASURES, "roughness", ROUGHNESS)
     for weight in (0.0, 0.01):

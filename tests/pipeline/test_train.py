@@ -41,7 +41,7 @@ def test_a_line_at_the_start_and_at_each_validation(project, capsys):
     assert [" left" in line for line in validated] == [False, True, False]
 
 
-def test_the_record_holds_what_was_in_force(project, monkeypatch):
+def test_the_record_holds_what_was_in_force(project):
     def trained() -> Trained:
         stage.run(train.main)
         return Trained.read(paths.PIXEL.record)
@@ -54,11 +54,20 @@ def test_the_record_holds_what_was_in_force(project, monkeypatch):
     assert other.key != first.key
     assert other.params == first.params
 
+    write_params(project, small_project.PARAMS | {"train.init": "mine.safetensors"})
+    given = []
+    for _ in range(2):
+        shutil.copy(paths.PIXEL.weights, "mine.safetensors")
+        given.append(trained())
+    assert given[0].params == given[1].params
+    assert given[0].initial == other.weights
+    assert given[0].key != given[1].key
 
-def test_fewer_threads_than_asked_for_are_told_before_the_first_step(project):
+
+def test_fewer_threads_than_asked_for_are_told_before_anything_is_removed(project):
     write_params(project, small_project.PARAMS | {"machine.threads": 2})
     ended = subprocess.run(
-        [sys.executable, "-m", "pipeline.train"],
+        [sys.executable, "-m", "pipeline.check"],
         env=os.environ | {"OMP_THREAD_LIMIT": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -45,7 +45,7 @@ STAGES = {
 
 def make(folder: Path) -> None:
     """The project, without any stage's results."""
-    (folder / ".dvc").mkdir(parents=True)
+    (folder / ".dvc").mkdir(parents=True, exist_ok=True)
     (folder / "photos").mkdir()
     rng = np.random.default_rng(0)
     for i in range(14):

@@ -22,6 +22,17 @@ SUFFIXES = (*FORMATS, ".bmp", ".heic", ".heif")  # of what is read
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Say what there is no room for: the error of a write does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
+
+
+@contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write and read, which appears after the block, if that does not fail.
 
@@ -31,13 +42,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("w+b") as file:
+        with naming(path), partial.open("w+b") as file:
             yield file
         partial.replace(path)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:  # which the error of a write does not say of what
-            raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
-        raise
     finally:
         partial.unlink(missing_ok=True)
 

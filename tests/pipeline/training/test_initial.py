@@ -6,34 +6,26 @@ import pytest
 
 from pipeline import register
 from pipeline.stage import StageError, paths
-from pipeline.stage.inputs import Inputs
 from pipeline.training import initial
-from tests.pipeline.experiment import ENVIRONMENT, load_params
+from tests.pipeline.experiment import load_params
 
 
 def begin_with(reference: str | Path):
     """The tiny network's parameters, and this in train.init."""
-    return load_params({"train.init": str(reference)})
+    return load_params({"train.init": str(reference), "seed": 7})
 
 
-def state(network) -> dict[str, list[float]]:
+def state(params) -> dict[str, list[float]]:
+    """The weights that a training of these parameters begins with."""
+    network, _ = initial.network(params)
     return {name: tensor.tolist() for name, tensor in network.state_dict().items()}
 
 
-def test_a_file_gives_its_weights_and_its_content_is_in_the_key(experiment):
-    mine = Path("mine.safetensors")  # relative to the project's root
-    mine.write_bytes(paths.WEIGHTS.read_bytes())
-    params = begin_with(mine)
-    given = initial.network(params)
-    other = initial.network(load_params({"seed": 7}))
-    assert state(given) == state(initial.network(begin_with(paths.WEIGHTS.resolve())))
-    assert state(given) != state(other)
-
-    keys = [Inputs.of("train", params).key(ENVIRONMENT)]
-    with_other_weights = initial.SuperResolver(other, "full").to_bytes()
-    mine.write_bytes(with_other_weights)
-    keys.append(Inputs.of("train", params).key(ENVIRONMENT))
-    assert len({*keys, Inputs.of("train", load_params()).key(ENVIRONMENT)}) == 3
+def test_a_file_gives_its_weights(experiment):
+    Path("mine.safetensors").write_bytes(paths.WEIGHTS.read_bytes())
+    given = state(begin_with("mine.safetensors"))  # relative to the project's root
+    assert given == state(begin_with(paths.WEIGHTS.resolve()))
+    assert given != state(load_params({"seed": 7}))
 
 
 @pytest.mark.parametrize("reference", ["models:/srcnn@champion", "models:/srcnn"])
@@ -43,8 +35,7 @@ def test_a_reference_that_moves_is_refused_with_the_version_that_it_means_now(
     register.main(load_params())
     with pytest.raises(StageError, match=r"now it is that of train\.init=models:/srcnn/1$"):
         initial.network(begin_with(reference))
-    version = initial.network(begin_with("models:/srcnn/1"))
-    assert state(version) == state(initial.network(begin_with(paths.WEIGHTS.resolve())))
+    assert state(begin_with("models:/srcnn/1")) == state(begin_with(paths.WEIGHTS.resolve()))
 
 
 @pytest.mark.parametrize(

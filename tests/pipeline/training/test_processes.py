@@ -2,26 +2,33 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Mapping
+import tempfile
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
 
-from pipeline import fetch, grayscale_and_degrade, stage, train
+from pipeline import finetune, stage, train
 from pipeline.stage import paths
+from pipeline.training.checkpoints import Checkpoints
 from tests.support import small_project
+from tests.support.params import write_params
 from tests.support.paths import ROOT
 
-RESULTS = paths.PIXEL.results
-WHOLE_LOSS = {
+STEPS = 10  # of each stage
+PARAMS = small_project.PARAMS | {
+    "machine.processes": 2,
+    "train.steps": STEPS,
+    "train.checkpoint_every": 5,
+    "train.validate_every": STEPS,
+    "train.batch_size": 5,  # of which one of two processes has 3 patches, and the other 2
+    "train.val_pictures": 3,  # the same
     "loss.adversarial_weight": 0.01,
     "loss.adversarial": "vanilla",  # the other kind takes means over a process's share
     "loss.perceptual_weight": 0.1,
@@ -29,73 +36,68 @@ WHOLE_LOSS = {
     "loss.vgg19_weights": "random",
     "finetune.batch_size": 4,
     "finetune.perceptual_patches": 2,
-    "finetune.steps": 10,
-    "finetune.validate_every": 10,
+    "finetune.steps": STEPS,
+    "finetune.validate_every": STEPS,
 }
+
+# A stage whose first process kills itself.
+KILLED = """
+import os, signal
+from pipeline import finetune, stage
+from pipeline.training.checkpoints import Checkpoints
+
+Checkpoints.save = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+stage.run(finetune.main)
+"""
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, empty_store):
-    """A small project, trained by two processes that a launcher started in a checkout each."""
-    folder = tmp_path_factory.mktemp("trained")
+def together(whole_project, tmp_path_factory):
+    """A small project, trained by two processes of a launcher, and fine-tuned by two of its own."""
+    folder = tmp_path_factory.mktemp("together")
     other = tmp_path_factory.mktemp("other") / "checkout"
+    shutil.copytree(whole_project, folder, dirs_exist_ok=True)
+    write_params(folder, PARAMS)
+    shutil.copytree(folder, other, ignore=shutil.ignore_patterns("models"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = {"MASTER_PORT": str(server.getsockname()[1])}
     with pytest.MonkeyPatch.context() as patch:
         enter(folder, patch)
-        small_project.make(folder)
-        shutil.copy(empty_store, folder)
-        stage.run(fetch.main)
-        stage.run(grayscale_and_degrade.main)
-        write_params(processes=2)
-        shutil.copytree(folder, other, ignore=shutil.ignore_patterns("mlflow.db*"))
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = {"MASTER_PORT": str(server.getsockname()[1])}
-        for process in (start(folder, 0, **port), start(other, 1, **port)):
-            output, _ = process.communicate()
-            assert process.returncode == 0, output
-    assert not (other / paths.PIXEL.weights).exists()
+        with patch.context() as launcher:
+            process = start("-m", "pipeline.train", cwd=other, **launched(1), **port)
+            for name, value in (launched(0) | port).items():
+                launcher.setenv(name, value)
+            stage.run(train.main)
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+        stage.run(finetune.main)
+    assert not (other / "models").exists()
     return folder
 
 
 @pytest.fixture
-def project(trained, empty_store, tmp_path, monkeypatch):
-    """It before the training, in the current folder."""
-    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+def project(together, empty_store, tmp_path, monkeypatch):
+    """It after the training, before the fine-tuning, in the current folder."""
+    shutil.copytree(together, tmp_path, dirs_exist_ok=True)
     shutil.copy(empty_store, tmp_path)
     enter(tmp_path, monkeypatch)
-    for path in RESULTS:
+    for path in paths.TUNED.results:
         path.unlink()
-    return tmp_path
 
 
 def enter(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    patch.chdir(folder)
-    patch.delenv("DVC_ROOT", raising=False)
+    small_project.enter(folder, patch)
     patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'src'}")
     odd = folder / "t mp%41é"  # the processes meet in a file there
     odd.mkdir(exist_ok=True)
-    patch.setenv("TMPDIR", str(odd))
+    patch.setattr(tempfile, "tempdir", str(odd))
 
 
-def write_params(processes: int, changes: Mapping[str, object] = MappingProxyType({})) -> None:
-    of_train = {
-        "train.steps": 100,
-        "train.validate_every": 50,
-        "train.checkpoint_every": 5,
-        "train.batch_size": 5,  # of which one of two processes has 3 patches, and the other 2
-        "train.val_pictures": 3,  # the same
-        "machine.processes": processes,
-    }
-    small_project.write_params(Path(), small_project.PARAMS | of_train | dict(changes))
-
-
-def start(
-    folder: Path = Path(), rank: int | None = None, stage: str = "train", **environment: str
-) -> subprocess.Popen:
-    """A training, or with a rank the process of one, as a launcher starts it."""
+def start(*arguments: str, cwd: Path = Path(), **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", f"pipeline.{stage}"],
-        cwd=folder,
-        env=os.environ | environment | ({} if rank is None else launched(rank)),
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=os.environ | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -113,76 +115,52 @@ def launched(rank: int) -> dict[str, str]:
     }
 
 
-def results(folder: Path = Path()) -> list[bytes]:
-    return [(folder / path).read_bytes() for path in RESULTS]
-
-
-def test_two_processes_take_the_steps_of_one(project, trained):
-    write_params(processes=1)
-    stage.run(train.main)
+@pytest.mark.parametrize(
+    ("module", "files", "begin"), [(train, paths.PIXEL, 0), (finetune, paths.TUNED, STEPS)]
+)
+def test_two_processes_take_the_steps_of_one(project, together, module, files, begin):
+    write_params(Path(), PARAMS | {"machine.processes": 1})
+    stage.run(module.main)
     # The first steps: each rounding is made larger by those after it.
-    alone, together = (
-        pd.read_csv(folder / paths.PIXEL.curve).query("step <= 8") for folder in (project, trained)
+    alone, of_both = (
+        pd.read_csv(folder / files.curve).query(f"{begin} < step <= {begin + 8}")
+        for folder in (Path(), together)
     )
-    assert list(together.columns) == list(alone.columns)
-    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-4)
+    assert len(alone) == 4
+    assert list(of_both) == list(alone)
+    told = [name for name in alone if name == "train_told"]  # which rounding may turn
+    np.testing.assert_allclose(of_both.drop(columns=told), alone.drop(columns=told), 0, 1e-4)
 
 
-def test_two_processes_fine_tune_as_one_and_to_the_same_bits_each_time(project, trained):
-    shutil.copytree(trained / "models", "models", dirs_exist_ok=True)
+def test_a_killed_process_ends_all_and_the_training_resumes_to_the_same_bits(
+    project, together, monkeypatch, capfd
+):
+    save = Checkpoints.save
 
-    def tuned(processes: int) -> list[bytes]:
-        write_params(processes, WHOLE_LOSS)
-        process = start(stage="finetune")
-        output, _ = process.communicate()
-        assert process.returncode == 0, output
-        return [path.read_bytes() for path in paths.TUNED.results]
+    def save_and_kill(self, state):
+        save(self, state)
+        for child in psutil.Process().children():
+            if "pipeline.finetune" in child.cmdline():
+                child.kill()
 
-    assert tuned(2) == tuned(2)
-    together = pd.read_csv(paths.TRAINING_CURVE)
-    tuned(1)
-    alone = pd.read_csv(paths.TRAINING_CURVE)
-    first = "100 < step <= 108"
-    assert len(together.query(first)) == 4
-    assert {"train_adversarial", "train_real", "train_fake"} <= set(together)
-    # But for the share of right answers, which rounding may turn.
-    np.testing.assert_allclose(
-        *(each.query(first).drop(columns="train_told") for each in (together, alone)),
-        rtol=0,
-        atol=1e-4,
-    )
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", save_and_kill)
+        with pytest.raises(SystemExit):
+            stage.run(finetune.main)
+    said = capfd.readouterr().err
+    assert said.count("ERROR: one of the 2 training processes ended before its time") == 1
+    assert "Traceback" not in said
 
-
-def start_up_to_a_checkpoint() -> tuple[subprocess.Popen, psutil.Process]:
-    """A training under way in processes that it started, and the other of the two."""
-    began = time.time()
-    process = start()
-    while not any(f.stat().st_mtime > began for f in Path(".checkpoints").glob("*/state.pt")):
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.01)
-    (other,) = psutil.Process(process.pid).children()
-    return process, other
-
-
-def test_a_killed_process_ends_all_and_the_training_resumes(project, trained):
-    process, other = start_up_to_a_checkpoint()
-    other.kill()
-    output, _ = process.communicate()
-    assert process.returncode == 1
-    assert output.count("ERROR: one of the 2 training processes ended before its time") == 1
+    first = start("-c", KILLED)
+    output, _ = first.communicate(timeout=120)  # which the other process, too, holds open
+    assert first.returncode == -signal.SIGKILL, output
     assert "Traceback" not in output
+    assert not paths.TUNED.weights.exists()
 
-    process, other = start_up_to_a_checkpoint()
-    process.kill()
-    output, _ = process.communicate()
-    assert "Traceback" not in output
-    assert not psutil.wait_procs([other], timeout=30)[1]
-    assert not paths.PIXEL.weights.exists()
-
-    process = start()
-    output, _ = process.communicate()
-    assert "Continuing at step" in output
-    assert results() == results(trained)
+    stage.run(finetune.main)
+    assert "Continuing at step 5 of 10." in capfd.readouterr().out
+    for path in paths.TUNED.results:
+        assert path.read_bytes() == (together / path).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -197,7 +175,7 @@ def test_a_killed_process_ends_all_and_the_training_resumes(project, trained):
     ],
 )
 def test_what_a_launcher_did_wrong_is_one_line(project, monkeypatch, capsys, processes, error):
-    write_params(processes)
+    write_params(Path(), PARAMS | {"machine.processes": processes})
     for name, value in launched(0).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
