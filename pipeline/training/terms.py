@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from srcnn.adversarial.adversary import Adversary
     from srcnn.perceptual.loss import PerceptualLoss
 
-# Of the untrained VGG19; not the experiment's, so that all experiments mean the same network.
-_RANDOM_SEED = 0
-
 
 def build_loss(
     params: Params,
@@ -89,7 +86,6 @@ def _perceptual(wanted: Loss, precision: str) -> "PerceptualLoss":
         return PerceptualLoss(
             wanted.perceptual_layers,
             file or wanted.vgg19_weights,
-            _RANDOM_SEED,
             wanted.perceptual_distance,
             wanted.perceptual_feature_scale,
             dtype=getattr(torch, precision),

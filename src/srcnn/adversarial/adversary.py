@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from srcnn.scoring.naturalness import Naturalness
 from srcnn.training.learner import Terms, weights_of
 from srcnn.training.optim import schedule
 from srcnn.training.process_group import ProcessGroup
@@ -28,8 +29,12 @@ class Adversary:
         steps: over which the rate takes its course, one-cycle without a rise.
         group: the processes that train together.
 
+    Attributes:
+        naturalness: by which the weights of such a training are chosen.
+
     Raises:
         ValueError: another loss.
+        UnusableWeights: see `srcnn.perceptual.vgg19.load`.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class Adversary:
         self._relativistic = loss == "relativistic"
         self._lr, self._steps, self._group = lr, steps, group
         self._optimizer = torch.optim.Adam(discriminator.parameters(), lr)
+        self.naturalness = Naturalness(next(discriminator.parameters()).device)
 
     def term(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
         """The network's loss, a scalar; the discriminator's weights get no gradient of it.

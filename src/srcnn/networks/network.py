@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -111,10 +111,11 @@ class Deconvolution(nn.ConvTranspose2d):
     bias: nn.Parameter
 
 
-def initialize(
-    layer: Convolution | Deconvolution, generator: torch.Generator | None, small: bool = False
-) -> None:
-    """Fill a convolution: as He et al. 2015, or small, for a residual network to start as bicubic.
+Layer = TypeVar("Layer", Convolution, Deconvolution)
+
+
+def initialized(layer: Layer, generator: torch.Generator | None, small: bool = False) -> Layer:
+    """A convolution, filled as He et al. 2015, or small: a residual network starts as bicubic.
 
     Args:
         layer: the convolution; one without memory, on the device "meta", is left so.
@@ -122,12 +123,13 @@ def initialize(
         small: a standard deviation of 0.001, as that of SRCNN's last layer.
     """
     if layer.weight.is_meta:
-        return  # PyTorch would import its compiler for it
+        return layer  # PyTorch would import its compiler for it
     if small:
         nn.init.normal_(layer.weight, std=0.001, generator=generator)
     else:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
     nn.init.zeros_(layer.bias)
+    return layer
 
 
 class LowResolutionNetwork(Network):

@@ -33,7 +33,7 @@ class VGG19Features(nn.Module):
     Args:
         layers: names out of `LAYERS`. The SRGAN paper's VGG2,2 is relu2_2, its VGG5,4 relu5_4;
             ESRGAN takes conv5_4.
-        weights, seed, download: see `vgg19.load`.
+        weights: see `vgg19.load`.
         dtype: what to compute in; the activations are of it.
 
     Raises:
@@ -49,8 +49,6 @@ class VGG19Features(nn.Module):
         self,
         layers: Iterable[str],
         weights: str | Path = "embedded",
-        seed: int = 0,
-        download: bool = True,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
@@ -60,7 +58,7 @@ class VGG19Features(nn.Module):
         names = list(vgg19.CONVOLUTIONS)
         self.convolutions = names[: LAYERS.index(self.layers[-1]) // 2 + 1]
         self.smallest = 2 ** (vgg19.CONVOLUTIONS[self.convolutions[-1]].block - 1)
-        for name, value in vgg19.load(self.convolutions, weights, seed, download).items():
+        for name, value in vgg19.load(self.convolutions, weights).items():
             kernel = value.kernel.to(dtype, memory_format=torch.channels_last)
             self.register_buffer(f"{name}_kernel", kernel, persistent=False)
             self.register_buffer(f"{name}_bias", value.bias.to(dtype), persistent=False)
@@ -112,7 +110,7 @@ class PerceptualLoss(nn.Module):
 
     Args:
         layers: layer -> its weight w_l.
-        weights, seed, download: see `vgg19.load`.
+        weights: see `vgg19.load`.
         distance: "mse" (as in both papers) or "l1" (as in ESRGAN).
         feature_scale: s: 1, or the SRGAN paper's 1 / 12.75, which makes the MSE 163 times smaller.
         dtype: what to compute the features in; their distance is taken in that of the pictures.
@@ -127,10 +125,8 @@ class PerceptualLoss(nn.Module):
         self,
         layers: Mapping[str, float],
         weights: str | Path = "embedded",
-        seed: int = 0,
         distance: str = "mse",
         feature_scale: float = 1.0,
-        download: bool = True,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
@@ -139,22 +135,15 @@ class PerceptualLoss(nn.Module):
                 raise ValueError(f"{name} is {value}; it must be a finite number greater than 0")
         if distance not in ("mse", "l1"):
             raise ValueError(f"distance is {distance!r}; it must be mse or l1")
-        self.features = VGG19Features(layers, weights, seed, download, dtype)
+        self.features = VGG19Features(layers, weights, dtype)
         self.layers = dict(layers)
         self.distance = F.mse_loss if distance == "mse" else F.l1_loss
         self.factor = feature_scale**2 if distance == "mse" else feature_scale
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         """The loss, a scalar, of SR against HR: both (B, 1, H, W) in [0, 1], not clamped."""
-        return self.to_targets(sr, self.targets(hr))
-
-    @torch.no_grad()
-    def targets(self, hr: Tensor) -> dict[str, Tensor]:
-        """The features of HR, (B, 1, H, W) in [0, 1], that SR is held against."""
-        return self.features(hr)
-
-    def to_targets(self, sr: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
-        """The loss of SR, (B, 1, H, W) in [0, 1], against the `targets` of its HR."""
+        with torch.no_grad():
+            targets = self.features(hr)
         distances = [
             self.layers[layer] * self.distance(activation.to(sr.dtype), targets[layer].to(sr.dtype))
             for layer, activation in self.features(sr).items()

@@ -3,12 +3,10 @@
 Nothing here ever unpickles code: torch files are read with `weights_only=True`.
 """
 
-import hashlib
-import os
 import pickle
 import re
-import shutil
-import urllib.request
+import socket
+import sys
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +15,6 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
-from tqdm import tqdm
 
 from srcnn.masking import brief
 
@@ -41,56 +38,51 @@ def torch_cache() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
-def torchvision_state_dict(weights: "WeightsEnum", download: bool = True) -> dict[str, Tensor]:
+def is_cached(network: str) -> bool:
+    """Whether torchvision's weights of a network, such as "vgg19", need no download."""
+    # The rest of the name is a hash, which torchvision knows; importing it takes a second.
+    return any(torch_cache().glob(f"{network}-*.pth"))
+
+
+def torchvision_state_dict(weights: "WeightsEnum") -> dict[str, Tensor]:
     """State dict of torchvision's pre-trained `weights`, from torch.hub's cache or the network.
 
     A download is checked against its SHA-256 and kept in the cache (`$TORCH_HOME/hub/checkpoints`,
     by default below `~/.cache/torch`); afterwards no network is needed.
 
     Raises:
-        WeightsUnavailable: not in the cache, and `download` is False, or a server refuses, keeps
-            silent for `TIMEOUT` seconds or sends something else.
+        WeightsUnavailable: not in the cache, and a server refuses, keeps silent for `TIMEOUT`
+            seconds or sends something else.
         UnusableWeights: the copy in the cache cannot be read.
     """
     cached = torch_cache() / Path(weights.url).name
     if not cached.exists():
-        missing = f"torchvision's {weights} is not in torch's cache ({cached})"
-        if not download:
-            raise WeightsUnavailable(missing)
         try:
             _download(weights.url, cached)
-        except (OSError, ValueError, HTTPException) as error:
+        except (OSError, RuntimeError, HTTPException) as error:
             cause = brief(getattr(error, "reason", None) or error)
             raise WeightsUnavailable(
-                f"{missing} and cannot be downloaded from {weights.url}: {cause}"
+                f"torchvision's {weights} is not in torch's cache ({cached}) and cannot be "
+                f"downloaded from {weights.url}: {cause}"
             ) from None
     return read_state_dict(cached)
 
 
 def _download(url: str, file: Path) -> None:
-    """As torch.hub does, which has no limit on how long a server may keep silent.
+    """As torch.hub does, which by itself has no limit on how long a server may keep silent.
 
     Raises:
         OSError, HTTPException: it cannot be had, or not be written.
-        ValueError: the SHA-256 does not begin as the file's name says.
+        RuntimeError: the SHA-256 does not begin as the file's name says.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
-    request = urllib.request.Request(url, headers={"User-Agent": "torch.hub"})  # noqa: S310  # https
+    digest = file.stem.rpartition("-")[2]
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
     try:
-        with (
-            urllib.request.urlopen(request, timeout=TIMEOUT) as answer,  # noqa: S310
-            partial.open("wb") as output,
-            tqdm.wrapattr(answer, "read", answer.length, desc=file.name, disable=None) as body,
-        ):
-            shutil.copyfileobj(body, output, 2**20)
-        with partial.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        if not digest.startswith(file.stem.rpartition("-")[2]):
-            raise ValueError("what came does not have its checksum")
-        partial.replace(file)
+        torch.hub.download_url_to_file(url, str(file), digest, progress=sys.stderr.isatty())
     finally:
-        partial.unlink(missing_ok=True)
+        socket.setdefaulttimeout(before)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

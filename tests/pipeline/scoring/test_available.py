@@ -126,10 +126,10 @@ def test_without_its_network_lpips_is_not_measured_but_can_be_insisted_on():
 
 def test_without_torchmetrics_lpips_is_not_measured(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    cached = tmp_path / "hub/checkpoints/alexnet-0.pth"
+    cached = tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth"
     cached.parent.mkdir(parents=True)
     cached.touch()
-    monkeypatch.setitem(sys.modules, "torchmetrics.image", None)
+    monkeypatch.setitem(sys.modules, "torchmetrics.functional.image.lpips", None)
     note = find(load()).notes["lpips"]
     assert "torchmetrics" in note
     assert "downloads" not in note
