@@ -73,9 +73,8 @@ def build_adversary(
     wanted = params.finetune.discriminator
     generator = torch.Generator().manual_seed(params.seed + 3)
     discriminator = DISCRIMINATORS[wanted.name](wanted.features, generator).to(device)
-    return Adversary(
-        discriminator, params.loss.adversarial, wanted.lr, params.finetune.steps, group
-    )
+    relativistic = params.loss.adversarial == "relativistic"
+    return Adversary(discriminator, relativistic, wanted.lr, params.finetune.steps, group)
 
 
 def _perceptual(wanted: Loss, precision: str) -> "PerceptualLoss":

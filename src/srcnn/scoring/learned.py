@@ -149,16 +149,7 @@ class LPIPS:
 
     @torch.inference_mode()
     def __call__(self, a: np.ndarray, b: np.ndarray, luma_range: str = "full") -> float:
-        """LPIPS of two uint8 (H, W) lumas, at least 31x31; gray becomes three equal channels.
-
-        Raises:
-            ValueError: the pictures are smaller.
-        """
-        if min(a.shape) < self.smallest:
-            raise ValueError(
-                f"a picture is {a.shape[0]}x{a.shape[1]} pixels; LPIPS needs at least "
-                f"{self.smallest}x{self.smallest}"
-            )
+        """LPIPS of two uint8 (H, W) lumas, at least 31x31; gray becomes three equal channels."""
         pair = (shown(luma, luma_range).to(self._device).expand(1, 3, -1, -1) for luma in (a, b))
         return float(self._lpips(*pair, normalize=True))
 
