@@ -130,7 +130,7 @@ def _taken(functions: Mapping[Measure, Function], in_sample: bool) -> Mapping[Me
 
 
 def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
-    """Means over pictures, and of gains over sources, ready for JSON.
+    """Means over pictures, at least one, and of gains over sources, ready for JSON.
 
     For each measure `m`, over the pictures: the means `m`, `m_bicubic` and `m_gain`, as the
     literature gives them, and the standard deviations `m_std` and `m_gain_std` (divided by n - 1).
@@ -140,12 +140,7 @@ def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
     taken of, `m_pictures` and `m_sources`, and only `m` = None if there are none.
     A gain is positive where SR is better than bicubic, for every measure. What one picture, or too
     few sources, cannot tell is None.
-
-    Raises:
-        ValueError: there are no scores.
     """
-    if not scores:
-        raise ValueError("there are no scores to summarise")
     summary: dict[str, Any] = _counts("", scores)
     for measure in MEASURES.values():
         taken = [score for score in scores if measure.name in score.sr]

@@ -75,13 +75,3 @@ def test_imagenet_offline_names_cause_and_three_ways_on(tmp_path, monkeypatch):
     message = str(caught.value)
     for part in ("vgg19-dcbb9e9d.pth", "refused", "embedded", ".safetensors", "connect"):
         assert part in message
-
-
-def test_imagenet_comes_from_torchs_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    cache = tmp_path / "hub" / "checkpoints"
-    cache.mkdir(parents=True)
-    state = shallow_state("features.")
-    write(state, cache / "vgg19-dcbb9e9d.pth")
-    loaded = vgg19.load(SHALLOW, "imagenet")
-    assert torch.equal(loaded["conv2_1"].kernel, state["features.5.weight"])

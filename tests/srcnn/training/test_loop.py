@@ -121,7 +121,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_after_the_last_good_checkpoint(
     assert all(torch.isfinite(weight).all() for weight in states[0]["learner"]["network"].values())
 
 
-def test_the_curve_has_a_row_at_every_log_point_and_validation(pairs):
+def test_the_curve_and_the_snapshots_have_their_steps(pairs):
     run, reported = prepare(pairs), []
     run.fit(report=lambda row: reported.append(dict(row)))
 
@@ -132,6 +132,9 @@ def test_the_curve_has_a_row_at_every_log_point_and_validation(pairs):
     for row in run.curve:
         assert set(row) <= set(run.curve[-1])
         assert all(math.isfinite(value) for value in row.values())
+    snapshots = run.snapshots()
+    assert snapshots["steps"].tolist() == [0, 1, 3, 6, 12]
+    assert snapshots["sr"].shape == (5, 3, 48, 48)
 
 
 def test_logged_losses_are_means_over_their_steps(pairs):
@@ -195,12 +198,6 @@ def test_the_best_weights_are_those_of_the_best_validation(pairs):
     assert best["step"] < settings.steps
     for name, tensor in run.best().model.state_dict().items():
         assert torch.equal(tensor, weights[best["step"]][name])
-
-
-def test_snapshots_go_from_the_first_step_to_the_last(pairs):
-    snapshots = fitted(pairs).snapshots()
-    assert snapshots["steps"].tolist() == [0, 1, 3, 6, 12]
-    assert snapshots["sr"].shape == (5, 3, 48, 48)
 
 
 def test_a_few_steps_beat_bicubic(pairs):

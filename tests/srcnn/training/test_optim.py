@@ -9,7 +9,6 @@ from srcnn.training.optim import (
     Muon,
     Optimization,
     build_optimizers,
-    center_kernels,
     orthogonalise,
     schedule,
 )
@@ -72,13 +71,6 @@ def test_kernels_of_one_shape_are_trained_as_each_alone():
         optimizer.step()
     for kernel, single in zip(kernels, [*alone, before], strict=True):
         torch.testing.assert_close(kernel, single)
-
-
-def test_means_are_removed_in_place():
-    kernels = normal(5, 2, 3, 3) + 4
-    expected = torch.stack([kernel - kernel.mean() for kernel in kernels])
-    center_kernels(kernels)
-    torch.testing.assert_close(kernels, expected)
 
 
 @pytest.mark.parametrize("name", ["muon", "adam", "adamw", "sgd"])
