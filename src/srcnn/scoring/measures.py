@@ -134,18 +134,13 @@ def _niqe(context: Context) -> Function:
 
 
 def _vgg19(context: Context) -> Function:
-    from srcnn.perceptual.pretrained import UnusableWeights, is_cached
+    from srcnn.perceptual.pretrained import is_cached
     from srcnn.scoring.learned import VGGDistance
 
     weights = context.vgg19
     if weights == "imagenet" and not is_cached("vgg19"):
         weights = "embedded"
-    try:
-        distance = VGGDistance(weights, context.device)
-    except UnusableWeights:
-        if weights != "imagenet":
-            raise
-        distance = VGGDistance("embedded", context.device)
+    distance = VGGDistance(weights, context.device)
     return Function(distance, distance.smallest, distance.weights)
 
 
