@@ -24,21 +24,6 @@ def test_threads_prepare_threads_unless_the_user_decided(given, spins, monkeypat
     assert os.environ["OMP_DYNAMIC"] == "false"  # else it may give fewer threads than asked for
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP")
-def test_threads_that_the_environment_takes_away_are_told():
-    code = (
-        "from srcnn.openmp import check_threads, prepare_threads\n"
-        "prepare_threads(); check_threads(1); print('one is there'); check_threads(2)"
-    )
-    limits = {"OMP_THREAD_LIMIT": "1", "OMP_MAX_ACTIVE_LEVELS": "0"}
-    environment = os.environ | limits | {"PYTHONPATH": str(SOURCE)}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout == "one is there\n"
-    assert "threads is 2, but OpenMP gives only 1 here" in done.stderr
-    assert "(OMP_THREAD_LIMIT=1, OMP_MAX_ACTIVE_LEVELS=0)" in done.stderr
-
-
 @pytest.mark.parametrize(
     "code",
     ["import pipeline", "from srcnn.command.cli import main; main(['upscale', 'nobody.png'])"],

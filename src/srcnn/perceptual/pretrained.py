@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
 
 TIMEOUT = 10.0  # seconds a server may keep silent
-TORCH_SUFFIXES = (".pth", ".pt")
 
 
 class WeightsUnavailable(ValueError):
@@ -92,7 +91,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         UnusableWeights: missing, of another type, damaged, or anything but a plain mapping of
             names to tensors. Pickled code is refused unseen, never run.
     """
-    if path.suffix not in (".safetensors", *TORCH_SUFFIXES):
+    if path.suffix not in (".safetensors", ".pth", ".pt"):
         raise UnusableWeights(f"{path} is not a .safetensors, .pth or .pt file")
     if not path.is_file():
         raise UnusableWeights(f"{path} does not exist or is not a file")

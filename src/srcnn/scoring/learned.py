@@ -132,19 +132,18 @@ class LPIPS:
         state = read_state_dict(file) if file else torchvision_state_dict(weights)
         with torch.random.fork_rng(devices=[]):
             self._lpips = _LPIPS(pnet_rand=True)
+        alexnet = self._lpips.net  # whose layers are called slice1.0.weight and so on
         try:
-            self._lpips.net.load_state_dict(  # slice1.0.weight and so on
-                {
-                    key: state[f"features.{key.partition('.')[2]}"]
-                    for key in self._lpips.net.state_dict()
-                }
-            )
+            own = {key: state[f"features.{key.partition('.')[2]}"] for key in alexnet.state_dict()}
+            alexnet.load_state_dict(own)
         except (KeyError, RuntimeError) as error:
-            raise UnusableWeights(f"{file} is not torchvision's AlexNet: {error}") from None
+            raise UnusableWeights(
+                f"{file or weights} is not torchvision's AlexNet: {error}"
+            ) from None
         self._lpips.to(device)
         described = _described(file) if file else ""
-        own = f"(sha256 {Path(weights.url).stem.rpartition('-')[2]}"
-        self.weights = None if own in described else described or None
+        torchvisions = f"(sha256 {Path(weights.url).stem.rpartition('-')[2]}"
+        self.weights = None if torchvisions in described else described or None
         self._device = device
 
     @torch.inference_mode()
