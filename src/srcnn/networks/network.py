@@ -25,6 +25,7 @@ class Network(nn.Module, ABC):
         residual: it predicts what bicubic interpolation misses and adds that.
         settings: what JSON can hold: `NETWORKS[name](scale=scale, **settings)` is this network.
         label: its title and sizes, for people: "SRCNN 9-5-5".
+        hr_kernels: how many kernels, the last ones, see HR pixels; the others see LR pixels.
         muon_factor: times the rate of Muon that is asked for, so that one suits all networks.
     """
 
@@ -36,6 +37,7 @@ class Network(nn.Module, ABC):
     residual: bool
     settings: dict[str, Any]
     label: str
+    hr_kernels: int = 0
     muon_factor: float = 1.0
 
     def __init__(self, scale: int, residual: bool) -> None:
@@ -96,9 +98,11 @@ class Network(nn.Module, ABC):
         """Make the weights meet what is demanded of them; called after each step of a training."""
 
     @property
-    @abstractmethod
     def macs_per_pixel(self) -> float:
-        """Multiply-adds for each HR pixel."""
+        """Multiply-adds for each HR pixel: a weight is used once for each pixel that it sees."""
+        sizes = [kernel.numel() for kernel in self.kernels()]
+        at_hr = sum(sizes[len(sizes) - self.hr_kernels :])
+        return (sum(sizes) - at_hr) / self.scale**2 + at_hr
 
 
 class Convolution(nn.Conv2d):
@@ -165,11 +169,6 @@ class LowResolutionNetwork(Network):
     ) -> torch.Tensor:
         """See `Network.region`."""
         return self.patch(surrounded(lr, rows, columns, self.reach), bfloat16)
-
-    @property
-    def macs_per_pixel(self) -> float:
-        """Multiply-adds for each HR pixel: every weight is used once for each LR pixel."""
-        return sum(kernel.numel() for kernel in self.kernels()) / self.scale**2
 
 
 @torch.no_grad()

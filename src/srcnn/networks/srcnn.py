@@ -31,6 +31,7 @@ class SRCNN(Network):
 
     name = "srcnn"
     reach = REACH
+    hr_kernels = 3
 
     def __init__(
         self,
@@ -54,11 +55,6 @@ class SRCNN(Network):
         self.reconstruct = initialized(last, generator, small=True)
         self.margin = sum(kernel // 2 for kernel in kernels)
         self.overlap = -(-self.margin // scale) + REACH
-
-    @property
-    def macs_per_pixel(self) -> float:
-        """Multiply-adds for each HR pixel: the number of kernel weights."""
-        return float(sum(kernel.numel() for kernel in self.kernels()))
 
     def patch(self, lr: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
         """See `Network.patch`."""
