@@ -13,15 +13,13 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-SETTINGS: dict[str, dict[str, str]] = {
-    "OpenMP's default": {},
-    "GOMP_SPINCOUNT=10000": {"GOMP_SPINCOUNT": "10000"},
-    "GOMP_SPINCOUNT=1000": {"GOMP_SPINCOUNT": "1000"},
-    "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"},
-}
+SETTINGS: tuple[dict[str, str], ...] = (
+    {},  # OpenMP's own default
+    {"GOMP_SPINCOUNT": "10000"},
+    {"GOMP_SPINCOUNT": "1000"},
+    {"OMP_WAIT_POLICY": "PASSIVE"},
+)
 _STEP = """
 import sys, time, statistics, torch
 from srcnn.hardware import keep_freed_memory, make_deterministic
@@ -56,31 +54,22 @@ def main() -> None:
     arguments = [str(number) for number in (*options.kernels, options.steps)]
     medians = {}
     for surroundings, beside in (("quiet", 0), ("beside one busy process", 1)):
-        with _busy(beside):
-            times = {name: [] for name in SETTINGS}
-            for _ in range(options.rounds):
-                for name, setting in SETTINGS.items():
-                    times[name].append(_step_seconds(arguments, setting))
-        medians[surroundings] = {name: statistics.median(found) for name, found in times.items()}
+        busy = [subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(beside)]
+        try:
+            rounds = [
+                [_step_seconds(arguments, setting) for setting in SETTINGS]
+                for _ in range(options.rounds)
+            ]
+        finally:
+            for process in busy:
+                process.kill()
+                process.wait()
+        medians[surroundings] = [statistics.median(times) for times in zip(*rounds, strict=True)]
     print(f"| ms a step | {' | '.join(medians)} |\n| --- |{' --- |' * len(medians)}")
-    for name in SETTINGS:
-        cells = []
-        for found in medians.values():
-            ratio = found[name] / found["OpenMP's default"]
-            cells.append(f"{1000 * found[name]:.1f} ({ratio:.2f})")
+    for i, setting in enumerate(SETTINGS):
+        cells = [f"{1000 * of[i]:.1f} ({of[i] / of[0]:.2f})" for of in medians.values()]
+        name = " ".join(map("=".join, setting.items())) or "OpenMP's default"
         print(f"| {name} | {' | '.join(cells)} |")
-
-
-@contextmanager
-def _busy(count: int) -> Iterator[None]:
-    """While the block runs, so many processes that never wait."""
-    processes = [subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
 
 
 def _step_seconds(arguments: list[str], setting: dict[str, str]) -> float:

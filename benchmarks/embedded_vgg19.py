@@ -19,6 +19,7 @@ from srcnn.inference.resolver import bicubic
 from srcnn.perceptual import embedded, vgg19
 from srcnn.perceptual.loss import VGG19Features
 from srcnn.pictures import images
+from srcnn.scoring.naturalness import shown
 
 
 def main() -> None:
@@ -52,7 +53,7 @@ def compare(source: VGG19Features, ours: VGG19Features, file: Path) -> tuple[flo
     hr = crop_to_multiple(images.decode_luma(file.read_bytes(), "full"), 4)
     sr = bicubic(downscale(hr, 4), 4)
     (wanted, slope, distance), (found, our_slope, our_distance) = (
-        seen(network, as_batch(sr), as_batch(hr)) for network in (source, ours)
+        seen(network, shown(sr, "full"), shown(hr, "full")) for network in (source, ours)
     )
     error = (found - wanted).norm() / wanted.norm()
     cosine = torch.cosine_similarity(slope.flatten(), our_slope.flatten(), dim=0)
@@ -66,11 +67,6 @@ def seen(network: VGG19Features, sr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor
     distance = ((features - network(hr)["conv5_4"]) ** 2).mean()
     (slope,) = torch.autograd.grad(distance, sr)
     return features.detach(), slope, distance.detach()
-
-
-def as_batch(gray: np.ndarray) -> Tensor:
-    """A uint8 picture (H, W) as (1, 1, H, W) in [0, 1]."""
-    return torch.from_numpy(gray).float()[None, None] / 255
 
 
 if __name__ == "__main__":

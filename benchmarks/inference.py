@@ -2,42 +2,35 @@
 
     python -m benchmarks.inference [--kernels 9 5 5] [--threads 2]
 
-All run the same weights on the same LR pictures (scikit-image's photographs, repeated to the size
-asked for) and must agree to 1e-4. ONNX Runtime and OpenVINO run, in float32, the file that
-`srcnn export` writes; they are left out where they are not installed (requirements-onnx.txt and
--benchmarks.txt).
+All run the same weights on the same LR pictures, of noise, and must agree to 1e-4. ONNX Runtime and
+OpenVINO run, in float32, the file that `srcnn export` writes; they are left out where they are not
+installed (requirements-onnx.txt and -benchmarks.txt).
 """
 
 import argparse
-import importlib.util
-import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
-import skimage.data
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.setup import median_seconds
 from srcnn import networks
 from srcnn.command import onnx_export
-from srcnn.data.color import luma
 from srcnn.inference.model_files import TrainedModel
 from srcnn.inference.resolver import SuperResolver, by_tiles
 from srcnn.networks import SRCNN
 from srcnn.networks.bicubic import REACH, surrounded
+from tests.support.pictures import noise
 
-Predict = Callable[
-    [np.ndarray], np.ndarray
-]  # LR (B, 1, h, w) -> SR (B, 1, h * SCALE, w * SCALE), float32
+# LR (B, 1, h, w) -> SR (B, 1, h * SCALE, w * SCALE), float32
+Predict = Callable[[np.ndarray], np.ndarray]
 
 SCALE = 4
-PICTURES = {  # SR pictures, height, width: from one portrait to 4K
-    "1 x 256x256": (1, 256, 256),
-    "16 x 256x256": (16, 256, 256),
-    "1 x 1024x1024": (1, 1024, 1024),
-    "1 x 3840x2160": (1, 2160, 3840),
-}
+# SR pictures, height, width: from one portrait to 4K
+PICTURES = (1, 256, 256), (16, 256, 256), (1, 1024, 1024), (1, 2160, 3840)
 TOLERANCE = 1e-4
 
 
@@ -54,38 +47,23 @@ def main() -> None:
         model.reconstruct.weight.mul_(20)  # so that a wrong result would show
 
     print(f"Megapixels per second on {args.threads} threads (and against plain PyTorch).")
-    for name, size in PICTURES.items():
-        lr = _photographs(*size)
+    for count, height, width in PICTURES:
+        lr = noise(0, (count, 1, height // SCALE, width // SCALE)).astype(np.float32) / 255
         reference, cells = None, []
         for way, build in WAYS.items():
-            if not all(importlib.util.find_spec(package) for package in NEEDS[way]):
+            try:
+                predict = build(model, args.threads)
+            except ImportError:  # of a package that is not needed otherwise
                 continue
-            predict = build(model, args.threads)
             sr = predict(lr)
             reference = sr if reference is None else reference
             if (error := float(np.abs(sr - reference).max())) > TOLERANCE:
                 raise SystemExit(f"{way} differs by {error:g}; allowed is {TOLERANCE:g}")
-            speed = sr.size / 1e6 / _seconds(predict, lr, args.repeats)
+            speed = sr.size / 1e6 / median_seconds(partial(predict, lr), args.repeats)
             cells.append((way, speed))
         plain = cells[0][1]
         row = "   ".join(f"{way} {speed:.1f} ({speed / plain:.2f}x)" for way, speed in cells)
-        print(f"{name:14}  {row}", flush=True)
-
-
-def _photographs(count: int, height: int, width: int) -> np.ndarray:
-    gray = luma(skimage.data.astronaut(), "full").astype(np.float32) / 255
-    height, width = height // SCALE, width // SCALE
-    tiled = np.tile(gray, (-(-height // 512) + 1, -(-width // 512) + 1))
-    return np.stack([tiled[16 * i :, 16 * i :][:height, :width] for i in range(count)])[:, None]
-
-
-def _seconds(predict: Predict, pictures: np.ndarray, repeats: int) -> float:
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        predict(pictures)
-        seconds.append(time.perf_counter() - start)
-    return sorted(seconds)[repeats // 2]
+        print(f"{f'{count} x {width}x{height}':14}  {row}", flush=True)
 
 
 def _plain(model: SRCNN, threads: int) -> Predict:
@@ -140,12 +118,7 @@ WAYS = {
     "ONNX Runtime": _onnxruntime,
     "OpenVINO": _openvino,
 }
-NEEDS: dict[str, list[str]] = {
-    "plain PyTorch": [],
-    "this project": [],
-    "ONNX Runtime": ["onnx", "onnxscript", "onnxruntime"],
-    "OpenVINO": ["onnx", "onnxscript", "openvino"],
-}
+
 
 if __name__ == "__main__":
     main()

@@ -6,12 +6,12 @@ An untrained VGG19 costs what a trained one does, so nothing is downloaded.
 """
 
 import argparse
-import statistics
 import time
-from collections.abc import Callable
+from functools import partial
 
 import torch
 
+from benchmarks.setup import median_seconds
 from srcnn.networks import SRCNN
 from srcnn.networks.network import crop
 from srcnn.perceptual.loss import LAYERS, PerceptualLoss
@@ -43,9 +43,10 @@ def main() -> None:
         sr = model.patch(lr, bfloat16=options.precision == "bfloat16")
         loss(sr, hr)["loss"].backward()
 
-    pixel = seconds(lambda: step(ReconstructionLoss("mse")))
-    perceptual = seconds(
-        lambda: step(ReconstructionLoss("mse", {"perceptual": Weighted(vgg19, 0.01)}))
+    others = {"perceptual": Weighted(vgg19, 0.01)}
+    pixel, perceptual = (
+        median_seconds(partial(step, loss), 7, time.process_time)
+        for loss in (ReconstructionLoss("mse"), ReconstructionLoss("mse", others))
     )
     print(
         f"{options.batch} patches of {options.patch}, {tuple(hr.shape[-2:])} of them in the loss; "
@@ -53,16 +54,6 @@ def main() -> None:
     )
     print(f"MSE only                      {pixel:7.3f}")
     print(f"with perceptual loss          {perceptual:7.3f}  ({perceptual / pixel:.1f} times)")
-
-
-def seconds(work: Callable[[], object], repeats: int = 7) -> float:
-    """Median CPU time of a piece of work, after two that are not measured."""
-    taken = []
-    for _ in range(repeats + 2):
-        start = time.process_time()
-        work()
-        taken.append(time.process_time() - start)
-    return statistics.median(taken[2:])
 
 
 if __name__ == "__main__":

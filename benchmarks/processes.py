@@ -9,25 +9,17 @@ otherwise idle machine with a core for each thread. On CUDA each process takes i
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from srcnn.data.imresize import downscale
-from srcnn.data.pairs import Pairs, writing_pairs
-from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
-from srcnn.networks import SRCNN
-from srcnn.training.loop import Training
-from srcnn.training.losses import ReconstructionLoss
+from benchmarks import setup
+from srcnn.data.pairs import Pairs
 from srcnn.training.process_group import ProcessGroup
-from srcnn.training.settings import Settings
-
-BATCH, PATCH, SCALE = 6, 72, 4
-WARM_UP = 10  # steps that are not timed
+from tests.support.pairs import write_pairs
+from tests.support.pictures import noise
 
 
 def main() -> None:
@@ -42,7 +34,8 @@ def main() -> None:
     alone = None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _write(folder / "pairs")
+        pictures = [("train" if i else "val", noise(i, (256, 256))) for i in range(40)]
+        write_pairs(folder / "pairs", 4, pictures)
         for size in options.processes:
             mp.spawn(_process, (size, folder, options), nprocs=size)
             milliseconds = float((folder / "result").read_text())
@@ -51,19 +44,9 @@ def main() -> None:
             print(f"| {size} | {milliseconds:.1f} | {efficiency:.0%} |", flush=True)
 
 
-def _write(folder: Path) -> None:
-    folder.mkdir()
-    draw = np.random.default_rng(0)
-    with writing_pairs(folder, SCALE, "full") as add:
-        for i in range(40):
-            hr = draw.integers(0, 256, (256, 256), dtype=np.uint8)
-            add(f"{i}", f"{i}", "val" if i == 0 else "train", hr, downscale(hr, SCALE))
-
-
 def _process(rank: int, size: int, folder: Path, options: argparse.Namespace) -> None:
     """One of those that train together; the first writes what was measured."""
-    make_deterministic(options.threads)
-    keep_freed_memory()
+    setup.prepare(options.threads)
     device = torch.device(options.device, rank if options.device == "cuda" else None)
     if size > 1:
         dist.init_process_group(
@@ -72,23 +55,10 @@ def _process(rank: int, size: int, folder: Path, options: argparse.Namespace) ->
             rank=rank,
             world_size=size,
         )
-    # A row for each step, and no validation but the first and the last.
-    settings = Settings(
-        options.steps + WARM_UP,
-        BATCH,
-        PATCH,
-        precision=choose_precision("auto", device),
-        log_every=1,
-        validate_every=10**9,
-    )
-    network = SRCNN(SCALE, generator=torch.Generator().manual_seed(0)).to(device)
-    pairs, loss = Pairs.open(folder / "pairs"), ReconstructionLoss("mse")
-    group = ProcessGroup(rank, size)
-    times: list[float] = []
-    training = Training(network, pairs, loss, settings, seed=1, group=group)
-    training.fit(lambda row: times.append(time.perf_counter()))
+    group, pairs = ProcessGroup(rank, size), Pairs.open(folder / "pairs")
+    seconds = setup.step_seconds(pairs, options.steps, device=device, group=group)
     if rank == 0:
-        (folder / "result").write_text(f"{1e3 * np.median(np.diff(times)[WARM_UP:-1])}")
+        (folder / "result").write_text(f"{1e3 * seconds}")
     if size > 1:
         dist.destroy_process_group()
 

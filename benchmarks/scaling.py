@@ -13,23 +13,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from srcnn.data.imresize import crop_to_multiple, downscale
-from srcnn.data.pairs import Pairs, writing_pairs
+from benchmarks import setup
 from srcnn.data.splits import split_of
-from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
-from srcnn.inference.resolver import SuperResolver
-from srcnn.networks import SRCNN
-from srcnn.pictures import images
 from srcnn.scoring.measures import PSNR, Context
 from srcnn.scoring.protocol import score_pairs
-from srcnn.training.loop import Training
-from srcnn.training.losses import ReconstructionLoss
-from srcnn.training.settings import Settings
+from tests.support.pairs import write_pairs
 
 SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
-BATCH, PATCH = 6, 72
 
 
 def main() -> None:
@@ -43,46 +34,27 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    make_deterministic(options.threads)
-    keep_freed_memory()
+    setup.prepare(options.threads)
     with tempfile.TemporaryDirectory() as name:
-        pairs = _pairs(options.folder, Path(name), options.scale)
-        test, measures = pairs.split("test"), {PSNR: PSNR.make(Context(scale=options.scale))}
+        pictures = setup.lumas(options.folder, "full", options.scale)
+        split = [(split_of(name, SHARES, 0), hr) for name, hr in pictures]
+        pairs = write_pairs(Path(name), options.scale, split)
+        test, measures = pairs.split("test"), {PSNR: PSNR.make(Context())}
+        training, validation = (
+            [i for i, each in enumerate(pairs.splits) if each == of] for of in ("train", "val")
+        )
         print(f"{len(test)} test pictures\n| training pictures | steps | PSNR | bicubic |")
         print("| --- | --- | --- | --- |", flush=True)
         for steps in options.steps:
             for size in options.sizes:
-                scores = list(score_pairs(_train(pairs, size, steps, options), test, measures))
+                chosen = pairs.select(training[:size] + validation)
+                run = setup.training(chosen, steps, options.kernels, seed=options.seed)
+                run.fit()
+                best = run.best()
+                scores = list(score_pairs((best(lr) for lr, _ in test), test, measures))
                 psnr = np.mean([score.sr["psnr"] for score in scores])
                 baseline = np.mean([score.bicubic["psnr"] for score in scores])
                 print(f"| {size} | {steps} | {psnr:.3f} | {baseline:.2f} |", flush=True)
-
-
-def _pairs(folder: Path, to: Path, scale: int) -> Pairs:
-    with writing_pairs(to, scale, "full") as add:
-        for path in sorted(path for path in folder.iterdir() if path.is_file()):
-            if path.suffix not in (".png", ".bmp", ".jpg"):
-                continue
-            hr = crop_to_multiple(images.decode_luma(path.read_bytes(), "full"), scale)
-            split = split_of(path.name, SHARES, 0)
-            add(path.name, path.name, split, hr, downscale(hr, scale))
-    return Pairs.open(to)
-
-
-def _train(pairs: Pairs, size: int, steps: int, options: argparse.Namespace) -> SuperResolver:
-    """The best network of a training on the first `size` training pictures."""
-    training, validation = (
-        [i for i, other in enumerate(pairs.splits) if other == split] for split in ("train", "val")
-    )
-    settings = Settings(
-        steps, BATCH, PATCH, precision=choose_precision("auto", torch.device("cpu"))
-    )
-    generator = torch.Generator().manual_seed(options.seed)
-    network = SRCNN(options.scale, options.kernels, generator=generator)
-    chosen, loss = pairs.select(training[:size] + validation), ReconstructionLoss("mse")
-    fitted = Training(network, chosen, loss, settings, options.seed + 1)
-    fitted.fit()
-    return fitted.best()
 
 
 if __name__ == "__main__":

@@ -23,19 +23,15 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from srcnn.data.color import luma
-from srcnn.data.imresize import crop_to_multiple, downscale
-from srcnn.data.pairs import Pairs, writing_pairs
-from srcnn.hardware import choose_precision, keep_freed_memory, make_deterministic
+from benchmarks import setup
+from srcnn.data.pairs import Pairs
+from srcnn.hardware import choose_precision
 from srcnn.inference.resolver import SuperResolver
 from srcnn.networks import SRCNN
 from srcnn.networks.network import crop
-from srcnn.pictures import images
-from srcnn.training.loop import Training
-from srcnn.training.losses import ReconstructionLoss
 from srcnn.training.process_group import ProcessGroup
-from srcnn.training.settings import Settings
 from srcnn.training.validation import Validation
+from tests.support.pairs import write_pairs
 
 BATCH, PATCH = 16, 48
 SCORES, SCORED = 10, 8  # times in a run, and pictures
@@ -46,8 +42,7 @@ class Run:
     """How one way of training went."""
 
     name: str
-    steps: int
-    seconds: float
+    speed: float  # patches a second
     curve: list[tuple[float, float]]  # seconds since the start, validation PSNR in dB
 
 
@@ -64,19 +59,22 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="training time of each")
     args = parser.parse_args()
     args.precision = choose_precision(args.precision, torch.device("cpu"))
-    make_deterministic(args.threads)
-    keep_freed_memory()
+    setup.prepare(args.threads)
     print(f"{args.threads} threads, {args.precision}", flush=True)
 
+    train, test = (
+        [hr for _, hr in setup.lumas(of, "studio", args.scale)] for of in (args.train, args.test)
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pairs = _write_pairs(folder, args)
+        pictures = [("train", hr) for hr in train] + [("val", hr) for hr in test]
+        pairs = write_pairs(folder, args.scale, pictures, "studio")
+        for i, hr in enumerate(train):
+            Image.fromarray(hr).save(folder / f"{i}.png")
         plain, ours = _usual(folder, pairs, args), _ours(pairs, args)
     for run in (plain, ours):
-        speed = run.steps * BATCH / run.seconds
-        ratio = speed / (plain.steps * BATCH / plain.seconds)
         print(
-            f"{run.name:13} {speed:6.0f} patches/s ({ratio:.2f}x);  "
+            f"{run.name:13} {run.speed:6.0f} patches/s ({run.speed / plain.speed:.2f}x);  "
             + "  ".join(f"{t:.0f} s {db:.2f}" for t, db in run.curve)
         )
     time_plain, target = max(plain.curve, key=lambda point: point[1])
@@ -85,61 +83,22 @@ def main() -> None:
     print(f"{target:.2f} dB: usual loop {time_plain:.0f} s, this project {here}")
 
 
-def _write_pairs(folder: Path, args: argparse.Namespace) -> Pairs:
-    """LR/HR pairs for this project, and the training pictures as PNG files for the usual loop."""
-    pictures = [(hr, "train") for hr in _read(args.train)]
-    pictures += [(hr, "val") for hr in _read(args.test)]
-    with writing_pairs(folder, args.scale, "studio") as add:
-        for i, (hr, split) in enumerate(pictures):
-            hr = crop_to_multiple(hr, args.scale)
-            add(str(i), str(i), split, hr, downscale(hr, args.scale))
-            if split == "train":
-                Image.fromarray(hr).save(folder / f"{i}.png")
-    return Pairs.open(folder)
-
-
-def _read(folder: Path) -> Iterator[np.ndarray]:
-    """The luma of a folder's pictures."""
-    for path in sorted(path for path in folder.iterdir() if path.suffix in (".png", ".bmp")):
-        yield luma(images.decode(path.read_bytes()), "studio")
-
-
 def _ours(pairs: Pairs, args: argparse.Namespace) -> Run:
-    """The library's own loop."""
-
-    def fit(steps: int) -> Run:
-        settings = Settings(
-            steps,
-            BATCH,
-            PATCH,
-            precision=args.precision,
-            log_every=5,
-            validate_every=max(10, steps // SCORES),
-            val_pictures=SCORED,
-        )
-        network = SRCNN(args.scale, args.kernels, generator=torch.Generator().manual_seed(0))
-        training = Training(network, pairs, ReconstructionLoss("mse"), settings, seed=1)
-        scores: list[tuple[int, float]] = []
-        rows = [(0, time.perf_counter())]
-        timed_steps, timed_seconds = 0, 0.0
-
-        def report(row: dict[str, float]) -> None:
-            nonlocal timed_steps, timed_seconds
-            now = time.perf_counter()
-            if "val_psnr" in row:  # between this row and the last lies also the scoring
-                scores.append((row["step"], row["val_psnr"]))
-            else:
-                timed_steps += row["step"] - rows[-1][0]
-                timed_seconds += now - rows[-1][1]
-            rows.append((row["step"], now))
-
-        training.fit(report)
-        step = timed_seconds / timed_steps
-        curve = [(at * step, db) for at, db in scores if at]
-        return Run("this project", steps, steps * step, curve)
-
-    trial = fit(100)  # the schedule needs to know the number of steps beforehand
-    return fit(int(100 * args.seconds / trial.seconds))
+    """The library's own loop; its schedule needs to know the number of steps beforehand."""
+    options = {
+        "kernels": args.kernels,
+        "batch": BATCH,
+        "patch": PATCH,
+        "precision": args.precision,
+        "val_pictures": SCORED,
+    }
+    step = setup.step_seconds(pairs, 100, **options)
+    steps = int(args.seconds / step)
+    run = setup.training(pairs, steps, validate_every=max(10, steps // SCORES), **options)
+    run.fit()
+    scored = [row for row in run.curve[1:] if "val_psnr" in row]
+    curve = [(row["step"] * step, row["val_psnr"]) for row in scored]
+    return Run("this project", BATCH / step, curve)
 
 
 class _Patches(Dataset):
@@ -184,7 +143,7 @@ def _usual(folder: Path, pairs: Pairs, args: argparse.Namespace) -> Run:
         seconds += time.perf_counter() - start
         if seconds > args.seconds * (len(curve) + 1) / SCORES:
             curve.append((seconds, validation.scores(resolver, ProcessGroup())["val_psnr"]))
-    return Run("usual loop", steps, seconds, curve)
+    return Run("usual loop", steps * BATCH / seconds, curve)
 
 
 def _batches(patches: Dataset, workers: int) -> Iterator[list[torch.Tensor]]:

@@ -9,6 +9,8 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from pipeline import stage
 from pipeline.check import before_evaluate
 from pipeline.scoring import sets
@@ -78,13 +80,18 @@ def _score_sets(
         return set(evenly_spaced(count, params.evaluate.perceptual_pictures))
 
     test = pairs.split(paths.HELD_OUT)
-    held_out = score_pairs(resolver, test, functions, sample(len(test)))
+    held_out = score_pairs(_made(resolver, test), test, functions, sample(len(test)))
     scores = {paths.HELD_OUT: _all(held_out, paths.HELD_OUT, len(test))}
     for name, files in sets.find(params).items():
         pictures = ((file.name, images.decode(file.read_bytes())) for file in files)
         of_set = score_test_set(resolver, pictures, functions, sample(len(files)))
         scores[name] = _all(of_set, name, len(files))
     return scores
+
+
+def _made(resolver: SuperResolver, pairs: Pairs) -> Iterator[np.ndarray]:
+    """SR of every picture."""
+    return (resolver(lr) for lr, _ in pairs)
 
 
 def _all(scores: Iterator[Score], name: str, count: int) -> list[Score]:
@@ -100,11 +107,11 @@ def _validation(
     one.
     """
     functions = available.functions
-    scores = _all(score_pairs(resolver, val, functions), "val", len(val))
+    scores = _all(score_pairs(_made(resolver, val), val, functions), "val", len(val))
     gain = None
     if file := packaged.file(packaged.reference(val.scale)):
         standard = SuperResolver.load(file, resolver.device)
-        theirs = score_pairs(standard, val, {PSNR: functions[PSNR]})
+        theirs = score_pairs(_made(standard, val), val, {PSNR: functions[PSNR]})
         pairs = zip(scores, theirs, strict=True)
         gain = statistics.fmean(ours.sr["psnr"] - other.sr["psnr"] for ours, other in pairs)
     means = summarise(scores, seed)

@@ -46,15 +46,8 @@ def main(params: Params) -> None:
         adversary = build_adversary(params, device, group)
         loss = build_loss(params, pairs.luma, device, precision, group.size, adversary)
         network = SuperResolver.load(paths.PIXEL.weights, device).model.train()
-        naturalness = None
-        if adversary:
-            from srcnn.scoring.naturalness import Naturalness
-
-            naturalness = Naturalness(device=device)
         how = settings(params, params.finetune, precision)
-        return Training(
-            network, pairs, loss, how, params.seed + 2, group, _past(), adversary, naturalness
-        )
+        return Training(network, pairs, loss, how, params.seed + 2, group, _past(), adversary)
 
     run(params, "finetune", paths.TUNED, prepare, before)
 

@@ -27,7 +27,7 @@ from srcnn.pictures import files, images
 from srcnn.pictures.samples import UnreadableImage
 from srcnn.progress import progress
 from srcnn.scoring.measures import MEASURES, Measure
-from srcnn.scoring.protocol import score_reconstructions
+from srcnn.scoring.protocol import score_pairs
 
 _PIXEL_LOSS = {"loss.perceptual_weight": "0", "loss.adversarial_weight": "0"}
 
@@ -167,7 +167,7 @@ def _scored(
                 kept[id_] = _like(kept[id_], sr, test.scale)
             yield sr
 
-    scoring = score_reconstructions(watched(), test, functions, sample)
+    scoring = score_pairs(watched(), test, functions, sample)
     scores = list(progress(scoring, f"score {name}", len(test), "picture"))
     weights = {f"{m.name}_weights": f.weights for m, f in functions.items() if f.weights}
     results = Results(

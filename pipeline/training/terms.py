@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from srcnn.adversarial.adversary import Adversary
     from srcnn.perceptual.loss import PerceptualLoss
 
-# Of the untrained VGG19; not the experiment's, so that all experiments mean the same network.
-_RANDOM_SEED = 0
-
 
 def build_loss(
     params: Params,
@@ -76,9 +73,8 @@ def build_adversary(
     wanted = params.finetune.discriminator
     generator = torch.Generator().manual_seed(params.seed + 3)
     discriminator = DISCRIMINATORS[wanted.name](wanted.features, generator).to(device)
-    return Adversary(
-        discriminator, params.loss.adversarial, wanted.lr, params.finetune.steps, group
-    )
+    relativistic = params.loss.adversarial == "relativistic"
+    return Adversary(discriminator, relativistic, wanted.lr, params.finetune.steps, group)
 
 
 def perceptual_loss(wanted: Loss, precision: str) -> "PerceptualLoss":
@@ -94,7 +90,6 @@ def perceptual_loss(wanted: Loss, precision: str) -> "PerceptualLoss":
         return PerceptualLoss(
             wanted.perceptual_layers,
             file or wanted.vgg19_weights,
-            _RANDOM_SEED,
             wanted.perceptual_distance,
             wanted.perceptual_feature_scale,
             dtype=getattr(torch, precision),

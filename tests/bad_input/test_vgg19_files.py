@@ -31,7 +31,7 @@ def build(file, layer="conv1_2"):
 def state(last="conv1_2"):
     """Weights of the first convolutions, by torchvision's names."""
     tensors = {}
-    for name, weights in vgg19.draw(["conv1_1", last], 0).items():
+    for name, weights in vgg19.draw(["conv1_1", last]).items():
         place = f"features.{vgg19.CONVOLUTIONS[name].place}"
         tensors |= {f"{place}.weight": weights.kernel, f"{place}.bias": weights.bias}
     return tensors

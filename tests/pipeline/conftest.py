@@ -1,7 +1,7 @@
 """A project to run stages in."""
 
 import shutil
-import urllib.request
+import socket
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -31,7 +31,7 @@ def project(tmp_path, monkeypatch, empty_store):
 def offline(tmp_path, monkeypatch):
     """An empty project without network and without weights in torch's cache; its folder."""
     refuse = Mock(side_effect=ConnectionRefusedError("refused"))
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)

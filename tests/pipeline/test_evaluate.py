@@ -59,7 +59,8 @@ def test_the_test_split_is_scored_and_the_summary_is_that_of_the_table(results):
     rows, figures = results
     rows = [row for row in rows if row["set"] == "test"]
     test = Pairs.open(paths.PAIRS).split("test")
-    expected = list(score_pairs(SuperResolver.load(paths.WEIGHTS), test, CLASSICAL))
+    model = SuperResolver.load(paths.WEIGHTS)
+    expected = list(score_pairs((model(lr) for lr, _ in test), test, CLASSICAL))
     assert [row["id"] for row in rows] == ["p2", "p3", "p4", "p5", "p6"]
     assert [row["source"][-1] for row in rows] == list("11223")
     for row, score in zip(rows, expected, strict=True):
@@ -108,8 +109,9 @@ def test_validation_pictures_are_measured_as_many_as_the_training_looked_at(resu
     pairs = Pairs.open(paths.PAIRS)
     mine, standard = map(SuperResolver.load, (paths.WEIGHTS, packaged.file("packaged:x2")))
     functions = CLASSICAL | {measure: measure.make(Context()) for measure in (VGG19, SIFID)}
-    (score,) = score_pairs(mine, pairs.split("val"), functions)
-    (other,) = score_pairs(standard, pairs.split("val"), CLASSICAL)
+    val = pairs.split("val")
+    (score,) = score_pairs([mine(val.lr(0))], val, functions)
+    (other,) = score_pairs([standard(val.lr(0))], val, CLASSICAL)
     assert figures["validation"] == {
         "pictures": 1,
         "psnr_bicubic": pytest.approx(score.bicubic["psnr"], abs=1e-6),

@@ -74,7 +74,7 @@ def test_fewer_threads_than_asked_for_are_told_before_anything_is_removed(projec
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("ERROR: machine.threads is 2, but OpenMP gives only 1 here ")
+    assert ended.stderr.startswith("ERROR: machine.threads is 2, but OpenMP gives only 1 here (OMP")
     assert ended.stderr.count("\n") == 1
 
 

@@ -17,34 +17,11 @@ from tests.support.paths import ROOT, SOURCE
 def test_threads_prepare_threads_unless_the_user_decided(given, spins, monkeypatch):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in given.items():
+    for name, value in (given | {"OMP_DYNAMIC": "true"}).items():
         monkeypatch.setenv(name, value)
     prepare_threads()
     assert os.environ.get("GOMP_SPINCOUNT") == spins
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP")
-@pytest.mark.parametrize(
-    ("name", "value", "told"),
-    [
-        (
-            "OMP_THREAD_LIMIT",
-            "1",
-            "threads is 2, but OpenMP gives only 1 here (OMP_THREAD_LIMIT=1)",
-        ),
-        ("OMP_MAX_ACTIVE_LEVELS", "0", "gives only 1 here (OMP_MAX_ACTIVE_LEVELS=0)"),
-        ("OMP_DYNAMIC", "true", "all there"),
-    ],
-)
-def test_threads_that_the_environment_takes_away_are_had_or_told(name, value, told):
-    code = (
-        "from srcnn.openmp import check_threads, prepare_threads\n"
-        "prepare_threads(); check_threads(2); print('all there')"
-    )
-    environment = os.environ | {name: value, "PYTHONPATH": str(SOURCE)}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert told in done.stdout + done.stderr
+    assert os.environ["OMP_DYNAMIC"] == "false"  # else it may give fewer threads than asked for
 
 
 @pytest.mark.parametrize(

@@ -6,41 +6,47 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from srcnn.scoring.naturalness import Naturalness
 from srcnn.training.learner import Terms, weights_of
 from srcnn.training.optim import schedule
 from srcnn.training.process_group import ProcessGroup
-
-LOSSES = ("relativistic", "vanilla")
 
 
 class Adversary:
     """The adversarial loss, with the discriminator that makes it.
 
-    "vanilla" (Goodfellow et al. 2014, as in SRGAN, eq. 6): the discriminator tells originals from
-    reconstructions; the network is to make it take these for originals. "relativistic" (Jolicoeur-
-    Martineau 2019, as in ESRGAN, eq. 1 and 2): it tells which is the more real than the other kind
-    on average, and the network is to turn that around; so the originals, too, give a gradient.
+    Relativistic (Jolicoeur-Martineau 2019, as in ESRGAN, eq. 1 and 2): the discriminator tells
+    which is the more real than the other kind on average, and the network is to turn that around;
+    so the originals, too, give a gradient. Otherwise (Goodfellow et al. 2014, as in SRGAN, eq. 6)
+    it tells originals from reconstructions, and the network is to make it take these for originals.
 
     Args:
         discriminator: (B, 1, H, W) luma in [0, 1] to logits, on the device to train on.
-        loss: "relativistic" or "vanilla".
+        relativistic: which of both losses.
         lr: peak rate of its Adam (betas 0.9 and 0.999, as in the paper).
         steps: over which the rate takes its course, one-cycle without a rise.
         group: the processes that train together.
 
+    Attributes:
+        naturalness: by which the weights of such a training are chosen.
+
     Raises:
-        ValueError: another loss.
+        UnusableWeights: see `srcnn.perceptual.vgg19.load`.
     """
 
     def __init__(
-        self, discriminator: nn.Module, loss: str, lr: float, steps: int, group: ProcessGroup
+        self,
+        discriminator: nn.Module,
+        relativistic: bool,
+        lr: float,
+        steps: int,
+        group: ProcessGroup,
     ) -> None:
-        if loss not in LOSSES:
-            raise ValueError(f"adversarial loss is {loss!r}; allowed are {', '.join(LOSSES)}")
         self._discriminator = discriminator.to(memory_format=torch.channels_last)
-        self._relativistic = loss == "relativistic"
+        self._relativistic = relativistic
         self._lr, self._steps, self._group = lr, steps, group
         self._optimizer = torch.optim.Adam(discriminator.parameters(), lr)
+        self.naturalness = Naturalness(next(discriminator.parameters()).device)
 
     def term(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
         """The network's loss, a scalar; the discriminator's weights get no gradient of it.

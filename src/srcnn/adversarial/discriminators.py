@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from srcnn.networks.network import Convolution, initialize
+from srcnn.networks.network import Convolution, initialized
 
 _SLOPE = 0.2  # of the leaky ReLU, as in both papers
 
@@ -25,11 +25,10 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         widths = [(4, features, 1), (features, 2 * features, 2), (2 * features, 4 * features, 2)]
         self.layers = nn.ModuleList(
-            Convolution(inputs, outputs, 3, stride, 1) for inputs, outputs, stride in widths
+            initialized(Convolution(inputs, outputs, 3, stride, 1), generator)
+            for inputs, outputs, stride in widths
         )
-        self.logits = Convolution(4 * features, 1, 3, padding=1)
-        for conv in (*self.layers, self.logits):
-            initialize(conv, generator)
+        self.logits = initialized(Convolution(4 * features, 1, 3, padding=1), generator)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """(B, 1, H, W) luma in [0, 1], H and W even, to logits (B, 1, H / 8, W / 8)."""
@@ -53,16 +52,15 @@ class SRGANDiscriminator(nn.Module):
 
     def __init__(self, features: int = 64, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        layers, inputs = [], 1
+        self.layers = nn.ModuleList()
+        inputs = 1
         for outputs in (features * 2**block for block in range(4)):
-            layers += [Convolution(inputs, outputs, 3, padding=1)]
-            layers += [Convolution(outputs, outputs, 3, stride=2, padding=1)]
-            inputs = outputs
-        self.layers = nn.ModuleList(layers)
-        self.dense = Convolution(inputs, 16 * features, 1)
-        self.logits = Convolution(16 * features, 1, 1)
-        for conv in (*layers, self.dense, self.logits):
-            initialize(conv, generator)
+            for stride in (1, 2):
+                conv = Convolution(inputs, outputs, 3, stride, padding=1)
+                self.layers.append(initialized(conv, generator))
+                inputs = outputs
+        self.dense = initialized(Convolution(inputs, 16 * features, 1), generator)
+        self.logits = initialized(Convolution(16 * features, 1, 1), generator)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """(B, 1, H, W) luma in [0, 1] to logits (B, 1, 1, 1)."""

@@ -20,9 +20,7 @@ def to_one_channel(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor
     """
     if features.device.type != "cpu" or torch.compiler.is_exporting():
         return F.conv2d(features, weight)
-    if torch.is_grad_enabled():
-        return _Scatter.apply(features, weight)
-    return _scatter(features, weight)
+    return _Scatter.apply(features, weight)
 
 
 class _Scatter(torch.autograd.Function):
@@ -31,7 +29,10 @@ class _Scatter(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(features, weight)
-        return _scatter(features, weight)
+        height, width = features.shape[2:]
+        k = weight.shape[-1]
+        contributions = _as_matrix(weight) @ _as_pixels(features).transpose(1, 2)
+        return F.fold(contributions, (height - k + 1, width - k + 1), k, padding=k - 1)
 
     @staticmethod
     @once_differentiable
@@ -43,13 +44,6 @@ class _Scatter(torch.autograd.Function):
         by_weight = (gathered @ _as_pixels(features)).sum(0).T.reshape(weight.shape).flip(2, 3)
         batch, channels, height, width = features.shape
         return by_feature.reshape(batch, height, width, channels).permute(0, 3, 1, 2), by_weight
-
-
-def _scatter(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    height, width = features.shape[2:]
-    k = weight.shape[-1]
-    contributions = _as_matrix(weight) @ _as_pixels(features).transpose(1, 2)
-    return F.fold(contributions, (height - k + 1, width - k + 1), k, padding=k - 1)
 
 
 def _as_matrix(weight: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
-from srcnn.networks.network import Convolution, LowResolutionNetwork, check_counts, initialize
+from srcnn.networks.network import Convolution, LowResolutionNetwork, check_counts, initialized
 
 
 class ESPCN(LowResolutionNetwork):
@@ -36,11 +36,9 @@ class ESPCN(LowResolutionNetwork):
         check_counts("channels", channels, 2)
         self.settings = {"channels": tuple(channels), "residual": residual}
         self.label = f"ESPCN {'-'.join(map(str, channels))}"
-        self.extract = Convolution(1, channels[0], 5)
-        self.map = Convolution(channels[0], channels[1], 3)
-        self.shuffle = Convolution(channels[1], scale**2, 3)
-        for conv in (self.extract, self.map, self.shuffle):
-            initialize(conv, generator, small=conv is self.shuffle)
+        self.extract = initialized(Convolution(1, channels[0], 5), generator)
+        self.map = initialized(Convolution(channels[0], channels[1], 3), generator)
+        self.shuffle = initialized(Convolution(channels[1], scale**2, 3), generator, small=True)
 
     def detail(self, lr: torch.Tensor) -> torch.Tensor:
         """See `LowResolutionNetwork.detail`."""

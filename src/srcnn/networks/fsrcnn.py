@@ -9,7 +9,7 @@ from srcnn.networks.network import (
     LowResolutionNetwork,
     check_counts,
     crop,
-    initialize,
+    initialized,
 )
 
 _TAIL = 9  # HR pixels a side to which one LR pixel's features contribute
@@ -51,13 +51,11 @@ class FSRCNN(LowResolutionNetwork):
         self.settings = {"d": d, "s": s, "m": m, "residual": residual}
         self.label = f"FSRCNN {d}-{s}-{m}"
         widths = [(1, d, 5), (d, s, 1), *[(s, s, 3)] * m, (s, d, 1)]
-        hidden = [Convolution(*width) for width in widths]
+        hidden = [initialized(Convolution(*width), generator) for width in widths]
         self.hidden = nn.ModuleList(hidden)
         self.slopes = nn.ModuleList([nn.PReLU(width[1]) for width in widths])
-        self.deconvolution = Deconvolution(d, 1, _TAIL, scale, _TAIL // 2, scale - 1)
-        for conv in hidden:
-            initialize(conv, generator)
-        initialize(self.deconvolution, generator, small=True)
+        tail = Deconvolution(d, 1, _TAIL, scale, _TAIL // 2, scale - 1)
+        self.deconvolution = initialized(tail, generator, small=True)
 
     def detail(self, lr: torch.Tensor) -> torch.Tensor:
         """See `LowResolutionNetwork.detail`."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -25,6 +25,7 @@ class Network(nn.Module, ABC):
         residual: it predicts what bicubic interpolation misses and adds that.
         settings: what JSON can hold: `NETWORKS[name](scale=scale, **settings)` is this network.
         label: its title and sizes, for people: "SRCNN 9-5-5".
+        hr_kernels: how many kernels, the last ones, see HR pixels; the others see LR pixels.
         muon_factor: times the rate of Muon that is asked for, so that one suits all networks.
     """
 
@@ -36,6 +37,7 @@ class Network(nn.Module, ABC):
     residual: bool
     settings: dict[str, Any]
     label: str
+    hr_kernels: int = 0
     muon_factor: float = 1.0
 
     def __init__(self, scale: int, residual: bool) -> None:
@@ -96,9 +98,11 @@ class Network(nn.Module, ABC):
         """Make the weights meet what is demanded of them; called after each step of a training."""
 
     @property
-    @abstractmethod
     def macs_per_pixel(self) -> float:
-        """Multiply-adds for each HR pixel."""
+        """Multiply-adds for each HR pixel: a weight is used once for each pixel that it sees."""
+        sizes = [kernel.numel() for kernel in self.kernels()]
+        at_hr = sum(sizes[len(sizes) - self.hr_kernels :])
+        return (sum(sizes) - at_hr) / self.scale**2 + at_hr
 
 
 class Convolution(nn.Conv2d):
@@ -111,10 +115,11 @@ class Deconvolution(nn.ConvTranspose2d):
     bias: nn.Parameter
 
 
-def initialize(
-    layer: Convolution | Deconvolution, generator: torch.Generator | None, small: bool = False
-) -> None:
-    """Fill a convolution: as He et al. 2015, or small, for a residual network to start as bicubic.
+Layer = TypeVar("Layer", Convolution, Deconvolution)
+
+
+def initialized(layer: Layer, generator: torch.Generator | None, small: bool = False) -> Layer:
+    """A convolution, filled as He et al. 2015, or small: a residual network starts as bicubic.
 
     Args:
         layer: the convolution; one without memory, on the device "meta", is left so.
@@ -122,12 +127,13 @@ def initialize(
         small: a standard deviation of 0.001, as that of SRCNN's last layer.
     """
     if layer.weight.is_meta:
-        return  # PyTorch would import its compiler for it
+        return layer  # PyTorch would import its compiler for it
     if small:
         nn.init.normal_(layer.weight, std=0.001, generator=generator)
     else:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
     nn.init.zeros_(layer.bias)
+    return layer
 
 
 class LowResolutionNetwork(Network):
@@ -163,11 +169,6 @@ class LowResolutionNetwork(Network):
     ) -> torch.Tensor:
         """See `Network.region`."""
         return self.patch(surrounded(lr, rows, columns, self.reach), bfloat16)
-
-    @property
-    def macs_per_pixel(self) -> float:
-        """Multiply-adds for each HR pixel: every weight is used once for each LR pixel."""
-        return sum(kernel.numel() for kernel in self.kernels()) / self.scale**2
 
 
 @torch.no_grad()

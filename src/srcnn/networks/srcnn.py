@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from srcnn.networks.bicubic import REACH, surrounded
 from srcnn.networks.convolution import to_one_channel
-from srcnn.networks.network import Convolution, Network, check_counts, crop, initialize
+from srcnn.networks.network import Convolution, Network, check_counts, crop, initialized
 
 
 class SRCNN(Network):
@@ -31,6 +31,7 @@ class SRCNN(Network):
 
     name = "srcnn"
     reach = REACH
+    hr_kernels = 3
 
     def __init__(
         self,
@@ -47,19 +48,13 @@ class SRCNN(Network):
         sizes = {"kernels": tuple(kernels), "channels": tuple(channels)}
         self.settings = sizes | {"residual": residual}
         self.label = f"SRCNN {'-'.join(map(str, kernels))}"
-        self.extract = Convolution(1, channels[0], kernels[0])
-        self.map = Convolution(channels[0], channels[1], kernels[1])
-        self.reconstruct = Convolution(channels[1], 1, kernels[2])
+        self.extract = initialized(Convolution(1, channels[0], kernels[0]), generator)
+        self.map = initialized(Convolution(channels[0], channels[1], kernels[1]), generator)
+        # The paper's deviation: a small one lets the residual form start as bicubic.
+        last = Convolution(channels[1], 1, kernels[2])
+        self.reconstruct = initialized(last, generator, small=True)
         self.margin = sum(kernel // 2 for kernel in kernels)
         self.overlap = -(-self.margin // scale) + REACH
-        # The paper's deviation for the last: a small one lets the residual form start as bicubic.
-        for conv in (self.extract, self.map, self.reconstruct):
-            initialize(conv, generator, small=conv is self.reconstruct)
-
-    @property
-    def macs_per_pixel(self) -> float:
-        """Multiply-adds for each HR pixel: the number of kernel weights."""
-        return float(sum(kernel.numel() for kernel in self.kernels()))
 
     def patch(self, lr: torch.Tensor, bfloat16: bool = False) -> torch.Tensor:
         """See `Network.patch`."""

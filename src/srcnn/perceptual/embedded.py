@@ -96,22 +96,8 @@ def digest(kernel: np.ndarray, bias: np.ndarray) -> bytes:
     return hashlib.sha256(kernel.astype("<f4").tobytes() + bias.astype("<f4").tobytes()).digest()
 
 
-def pack(values: np.ndarray, dtype: str) -> np.ndarray:
-    """The zlib stream, uint8 (n,), of some numbers: all their first bytes, then all second ones.
-
-    Args:
-        values: of any shape, in the range of dtype.
-        dtype: a little-endian type, such as "<i2".
-    """
-    planes = values.astype(dtype).reshape(-1, 1).view(np.uint8).T
-    # Repeated strings, which zlib looks for by default, are chance here: 4 % larger with them.
-    compressor = zlib.compressobj(9, memLevel=9, strategy=zlib.Z_HUFFMAN_ONLY)
-    stream = compressor.compress(planes.tobytes()) + compressor.flush()
-    return np.frombuffer(stream, np.uint8)
-
-
 def unpack(stream: np.ndarray, dtype: str) -> np.ndarray:
-    """The numbers, (count,), in a stream, uint8 (n,), that `pack` made of this dtype.
+    """The numbers, (count,), in a stream, uint8 (n,), as the tool packs them.
 
     Raises:
         ValueError, zlib.error: it is no such stream.

@@ -4,7 +4,6 @@ Johnson, Alahi, Fei-Fei: Perceptual losses for real-time style transfer and supe
 Ledig et al.: Photo-realistic single image super-resolution using a GAN (SRGAN, 2017).
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -33,11 +32,11 @@ class VGG19Features(nn.Module):
     Args:
         layers: names out of `LAYERS`. The SRGAN paper's VGG2,2 is relu2_2, its VGG5,4 relu5_4;
             ESRGAN takes conv5_4.
-        weights, seed, download: see `vgg19.load`.
+        weights: see `vgg19.load`.
         dtype: what to compute in; the activations are of it.
 
     Raises:
-        ValueError: no layer, or one that VGG19 does not have.
+        ValueError: a layer that VGG19 does not have.
         WeightsUnavailable, UnusableWeights: see `vgg19.load`.
     """
 
@@ -49,18 +48,13 @@ class VGG19Features(nn.Module):
         self,
         layers: Iterable[str],
         weights: str | Path = "embedded",
-        seed: int = 0,
-        download: bool = True,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        self.layers = tuple(sorted(set(layers), key=_depth))
-        if not self.layers:
-            raise ValueError("name at least one layer of VGG19, such as conv5_4")
-        names = list(vgg19.CONVOLUTIONS)
-        self.convolutions = names[: LAYERS.index(self.layers[-1]) // 2 + 1]
-        self.smallest = 2 ** (vgg19.CONVOLUTIONS[self.convolutions[-1]].block - 1)
-        for name, value in vgg19.load(self.convolutions, weights, seed, download).items():
+        self.layers = frozenset(layers)
+        deepest = max(LAYERS.index(layer) for layer in self.layers)
+        self.convolutions = list(vgg19.CONVOLUTIONS)[: deepest // 2 + 1]
+        for name, value in vgg19.load(self.convolutions, weights).items():
             kernel = value.kernel.to(dtype, memory_format=torch.channels_last)
             self.register_buffer(f"{name}_kernel", kernel, persistent=False)
             self.register_buffer(f"{name}_bias", value.bias.to(dtype), persistent=False)
@@ -71,21 +65,13 @@ class VGG19Features(nn.Module):
         """Activations by layer, in order of depth.
 
         Args:
-            pictures: (B, 1, H, W) in [0, 1], not clamped. Gray becomes three equal channels, then
-                ImageNet's mean is taken off and its standard deviation divided out.
+            pictures: (B, 1, H, W) in [0, 1], not clamped, a pixel wide after the last halving.
+                Gray becomes three equal channels, then ImageNet's mean is taken off and its
+                standard deviation divided out.
 
         Returns:
             layer -> (B, C, h, w), H and W halved (rounded down) once for each block before it.
-
-        Raises:
-            ValueError: the pictures are too small to be halved that often.
         """
-        height, width = pictures.shape[-2:]
-        if min(height, width) < self.smallest:
-            raise ValueError(
-                f"a picture is {height}x{width} pixels; {self.layers[-1]} of VGG19 needs at least "
-                f"{self.smallest}x{self.smallest}"
-            )
         x = (pictures - self.mean) / self.std  # (B, 1, H, W) - (1, 3, 1, 1) repeats the gray
         x = x.to(self.conv1_1_kernel.dtype, memory_format=torch.channels_last)
         activations = {}
@@ -111,15 +97,14 @@ class PerceptualLoss(nn.Module):
     batch, channels and positions. The gradient goes to SR only.
 
     Args:
-        layers: layer -> its weight w_l.
-        weights, seed, download: see `vgg19.load`.
+        layers: layer -> its weight w_l, above 0.
+        weights: see `vgg19.load`.
         distance: "mse" (as in both papers) or "l1" (as in ESRGAN).
         feature_scale: s: 1, or the SRGAN paper's 1 / 12.75, which makes the MSE 163 times smaller.
         dtype: what to compute the features in; their distance is taken in that of the pictures.
 
     Raises:
-        ValueError: a layer VGG19 does not have, no layer, another distance; a layer's weight or
-            the scale is not a positive finite number.
+        ValueError: a layer that VGG19 does not have.
         WeightsUnavailable, UnusableWeights: see `vgg19.load`.
     """
 
@@ -127,34 +112,20 @@ class PerceptualLoss(nn.Module):
         self,
         layers: Mapping[str, float],
         weights: str | Path = "embedded",
-        seed: int = 0,
         distance: str = "mse",
         feature_scale: float = 1.0,
-        download: bool = True,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        for name, value in {**layers, "feature_scale": feature_scale}.items():
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}; it must be a finite number greater than 0")
-        if distance not in ("mse", "l1"):
-            raise ValueError(f"distance is {distance!r}; it must be mse or l1")
-        self.features = VGG19Features(layers, weights, seed, download, dtype)
+        self.features = VGG19Features(layers, weights, dtype)
         self.layers = dict(layers)
-        self.distance = F.mse_loss if distance == "mse" else F.l1_loss
+        self.distance = {"mse": F.mse_loss, "l1": F.l1_loss}[distance]
         self.factor = feature_scale**2 if distance == "mse" else feature_scale
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         """The loss, a scalar, of SR against HR: both (B, 1, H, W) in [0, 1], not clamped."""
-        return self.to_targets(sr, self.targets(hr))
-
-    @torch.no_grad()
-    def targets(self, hr: Tensor) -> dict[str, Tensor]:
-        """The features of HR, (B, 1, H, W) in [0, 1], that SR is held against."""
-        return self.features(hr)
-
-    def to_targets(self, sr: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
-        """The loss of SR, (B, 1, H, W) in [0, 1], against the `targets` of its HR."""
+        with torch.no_grad():
+            targets = self.features(hr)
         distances = [
             self.layers[layer] * self.distance(activation.to(sr.dtype), targets[layer].to(sr.dtype))
             for layer, activation in self.features(sr).items()
@@ -178,12 +149,3 @@ def blocks_max(x: Tensor) -> Tensor:
     left, right = ([row[..., side:width:2] for row in rows] for side in (0, 1))
     upper, lower = (torch.where(b > a, b, a) for a, b in zip(left, right, strict=True))
     return torch.where(lower > upper, lower, upper)
-
-
-def _depth(layer: str) -> int:
-    if layer not in LAYERS:
-        raise ValueError(
-            f"VGG19 has no layer {layer!r}; it has conv1_1 to conv5_4 (before activation) and "
-            "relu1_1 to relu5_4 (after): 2 convolutions in blocks 1 and 2, 4 in blocks 3 to 5"
-        )
-    return LAYERS.index(layer)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
 
 TIMEOUT = 10.0  # seconds a server may keep silent
-TORCH_SUFFIXES = (".pth", ".pt")
 
 
 class WeightsUnavailable(ValueError):
@@ -41,28 +40,32 @@ def torch_cache() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
-def torchvision_state_dict(weights: "WeightsEnum", download: bool = True) -> dict[str, Tensor]:
+def is_cached(network: str) -> bool:
+    """Whether torchvision's weights of a network, such as "vgg19", need no download."""
+    # The rest of the name is a hash, which torchvision knows; importing it takes a second.
+    return any(torch_cache().glob(f"{network}-*.pth"))
+
+
+def torchvision_state_dict(weights: "WeightsEnum") -> dict[str, Tensor]:
     """State dict of torchvision's pre-trained `weights`, from torch.hub's cache or the network.
 
     A download is checked against its SHA-256 and kept in the cache (`$TORCH_HOME/hub/checkpoints`,
     by default below `~/.cache/torch`); afterwards no network is needed.
 
     Raises:
-        WeightsUnavailable: not in the cache, and `download` is False, or a server refuses, keeps
-            silent for `TIMEOUT` seconds or sends something else.
+        WeightsUnavailable: not in the cache, and a server refuses, keeps silent for `TIMEOUT`
+            seconds or sends something else.
         UnusableWeights: the copy in the cache cannot be read.
     """
     cached = torch_cache() / Path(weights.url).name
     if not cached.exists():
-        missing = f"torchvision's {weights} is not in torch's cache ({cached})"
-        if not download:
-            raise WeightsUnavailable(missing)
         try:
             _download(weights.url, cached)
         except (OSError, ValueError, HTTPException) as error:
             cause = brief(getattr(error, "reason", None) or error)
             raise WeightsUnavailable(
-                f"{missing} and cannot be downloaded from {weights.url}: {cause}"
+                f"torchvision's {weights} is not in torch's cache ({cached}) and cannot be "
+                f"downloaded from {weights.url}: {cause}"
             ) from None
     return read_state_dict(cached)
 
@@ -100,7 +103,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         UnusableWeights: missing, of another type, damaged, or anything but a plain mapping of
             names to tensors. Pickled code is refused unseen, never run.
     """
-    if path.suffix not in (".safetensors", *TORCH_SUFFIXES):
+    if path.suffix not in (".safetensors", ".pth", ".pt"):
         raise UnusableWeights(f"{path} is not a .safetensors, .pth or .pt file")
     if not path.is_file():
         raise UnusableWeights(f"{path} does not exist or is not a file")

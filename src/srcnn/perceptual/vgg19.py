@@ -58,9 +58,7 @@ CONVOLUTIONS = _list_convolutions()
 """The 16 convolutions by their names in the literature, conv1_1 to conv5_4, in order."""
 
 
-def load(
-    names: Iterable[str], weights: str | Path, seed: int = 0, download: bool = True
-) -> dict[str, Weights]:
+def load(names: Iterable[str], weights: str | Path) -> dict[str, Weights]:
     """Weights of the named convolutions, float32, on the CPU.
 
     Args:
@@ -69,8 +67,6 @@ def load(
             "imagenet": torchvision's; "random": see `draw`; else a .safetensors, .pth or .pt file
             with the keys of torchvision's `vgg19` (`features.0.weight`, ...) or of its `features`
             alone (`0.weight`, ...).
-        seed: of the random weights.
-        download: whether imagenet may be fetched when it is not in torch's cache.
 
     Raises:
         WeightsUnavailable: torchvision's weights cannot be had.
@@ -81,14 +77,14 @@ def load(
         read = embedded.read(places.values())
         return {name: Weights(*read[place]) for name, place in places.items()}
     if weights == "random":
-        return draw(names, seed)
+        return draw(names)
     if weights != "imagenet":
         return select(read_state_dict(Path(weights)), names, str(weights))
     from torchvision.models import VGG19_Weights
 
     imagenet = VGG19_Weights.IMAGENET1K_V1
     try:
-        state = torchvision_state_dict(imagenet, download)
+        state = torchvision_state_dict(imagenet)
     except WeightsUnavailable as error:
         raise WeightsUnavailable(
             f"{error}. Three ways on: take embedded, the VGG19 inside this package, in place of "
@@ -98,15 +94,16 @@ def load(
     return select(state, names, imagenet.url)
 
 
-def draw(names: Iterable[str], seed: int) -> dict[str, Weights]:
+def draw(names: Iterable[str]) -> dict[str, Weights]:
     """An untrained VGG19: kernels from N(0, 2 / fan_in) (He et al. 2015, eq. 10), biases 0.
 
     No transfer learning, but not without sense: Liu et al. (Generic perceptual loss for modeling
     structured output dependencies, CVPR 2021) train super-resolution on the features of an
     untrained VGG; Ustyuzhaninov et al. (2016) synthesise textures from random filters.
-    The same seed gives a convolution the same weights, however deep a network is built.
+    It is the same network always, so that all experiments mean the same one, and a convolution has
+    the same weights however deep a network is built.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     drawn = {}
     for name in names:
         shapes = CONVOLUTIONS[name].shapes

@@ -13,6 +13,8 @@ SSIM_WINDOW = 11
 _SSIM_SIGMA = 1.5
 _SSIM_K1 = 0.01
 _SSIM_K2 = 0.03
+_WINDOW = np.exp(-((np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2) ** 2) / (2 * _SSIM_SIGMA**2))
+_WINDOW /= _WINDOW.sum()
 
 _GMSD_CONSTANT = 170.0
 GMSD_MINIMUM = 6  # one 3x3 Prewitt window after halving
@@ -148,15 +150,6 @@ def _check(a: np.ndarray, b: np.ndarray, minimum: int, what: str) -> None:
         raise ValueError(f"{what} compares pictures of one size; got {a.shape} and {b.shape}")
     if min(a.shape) < minimum:
         raise ValueError(f"{what} needs at least {minimum}x{minimum} pixels; got {a.shape}")
-
-
-def _gaussian_window() -> np.ndarray:
-    offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
-    window = np.exp(-(offsets**2) / (2 * _SSIM_SIGMA**2))
-    return window / window.sum()
-
-
-_WINDOW = _gaussian_window()
 
 
 def _gaussian_mean(picture: np.ndarray) -> np.ndarray:

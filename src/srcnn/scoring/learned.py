@@ -6,26 +6,30 @@ construction; LPIPS looks through another network (AlexNet) and is the more inde
 """
 
 import hashlib
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from srcnn.data.color import full_range
 from srcnn.perceptual import embedded
-from srcnn.perceptual.loss import PerceptualLoss
+from srcnn.perceptual.loss import VGG19Features
 from srcnn.perceptual.pretrained import (
     UnusableWeights,
     WeightsUnavailable,
+    is_cached,
     read_state_dict,
-    torch_cache,
     torchvision_state_dict,
 )
-from srcnn.scoring.naturalness import FrechetDistance, frechet
+from srcnn.scoring.naturalness import FrechetDistance, frechet, shown
+
+Seen = TypeVar("Seen")
+
+_LAYER = "conv5_4"
 
 
 class VGGDistance:
@@ -33,7 +37,6 @@ class VGGDistance:
 
     Args:
         weights: a file, "embedded" or "imagenet", see `vgg19.load`.
-        download: see there.
         device: where to compute.
 
     Attributes:
@@ -46,26 +49,20 @@ class VGGDistance:
     smallest = 16  # pixels on each side
 
     def __init__(
-        self,
-        weights: str | Path = "embedded",
-        download: bool = True,
-        device: str | torch.device = "cpu",
+        self, weights: str | Path = "embedded", device: str | torch.device = "cpu"
     ) -> None:
-        self._loss = PerceptualLoss({"conv5_4": 1.0}, weights, download=download).to(device)
+        self._network = VGG19Features([_LAYER], weights).to(device)
         self.weights = _described(weights)
         self._device = device
-        # The last HR and its features: SR and then bicubic are measured against the same.
-        self._hr = torch.empty(0, device=device)
-        self._targets: dict[str, Tensor] = {}
+        self._of_hr = _remembering(self._features)
 
     @torch.inference_mode()
     def __call__(self, a: np.ndarray, b: np.ndarray, luma_range: str = "full") -> float:
         """Distance of two uint8 (H, W) lumas, at least 16x16; quickest where b is HR."""
-        sr, hr = (_shown(luma, luma_range).to(self._device) for luma in (a, b))
-        if not torch.equal(hr, self._hr):
-            self._targets = self._loss.targets(hr)
-            self._hr = hr
-        return float(self._loss.to_targets(sr, self._targets))
+        return float(F.mse_loss(self._features(a, luma_range), self._of_hr(b, luma_range)))
+
+    def _features(self, luma: np.ndarray, luma_range: str) -> Tensor:
+        return self._network(shown(luma, luma_range).to(self._device))[_LAYER]
 
 
 class SIFID:
@@ -85,17 +82,15 @@ class SIFID:
     smallest = 32  # pixels on each side: twice as many positions as features
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
-        self._distance = FrechetDistance(device=device)
-        # The last HR and its statistics: SR and then bicubic are measured against the same.
-        self._hr: tuple[np.ndarray, str] | None = None
-        self._statistics = torch.empty(0), torch.empty(0)
+        self._distance = FrechetDistance(device)
+        self._of_hr = _remembering(self._statistics)
 
     def __call__(self, a: np.ndarray, b: np.ndarray, luma_range: str = "full") -> float:
         """Of two uint8 (H, W) lumas, at least 32x32; quickest where b is HR."""
-        if self._hr is None or self._hr[1] != luma_range or not np.array_equal(self._hr[0], b):
-            self._statistics = self._distance.statistics([b], luma_range)
-            self._hr = b, luma_range
-        return frechet(self._distance.statistics([a], luma_range), self._statistics)
+        return frechet(self._statistics(a, luma_range), self._of_hr(b, luma_range))
+
+    def _statistics(self, luma: np.ndarray, luma_range: str) -> tuple[Tensor, Tensor]:
+        return self._distance.statistics([luma], luma_range)
 
 
 class LPIPS:
@@ -125,60 +120,47 @@ class LPIPS:
         device: str | torch.device = "cpu",
         file: Path | None = None,
     ) -> None:
-        # Before imports that take seconds. The rest of the name is a hash, which torchvision knows.
-        if file is None and not download and not any(torch_cache().glob("alexnet-*")):
+        # Before imports that take seconds.
+        if file is None and not download and not is_cached("alexnet"):
             raise WeightsUnavailable("AlexNet is not in torch's cache")
-        from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
+        # The public LearnedPerceptualImagePatchSimilarity would get AlexNet by itself: it waits
+        # without limit for a download, and unpickles what is in the cache.
+        from torchmetrics.functional.image.lpips import _LPIPS
         from torchvision.models import AlexNet_Weights
 
-        # torchmetrics would wait without limit for a download and unpickle what is in the cache:
-        # once this has passed, the file is there and holds nothing but tensors.
         weights = AlexNet_Weights.IMAGENET1K_V1
-        with torch.random.fork_rng(devices=[]), _torch_cache_with(file, Path(weights.url).name):
-            torchvision_state_dict(weights, download and file is None)
-            try:
-                lpips = LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True)
-            except RuntimeError as error:
-                raise UnusableWeights(f"{file} is not torchvision's AlexNet: {error}") from None
-        self._lpips = lpips.to(device)
+        state = read_state_dict(file) if file else torchvision_state_dict(weights)
+        with torch.random.fork_rng(devices=[]):
+            self._lpips = _LPIPS(pnet_rand=True)
+        alexnet = self._lpips.net  # whose layers are called slice1.0.weight and so on
+        try:
+            own = {key: state[f"features.{key.partition('.')[2]}"] for key in alexnet.state_dict()}
+            alexnet.load_state_dict(own)
+        except (KeyError, RuntimeError) as error:
+            raise UnusableWeights(
+                f"{file or weights} is not torchvision's AlexNet: {error}"
+            ) from None
+        self._lpips.to(device)
         described = _described(file) if file else ""
-        own = f"(sha256 {Path(weights.url).stem.rpartition('-')[2]}"
-        self.weights = None if own in described else described or None
+        torchvisions = f"(sha256 {Path(weights.url).stem.rpartition('-')[2]}"
+        self.weights = None if torchvisions in described else described or None
         self._device = device
 
     @torch.inference_mode()
     def __call__(self, a: np.ndarray, b: np.ndarray, luma_range: str = "full") -> float:
-        """LPIPS of two uint8 (H, W) lumas, at least 31x31; gray becomes three equal channels.
-
-        Raises:
-            ValueError: the pictures are smaller.
-        """
-        if min(a.shape) < self.smallest:
-            raise ValueError(
-                f"a picture is {a.shape[0]}x{a.shape[1]} pixels; LPIPS needs at least "
-                f"{self.smallest}x{self.smallest}"
-            )
-        self._lpips.reset()
-        pair = (_shown(luma, luma_range).expand(1, 3, *luma.shape) for luma in (a, b))
-        return float(self._lpips(*(picture.to(self._device) for picture in pair)))
+        """LPIPS of two uint8 (H, W) lumas, at least 31x31; gray becomes three equal channels."""
+        pair = (shown(luma, luma_range).to(self._device).expand(1, 3, -1, -1) for luma in (a, b))
+        return float(self._lpips(*pair, normalize=True))
 
 
-@contextmanager
-def _torch_cache_with(file: Path | None, name: str) -> Iterator[None]:
-    """While it lasts, torch's cache holds a file's tensors alone, under a name of its own."""
-    if file is None:
-        yield
-        return
-    state = read_state_dict(file)
-    before = torch.hub._hub_dir  # None: what the environment says, which no public function sets
-    with tempfile.TemporaryDirectory() as folder:
-        torch.hub.set_dir(folder)
-        try:
-            torch_cache().mkdir()
-            torch.save(state, torch_cache() / name)
-            yield
-        finally:
-            torch.hub._hub_dir = before
+def _remembering(compute: Callable[[np.ndarray, str], Seen]) -> Callable[[np.ndarray, str], Seen]:
+    """The same of a luma and its range, with its last result kept: SR and bicubic have one HR."""
+
+    @lru_cache(maxsize=1)
+    def of(pixels: bytes, shape: tuple[int, ...], luma_range: str) -> Seen:
+        return compute(np.frombuffer(pixels, np.uint8).reshape(shape), luma_range)
+
+    return lambda luma, luma_range: of(luma.tobytes(), luma.shape, luma_range)
 
 
 def _described(weights: str | Path) -> str:
@@ -188,9 +170,3 @@ def _described(weights: str | Path) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return f"{'embedded' if weights == 'embedded' else path.name} (sha256 {digest[:12]})"
-
-
-def _shown(luma: np.ndarray, luma_range: str) -> Tensor:
-    """A luma as a screen shows it, (1, 1, H, W) in [0, 1]."""
-    levels = torch.from_numpy(np.array(luma, dtype=np.float32) / 255)[None, None]
-    return full_range(levels, luma_range).clamp(0, 1)

@@ -5,7 +5,6 @@ functions are in `srcnn.scoring.classical` and `srcnn.scoring.learned`.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,15 +134,13 @@ def _niqe(context: Context) -> Function:
 
 
 def _vgg19(context: Context) -> Function:
+    from srcnn.perceptual.pretrained import is_cached
     from srcnn.scoring.learned import VGGDistance
 
     weights = context.vgg19
-    distance = None
-    if weights == "imagenet":
+    if weights == "imagenet" and not is_cached("vgg19"):
         weights = "embedded"
-        with suppress(ValueError):  # not in torch's cache, or damaged there
-            distance = VGGDistance("imagenet", download=False, device=context.device)
-    distance = distance or VGGDistance(weights, device=context.device)
+    distance = VGGDistance(weights, context.device)
     return Function(distance, distance.smallest, distance.weights)
 
 

@@ -24,12 +24,11 @@ class FrechetDistance:
     enough. Lower is better; the same set gives 0.
 
     Args:
-        weights: see `srcnn.perceptual.vgg19.load`.
         device: where to compute.
     """
 
-    def __init__(self, weights: str = "embedded", device: str | torch.device = "cpu") -> None:
-        self._features = VGG19Features([LAYER], weights).to(device)
+    def __init__(self, device: str | torch.device = "cpu") -> None:
+        self._features = VGG19Features([LAYER]).to(device)
         self._device = device
 
     @torch.inference_mode()
@@ -44,8 +43,7 @@ class FrechetDistance:
         """
         count, total, squares = 0, 0.0, 0.0
         for picture in pictures:
-            levels = torch.from_numpy(picture.astype(np.float32) / 255)[None, None]
-            gray = full_range(levels, luma).clamp(0, 1).to(self._device)
+            gray = shown(picture, luma).to(self._device)
             vectors = self._features(gray)[LAYER][0].flatten(1).double().cpu()  # (128, positions)
             count += vectors.shape[1]
             total = total + vectors.sum(1)
@@ -58,12 +56,11 @@ class Naturalness:
     """What tells a failed adversarial training from a good one, unlike PSNR or the discriminator.
 
     Args:
-        weights: see `srcnn.perceptual.vgg19.load`.
         device: where to compute.
     """
 
-    def __init__(self, weights: str = "embedded", device: str | torch.device = "cpu") -> None:
-        self._distance = FrechetDistance(weights, device)
+    def __init__(self, device: str | torch.device = "cpu") -> None:
+        self._distance = FrechetDistance(device)
 
     def __call__(
         self, sr: Sequence[np.ndarray], hr: Sequence[np.ndarray], luma: str, scale: int
@@ -90,6 +87,12 @@ class Naturalness:
             "fine_power": float(np.mean(ratios)),
             "pattern": float(np.mean([pattern(picture, scale) for picture in sr])),
         }
+
+
+def shown(luma: np.ndarray, luma_range: str) -> torch.Tensor:
+    """A uint8 (H, W) luma as a screen shows it, (1, 1, H, W) in [0, 1]: what VGG19 is to see."""
+    levels = torch.from_numpy(luma.astype(np.float32) / 255)[None, None]
+    return full_range(levels, luma_range).clamp(0, 1)
 
 
 def frechet(a: tuple[torch.Tensor, torch.Tensor], b: tuple[torch.Tensor, torch.Tensor]) -> float:

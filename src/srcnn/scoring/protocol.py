@@ -53,83 +53,24 @@ def measured(
     return values
 
 
-def score_picture(
-    picture_id: str,
-    source: str,
-    sr: np.ndarray,
-    baseline: np.ndarray,
-    hr: np.ndarray,
-    border: int,
-    luma_range: str,
-    functions: Mapping[Measure, Function],
-) -> Score:
-    """Score one SR picture and the bicubic baseline against HR.
-
-    Args:
-        picture_id: name of the picture.
-        source: name of its source picture.
-        sr: uint8 (H, W).
-        baseline: the bicubic enlargement of the same LR picture, uint8 (H, W).
-        hr: uint8 (H, W).
-        border: pixels left out on each side.
-        luma_range: what they are the luma of, "full" or "studio".
-        functions: of the measures to take, if the picture is large enough.
-    """
-    inside = shave(hr, border)
-    of_sr, of_bicubic = (
-        measured(shave(picture, border), inside, luma_range, functions)
-        for picture in (sr, baseline)
-    )
-    return Score(picture_id, source, luma_range, _digest(hr), of_sr, of_bicubic)
-
-
-def _digest(picture: np.ndarray) -> str:
-    height, width = picture.shape
-    return hashlib.sha256(f"{height}x{width}\n".encode() + picture.tobytes()).hexdigest()[:16]
-
-
 def score_pairs(
-    resolver: SuperResolver,
-    pairs: Pairs,
-    functions: Mapping[Measure, Function],
-    sample: Container[int] = _EVERY_PLACE,
-) -> Iterator[Score]:
-    """Score a model on every picture of a data set of LR/HR pairs, in order.
-
-    Args:
-        resolver: the model.
-        pairs, functions, sample: see `score_reconstructions`.
-    """
-    pictures = (resolver(pairs.lr(i)) for i in range(len(pairs)))
-    return score_reconstructions(pictures, pairs, functions, sample)
-
-
-def score_reconstructions(
     pictures: Iterable[np.ndarray],
     pairs: Pairs,
     functions: Mapping[Measure, Function],
     sample: Container[int] = _EVERY_PLACE,
 ) -> Iterator[Score]:
-    """Score what was made of every LR picture of a data set, in order.
+    """Score what was made of every LR picture of a data set, in order, and bicubic beside it.
 
     Args:
         pictures: SR, uint8 (H, W) each.
         pairs: LR/HR pairs.
-        functions: of the measures to take.
+        functions: of the measures to take, each of the pictures that are large enough.
         sample: indices of the pictures to take learned measures of.
     """
     for i, sr in enumerate(pictures):
-        baseline = bicubic(pairs.lr(i), pairs.scale)
-        yield score_picture(
-            pairs.ids[i],
-            pairs.sources[i],
-            sr,
-            baseline,
-            pairs.hr(i),
-            pairs.scale,
-            pairs.luma,
-            _taken(functions, i in sample),
-        )
+        taken = _taken(functions, i in sample)
+        name, source, lr, hr = pairs.ids[i], pairs.sources[i], pairs.lr(i), pairs.hr(i)
+        yield _score(name, source, sr, lr, hr, pairs.scale, pairs.luma, taken)
 
 
 def score_test_set(
@@ -156,9 +97,32 @@ def score_test_set(
         luma_range = "full" if picture.ndim == 2 else _TEST_SET_LUMA
         hr = crop_to_multiple(luma(picture, luma_range), scale)
         lr = downscale(hr.astype(np.float64), scale)
-        sr, baseline = resolver(lr), bicubic(lr, scale)
         taken = _taken(functions, i in sample)
-        yield score_picture(name, name, sr, baseline, hr, scale, luma_range, taken)
+        yield _score(name, name, resolver(lr), lr, hr, scale, luma_range, taken)
+
+
+def _score(
+    name: str,
+    source: str,
+    sr: np.ndarray,
+    lr: np.ndarray,
+    hr: np.ndarray,
+    scale: int,
+    luma_range: str,
+    functions: Mapping[Measure, Function],
+) -> Score:
+    """Of SR, and of the bicubic enlargement of LR, against HR, without a border of `scale`."""
+    inside = shave(hr, scale)
+    of_sr, of_bicubic = (
+        measured(shave(picture, scale), inside, luma_range, functions)
+        for picture in (sr, bicubic(lr, scale))
+    )
+    return Score(name, source, luma_range, _digest(hr), of_sr, of_bicubic)
+
+
+def _digest(picture: np.ndarray) -> str:
+    height, width = picture.shape
+    return hashlib.sha256(f"{height}x{width}\n".encode() + picture.tobytes()).hexdigest()[:16]
 
 
 def _taken(functions: Mapping[Measure, Function], in_sample: bool) -> Mapping[Measure, Function]:
@@ -166,7 +130,7 @@ def _taken(functions: Mapping[Measure, Function], in_sample: bool) -> Mapping[Me
 
 
 def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
-    """Means over pictures, and of gains over sources, ready for JSON.
+    """Means over pictures, at least one, and of gains over sources, ready for JSON.
 
     For each measure `m`, over the pictures: the means `m`, `m_bicubic` and `m_gain`, as the
     literature gives them, and the standard deviations `m_std` and `m_gain_std` (divided by n - 1).
@@ -176,12 +140,7 @@ def summarise(scores: Sequence[Score], seed: int) -> dict[str, Any]:
     taken of, `m_pictures` and `m_sources`, and only `m` = None if there are none.
     A gain is positive where SR is better than bicubic, for every measure. What one picture, or too
     few sources, cannot tell is None.
-
-    Raises:
-        ValueError: there are no scores.
     """
-    if not scores:
-        raise ValueError("there are no scores to summarise")
     summary: dict[str, Any] = _counts("", scores)
     for measure in MEASURES.values():
         taken = [score for score in scores if measure.name in score.sr]

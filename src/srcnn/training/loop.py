@@ -22,7 +22,6 @@ from srcnn.training.validation import Validation
 
 if TYPE_CHECKING:  # most trainings have none
     from srcnn.adversarial.adversary import Adversary
-    from srcnn.scoring.naturalness import Naturalness
 
 SNAPSHOTS = 8  # step 0, then every doubling up to the last step
 VAL_PATCHES = 32  # enough for a smooth val_loss, few enough for a perceptual one
@@ -40,7 +39,6 @@ class Training:
         group: the processes that train together.
         past: what the curve and the snapshots begin with; their steps are counted on.
         adversary: learns beside the network, where the loss has a term of it.
-        naturalness: by which the weights of such a training are chosen.
 
     Raises:
         ValueError: see `PatchSampler`.
@@ -56,7 +54,6 @@ class Training:
         group: ProcessGroup | None = None,
         past: Past | None = None,
         adversary: "Adversary | None" = None,
-        naturalness: "Naturalness | None" = None,
     ) -> None:
         self._group = group or ProcessGroup()
         self._network = network.to(memory_format=torch.channels_last)
@@ -76,6 +73,7 @@ class Training:
         val_sampler = PatchSampler(val, patch, reach, augment=False)
         lr, hr = val_sampler.draw(VAL_PATCHES, torch.Generator().manual_seed(0))
         self._val_patches = lr.to(device), hr.to(device)
+        naturalness = adversary.naturalness if adversary else None
         self._validation = Validation(pairs, settings.val_pictures, naturalness)
 
         self._past = past or Past()

@@ -1,6 +1,7 @@
 """Several processes that train one network: each takes a shard of every batch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -55,10 +56,8 @@ class ProcessGroup:
         if self.size == 1:
             return own
         shares: list[list[Item]] = [[] for _ in range(self.size)]
-        try:
+        with _lost():
             dist.all_gather_object(shares, own)
-        except RuntimeError as error:
-            raise ProcessLostError(str(error)) from None
         whole: list[Any] = [None] * sum(map(len, shares))
         for rank, share in enumerate(shares):
             whole[rank :: self.size] = share
@@ -84,10 +83,8 @@ class ProcessGroup:
         parts = [*gradients, *values.values()]
         # One message for all: its latency counts, not its length.
         flat = share * torch.cat([part.reshape(-1) for part in parts])
-        try:
+        with _lost():
             dist.all_reduce(flat)
-        except RuntimeError as error:
-            raise ProcessLostError(str(error)) from None
         means = flat.split([part.numel() for part in parts])
         for gradient, mean in zip(gradients, means, strict=False):
             gradient.copy_(mean.view_as(gradient))
@@ -105,8 +102,15 @@ class ProcessGroup:
         if self.size == 1:
             return state
         held = [state]
-        try:
+        with _lost():
             dist.broadcast_object_list(held, src=0)
-        except RuntimeError as error:
-            raise ProcessLostError(str(error)) from None
         return held[0]
+
+
+@contextmanager
+def _lost() -> Iterator[None]:
+    """What `torch.distributed` raises where another process has ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ProcessLostError(str(error)) from None

@@ -6,6 +6,7 @@ import torch
 from scipy.linalg import sqrtm
 from scipy.ndimage import gaussian_filter
 
+from srcnn.perceptual.loss import VGG19Features
 from srcnn.scoring import naturalness
 
 
@@ -29,17 +30,18 @@ def test_frechet_is_the_distance_of_gaussians():
     assert naturalness.frechet(given[0], given[0]) == pytest.approx(0, abs=1e-6)
 
 
-def test_frechet_distance_grows_with_blur(hr):
-    distance = naturalness.FrechetDistance("random")
-    of_hr = distance.statistics([hr, hr[:, ::-1].copy()])
-    blurred = [gaussian_filter(hr, sigma) for sigma in (0, 0.5, 1, 2)]
-    values = [
-        naturalness.frechet(distance.statistics([b, b[:, ::-1].copy()]), of_hr) for b in blurred
+def test_statistics_are_of_the_features_of_all_pictures_at_every_position(hr):
+    pictures = [hr[:16, :24], hr[16:50, :40]]
+    network = VGG19Features([naturalness.LAYER])
+    features = [
+        network(torch.from_numpy(picture / 255).float()[None, None])[naturalness.LAYER]
+        for picture in pictures
     ]
-    assert values[0] == pytest.approx(0, abs=1e-3 * values[1])
-    assert values == sorted(values)
-    vectors = distance._features(torch.rand(1, 1, 8, 8))[naturalness.LAYER][0].flatten(1)
-    assert vectors.shape == (128, 16)
+    vectors = torch.cat([each[0].flatten(1) for each in features], dim=1).double()
+    assert vectors.shape == (128, 8 * 12 + 17 * 20)
+    mean, covariance = naturalness.FrechetDistance().statistics(pictures)
+    torch.testing.assert_close(mean, vectors.mean(1))
+    torch.testing.assert_close(covariance, torch.cov(vectors, correction=0))
 
 
 def test_fine_power_is_what_lr_does_not_hold(hr):

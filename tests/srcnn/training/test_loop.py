@@ -57,16 +57,6 @@ def result(run):
     return run.best().to_bytes(), run.curve, snapshots
 
 
-def test_same_seed_same_bits_and_other_seed_other_bits(pairs):
-    runs = [
-        Training(network("srcnn"), pairs, ReconstructionLoss(), SHORT, seed) for seed in (1, 1, 2)
-    ]
-    for run in runs:
-        run.fit()
-    assert result(runs[0]) == result(runs[1])
-    assert runs[0].best().to_bytes() != runs[2].best().to_bytes()
-
-
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
@@ -109,11 +99,6 @@ def test_every_term_is_logged_apart_and_vgg19_is_not_stored(pairs, tmp_path):
             total = row[f"{split}_pixel"] + weighted
             assert row[f"{split}_loss"] == pytest.approx(total, rel=1e-5)
 
-    continued = prepare(pairs, seed=9, loss=loss)
-    continued.load_state_dict(torch.load(file, weights_only=True))
-    continued.fit()
-    assert result(continued) == result(run) != result(fitted(pairs))
-
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_stops_the_run_after_the_last_good_checkpoint(pairs, value):
@@ -136,7 +121,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_after_the_last_good_checkpoint(
     assert all(torch.isfinite(weight).all() for weight in states[0]["learner"]["network"].values())
 
 
-def test_the_curve_has_a_row_at_every_log_point_and_validation(pairs):
+def test_the_curve_and_the_snapshots_have_their_steps(pairs):
     run, reported = prepare(pairs), []
     run.fit(report=lambda row: reported.append(dict(row)))
 
@@ -147,6 +132,9 @@ def test_the_curve_has_a_row_at_every_log_point_and_validation(pairs):
     for row in run.curve:
         assert set(row) <= set(run.curve[-1])
         assert all(math.isfinite(value) for value in row.values())
+    snapshots = run.snapshots()
+    assert snapshots["steps"].tolist() == [0, 1, 3, 6, 12]
+    assert snapshots["sr"].shape == (5, 3, 48, 48)
 
 
 def test_logged_losses_are_means_over_their_steps(pairs):
@@ -193,6 +181,8 @@ def test_the_first_step_changes_nothing_and_shows_what_decides_the_bits(pairs):
         assert prepare(pairs).first_step() != shown
     faster = replace(SHORT, optimization=Optimization(lr=2e-3, muon_lr=0.03))
     assert prepare(pairs, faster).first_step() != shown
+    other_patches = Training(network("srcnn"), pairs, ReconstructionLoss(), SHORT, seed=2)
+    assert other_patches.first_step() != shown
 
 
 def test_the_best_weights_are_those_of_the_best_validation(pairs):
@@ -210,19 +200,12 @@ def test_the_best_weights_are_those_of_the_best_validation(pairs):
         assert torch.equal(tensor, weights[best["step"]][name])
 
 
-def test_snapshots_go_from_the_first_step_to_the_last(pairs):
-    snapshots = fitted(pairs).snapshots()
-    assert snapshots["steps"].tolist() == [0, 1, 3, 6, 12]
-    assert snapshots["sr"].shape == (5, 3, 48, 48)
-
-
-@pytest.mark.parametrize("optimizer", ["muon", "adam"])
-def test_a_few_steps_beat_bicubic(pairs, optimizer):
+def test_a_few_steps_beat_bicubic(pairs):
     settings = Settings(
         steps=150,
         batch_size=8,
         patch_size=24,
-        optimization=Optimization(optimizer, 1e-2),
+        optimization=Optimization(lr=1e-2),
         validate_every=150,
     )
     run = fitted(pairs, settings)
@@ -232,9 +215,9 @@ def test_a_few_steps_beat_bicubic(pairs, optimizer):
     assert end["val_ssim"] > end["val_ssim_bicubic"]
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "adam"])
-def test_the_correction_does_not_depend_on_brightness(pairs, optimizer):
-    model = fitted(pairs, replace(SHORT, optimization=Optimization(optimizer))).best().model
+def test_the_correction_does_not_depend_on_brightness(pairs):
+    # Adam's steps have a mean even where gradients have none.
+    model = fitted(pairs, replace(SHORT, optimization=Optimization("adam"))).best().model
     x = torch.rand(1, 1, 20, 20, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(model(x + 0.3), model(x) + 0.3, atol=1e-5, rtol=0)
