@@ -9,9 +9,6 @@ from pipeline.compare.runs import PublishedRun, Results
 from pipeline.stage import StageError
 from srcnn.scoring.scores import Score
 
-_SEED = "seed"
-_NOT_COMPARED = (_SEED, "tracking.")
-
 
 def as_one(name: str, runs: Sequence[PublishedRun]) -> PublishedRun:
     """The mean of experiments, as one under a name of its own; the newest's where there is one.
@@ -25,30 +22,24 @@ def as_one(name: str, runs: Sequence[PublishedRun]) -> PublishedRun:
     Raises:
         StageError: they differ in more than their seed.
     """
-    by_seed: dict[str, PublishedRun] = {}
-    for run in runs:
-        by_seed.setdefault(run.params[_SEED], run)
-    members = list(by_seed.values())
-    first = members[0]
-    if len(members) == 1:
+    by_seed = {run.params["seed"]: run for run in reversed(runs)}
+    first, *others = members = list(by_seed.values())[::-1]
+    if not others:
         return first
-    for other in members[1:]:
-        differing = [
-            f"{key} {first.params.get(key, '–')} and {other.params.get(key, '–')}"
-            for key in sorted({*first.params, *other.params})
-            if first.params.get(key) != other.params.get(key) and not key.startswith(_NOT_COMPARED)
-        ]
+    for other in others:
+        differing = first.differing(other)
+        del differing["seed"]
         if differing or first.data != other.data:
+            values = [f"{key} {mine} and {its}" for key, (mine, its) in differing.items()]
             raise StageError(
                 f"{name!r} means {first.label} and {other.label}, which differ in more than their "
-                f"seed: {'; '.join(differing) or 'their data'}. A pattern stands for trainings "
+                f"seed: {'; '.join(values) or 'their data'}. A pattern stands for trainings "
                 "that differ in their seed alone"
             )
-    seeds = ", ".join(sorted(by_seed, key=int))
     return replace(
         first,
         name=name,
-        params=dict(first.params) | {_SEED: seeds},
+        params=dict(first.params) | {"seed": ", ".join(sorted(by_seed, key=int))},
         read_results=lambda: _mean([run.results for run in members]),
     )
 

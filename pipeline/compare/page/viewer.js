@@ -1,9 +1,6 @@
 // Test pictures: a before/after stage and a pane for each kind, which share one zoom and position.
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const LETTERS = Object.keys(DATA.names);
-const KINDS = ["LR", "bicubic", ...LETTERS, "HR"];
-const NAMES = { LR: "LR", bicubic: "Bicubic", HR: "HR" };
-for (const letter of LETTERS) NAMES[letter] = `${letter}: ${DATA.names[letter]}`;
+const NAMES = DATA.kinds;
 const LARGEST_ZOOM = 16;
 const $ = (id) => document.getElementById(id);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -21,24 +18,14 @@ function element(name, attributes = {}, ...children) {
 // --- what is shown ---
 
 function build() {
-  for (const [id, chosen] of [["left", "A"], ["right", "B"]]) {
-    $(id).append(...KINDS.map((kind) => new Option(NAMES[kind], kind, kind === chosen, kind === chosen)));
-    $(id).addEventListener("change", showPicture);
-  }
+  for (const side of ["left", "right"]) $(side).addEventListener("change", showPicture);
   for (const [i, picture] of DATA.pictures.entries()) {
     const input = element("input", { type: "radio", name: "picture", value: i, "aria-label": picture.id });
     input.checked = i === 0;
     input.addEventListener("change", () => { view.picture = i; showPicture(); });
     $("thumbnails").append(element("label", { title: picture.id }, input, element("img", { src: picture.src.HR, alt: "" })));
   }
-  for (const kind of KINDS) {
-    const pane = element("div", { class: "pane" }, element("img", { alt: "", draggable: "false", "data-kind": kind }));
-    const letter = kind in DATA.names ? [element("b", { class: `key ${kind}` }, kind)] : [];
-    const name = element("b", {}, DATA.names[kind] ?? NAMES[kind]);
-    $("panes").append(element("figure", {}, pane, element("figcaption", {}, ...letter, name, element("small", { "data-kind": kind }))));
-    followPointers(pane);
-  }
-  followPointers(stage);
+  for (const pane of viewer.querySelectorAll(".pane")) followPointers(pane);
 }
 
 function showPicture() {
@@ -64,20 +51,16 @@ function showPicture() {
 
 function showScores(picture) {
   $("picture-name").textContent = picture.id;
-  const head = element("tr", {}, ...["", "Bicubic", ...LETTERS].map((name) => element("th", { scope: "col", class: name }, name)));
-  $("scores").previousElementSibling.replaceChildren(head);
-  const columns = ["bicubic", ...LETTERS];
+  const columns = Object.keys(NAMES).slice(1, -1); // without LR and HR
   $("scores").replaceChildren(...picture.measures.map(({ heading, better, values }) => {
     const numbers = columns.map((name) => (values[name] === "" ? NaN : better * values[name].replace("−", "-")));
     const best = Math.max(...numbers.filter((number) => !isNaN(number)));
     return element("tr", {}, element("th", { scope: "row" }, heading), ...columns.map((name, i) =>
       element("td", { class: numbers[i] === best ? "best" : "" }, values[name] || "–")));
   }));
-  for (const caption of $("panes").querySelectorAll("small")) {
-    const kind = caption.dataset.kind;
-    caption.textContent = columns.includes(kind)
-      ? picture.measures.slice(0, 2).map(({ title, values }) => `${title} ${values[kind]}`).join(" · ")
-      : kind === "HR" ? "original" : "input";
+  const captions = [...$("panes").querySelectorAll("small")].slice(1, -1);
+  for (const [i, name] of columns.entries()) {
+    captions[i].textContent = picture.measures.slice(0, 2).map(({ title, values }) => `${title} ${values[name]}`).join(" · ");
   }
 }
 

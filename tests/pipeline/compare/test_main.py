@@ -1,6 +1,5 @@
 import json
 import subprocess
-import sys
 
 import pytest
 
@@ -50,25 +49,24 @@ def test_two_runs_are_compared_from_mlflow_alone(project, capsys):
     assert read.pictures == b[1].pictures
     assert read.evaluation == b[1].evaluation
 
-    output = project / "page.html"
-    compare.main(load_params(), [], output)
+    compare.main(load_params(), compare.parse([]))
     printed = capsys.readouterr().out
     assert f"A  pixel (run {ids[0][:8]})" in printed
     assert "significantly better in PSNR" in printed
-    assert ids[1] in output.read_text(encoding="utf-8")
+    assert ids[1] in (project / "comparison.html").read_text(encoding="utf-8")
 
-    compare.main(load_params(), ["perceptual", ids[0]], output)
+    compare.main(load_params(), compare.parse(["perceptual", ids[0]]))
     assert f"B  pixel (run {ids[0][:8]})" in capsys.readouterr().out
 
     store.client.delete_run(ids[1])
     with pytest.raises(StageError, match="no pixel-only and perceptual experiment"):
-        compare.main(load_params(), [], output)
+        compare.main(load_params(), compare.parse([]))
 
 
 def test_missing_store_is_not_made(project):
     (project / "mlflow.db").unlink()
     with pytest.raises(StageError, match=r"there is no MLflow store.*dvc repro"):
-        compare.main(load_params(), [], project / "page.html")
+        compare.main(load_params(), compare.parse([]))
     assert not (project / "mlflow.db").exists()
 
 
@@ -78,7 +76,7 @@ def test_an_experiment_that_is_not_there_is_not_made(project):
     params = load_params()
     tracking = params.tracking.model_copy(update={"experiment": "portrait-srnn"})
     with pytest.raises(StageError, match=r"tracking\.experiment is 'portrait-srnn', which .* hold"):
-        compare.main(params.model_copy(update={"tracking": tracking}), [], project / "page.html")
+        compare.main(params.model_copy(update={"tracking": tracking}), compare.parse([]))
     assert {experiment.name for experiment in store.client.search_experiments()} == before
 
 
@@ -103,9 +101,18 @@ def test_an_experiment_that_was_renamed_in_dvc_is_found_by_either_name(project):
             assert choice.find(found, [name]) == [wanted]
 
 
-@pytest.mark.parametrize("names", [["one"], ["one"] * 27])
-def test_several_names_or_none(names, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["compare", *names])
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["one"], "2 to 26 experiments or none, not 1"),
+        (["one"] * 27, "2 to 26 experiments or none, not 27"),
+        (["--blend", "1.5"], "--blend 1.5 is no share, from 0 to 1"),
+        (["--folder", "nowhere"], "'nowhere' is not NAME=FOLDER with a folder that is there"),
+        (["--figure", "a.gif"], "a.gif must end in .pdf, .png, .svg"),
+        (["--pictures", "a"], "--pictures are those of --figure"),
+    ],
+)
+def test_a_wrong_command_line_is_one_error_that_says_why(words, why, capsys):
     with pytest.raises(SystemExit):
-        compare._arguments()
-    assert f"2 to 26 experiments or none, not {len(names)}" in capsys.readouterr().err
+        compare.parse(words)
+    assert why in capsys.readouterr().err

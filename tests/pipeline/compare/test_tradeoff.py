@@ -60,26 +60,26 @@ def of_three_pictures(made):
 
 def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
     found = sweep()
-    assert tradeoff.measure_of_all(found, None) == VGG19
+    assert tradeoff.measure_of_all(found, tradeoff.AXES) == VGG19
     found[0].metrics["test/lpips"] = 0.1
-    assert tradeoff.measure_of_all(found, None) == VGG19
+    assert tradeoff.measure_of_all(found, tradeoff.AXES) == VGG19
     found[0].results.evaluation["vgg19_weights"] = "other"
-    assert tradeoff.measure_of_all(found, None) == GMSD
+    assert tradeoff.measure_of_all(found, tradeoff.AXES) == GMSD
     with pytest.raises(StageError, match=r"not all 3 experiments have LPIPS.* without"):
-        tradeoff.measure_of_all(found, LPIPS)
+        tradeoff.measure_of_all(found, [LPIPS])
     with pytest.raises(StageError, match=r"w0\.01 \(run .*\) with other"):
-        tradeoff.measure_of_all(found, VGG19)
+        tradeoff.measure_of_all(found, [VGG19])
     found = sweep()
     found[0] = of_three_pictures(found[0])
-    assert tradeoff.measure_of_all(found, None) == GMSD
+    assert tradeoff.measure_of_all(found, tradeoff.AXES) == GMSD
     with pytest.raises(StageError, match=r"w0\.01 \(run .*\) of 3 pictures, .* of 24 pictures"):
-        tradeoff.measure_of_all(found, VGG19)
+        tradeoff.measure_of_all(found, [VGG19])
 
 
 def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypatch, capsys):
     found = [of_three_pictures(each) for each in sweep()]
     monkeypatch.setattr(runs, "published", lambda _: found)
-    tradeoff.main(load_params(), [], None, tmp_path / "tradeoff.png")
+    tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
     assert (
         "Means over pictures.\n"
         "  PSNR and SSIM: 24 sources, 24 pictures\n"
@@ -87,7 +87,7 @@ def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypa
     ) in capsys.readouterr().out
     found[0].results.evaluation["vgg19_weights"] = "other"
     found[0].metrics["test/gmsd_bicubic"] = found[1].metrics["test/gmsd_bicubic"] = 0.1
-    tradeoff.main(load_params(), [], None, tmp_path / "tradeoff.png")
+    tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
     assert "GMSD is drawn: not all have SIFID or LPIPS or VGG19 distance" in capsys.readouterr().out
 
 
@@ -104,7 +104,7 @@ def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(tradeoff.figures, "tradeoff", remember)
     monkeypatch.setattr(runs, "published", lambda _: found)
-    tradeoff.main(load_params(), [], None, tmp_path / "tradeoff.png")
+    tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
     points = {name: [(p.label, p.psnr, p.measure) for p in line] for name, line in drawn.items()}
     random = "SRCNN, mse + weight × random VGG19 conv5_4 + relu2_2 × 0.5"
     assert points == {

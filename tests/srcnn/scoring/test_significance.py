@@ -84,7 +84,7 @@ def test_a_source_counts_once_however_many_pictures_it_has():
     differences = np.arange(-3, 9) / 8
     many, one = differ(differences, [1] * 6 + [20] * 6), differ(differences)
     assert (many.pictures, many.b) != (one.pictures, one.b)
-    assert replace(many, b=one.b, pictures=one.pictures, spread=one.spread) == one
+    assert replace(many, b=one.b, pictures=one.pictures, trainings=one.trainings) == one
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_of_several_seeds_the_mean_counts_and_the_interval_is_over_them_too():
     single = compare(PSNR, a, b, a, names(40))
     several = compare(PSNR, a + seeds, b + seeds, a, names(40))
     assert several.mean == pytest.approx(single.mean)
-    assert several.seeds == (3, 3)
-    assert several.spread[0] == pytest.approx((a.mean() - 0.2, a.mean() + 0.2))
+    for of, trainings in zip((a, b), several.trainings, strict=True):
+        assert trainings == pytest.approx([of.mean() - 0.2, of.mean(), of.mean() + 0.2])
     # Of three seeds the mean of three draws deviates by 0.2 · sqrt(2/3) / sqrt(3), of both sides.
     deviation = np.hypot((b - a).std() / 40**0.5, 2**0.5 * 0.2 * (2 / 3) ** 0.5 / 3**0.5)
     for end, sign in zip(several.interval, (-1, 1), strict=True):
