@@ -62,7 +62,7 @@ def main(params: Params) -> None:
     }
     with artifacts.whole_folder(paths.FIGURES) as folder:
         for name, figure in drawn.items():
-            (folder / f"{name}.png").write_bytes(figures.png(figure))
+            (folder / f"{name}.png").write_bytes(figures.encoded(figure))
     with artifacts.whole_folder(paths.RECONSTRUCTIONS) as folder:
         _reconstruct(test, resolver, folder)
 

@@ -55,7 +55,7 @@ def main(params: Params, arguments: argparse.Namespace) -> None:
     if measure == AXES[-1] and not wanted:
         others = " or ".join(each.title for each in AXES[:-1])
         print(f"{measure.title} is drawn: not all have {others}, {_ALIKE}")
-    artifacts.write_bytes(arguments.output, figures.png(_figure(sweep, blends, measure)))
+    artifacts.write_bytes(arguments.output, figures.encoded(_figure(sweep, blends, measure)))
     print(f"\nAs a figure: {arguments.output}")
 
 

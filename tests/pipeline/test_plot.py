@@ -40,7 +40,7 @@ def drawn(monkeypatch):
         monkeypatch.setattr(
             plot.figures, name, lambda *of, name=name, **_: drawn.update({name: of})
         )
-    monkeypatch.setattr(plot.figures, "png", lambda _: b"")
+    monkeypatch.setattr(plot.figures, "encoded", lambda _: b"")
     return drawn
 
 
@@ -113,7 +113,7 @@ def reconstruction(entry, kind):
 
 def test_every_figure_says_what_the_network_was_trained_with(run, monkeypatch):
     figures = []
-    monkeypatch.setattr(plot.figures, "png", lambda figure: figures.append(figure) or b"")
+    monkeypatch.setattr(plot.figures, "encoded", lambda figure: figures.append(figure) or b"")
     run(params=load_params({"loss.perceptual_weight": 0.01, "loss.vgg19_weights": "random"}))
     assert len(figures) == len(FIGURES)
     for figure in figures:

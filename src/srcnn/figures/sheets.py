@@ -74,6 +74,12 @@ def hardest_window(baseline: np.ndarray, hr: np.ndarray, size: int, scale: int) 
     return int(row) * scale, int(column) * scale, height, width
 
 
+def cut(picture: np.ndarray, window: Window) -> np.ndarray:
+    """The part of a picture, (H, W) or (H, W, 3), inside a window."""
+    top, left, height, width = window
+    return picture[top : top + height, left : left + width]
+
+
 def reconstructions(examples: Sequence[Example], scale: int, luma: str, loss: str = "") -> Figure:
     """LR, bicubic, SRCNN, HR and error map of each example: whole, and a window of them enlarged.
 
@@ -104,7 +110,7 @@ def _reconstruction(
     score = example.score
     is_better = score.gain(PSNR) > 0
     small, large = (f"{p.shape[1]} × {p.shape[0]}" for p in (example.lr, example.hr))
-    whole, cut = [], []
+    whole, parts = [], []
     for picture, title, caption, bold in (
         (example.lr, example.title, small, False),
         (example.baseline, "", _caption(score.bicubic), not is_better),
@@ -113,11 +119,11 @@ def _reconstruction(
         (magma, "", f"mean {errors.mean():.1f}", False),
     ):
         unit = scale if picture is example.lr else 1
-        top, left, height, width = (side // unit for side in window)
-        part = picture[top : top + height, left : left + width]
+        top, left, height, width = (length // unit for length in window)
+        part = cut(picture, (top, left, height, width))
         whole.append(_Cell(picture, title, True, unit, (top, left, height, width)))
-        cut.append(_Cell(part, caption, bold, unit, (0, 0, height, width)))
-    return whole, cut
+        parts.append(_Cell(part, caption, bold, unit, (0, 0, height, width)))
+    return whole, parts
 
 
 def snapshots(
@@ -145,12 +151,11 @@ def snapshots(
     heads = ["Bicubic", *(f"step {step:,}" for step in steps), "HR"]
     rows = []
     for n, original in enumerate(hr):
-        top, left, height, width = hardest_window(bicubic[n], original, _WINDOW, 1)
-        part = slice(top, top + height), slice(left, left + width)
-        shown = [bicubic[n][part], *(pictures[n][part] for pictures in sr)]
-        cells = [_Cell(each, PSNR.text(finite_psnr(each, original[part]))) for each in shown]
+        window = hardest_window(bicubic[n], original, _WINDOW, 1)
+        *shown, of_hr = (cut(each, window) for each in (bicubic[n], *sr[:, n], original))
+        cells = [_Cell(each, PSNR.text(finite_psnr(each, of_hr))) for each in shown]
         split = "training" if in_training[n] else "validation"
-        rows.append([*cells, _Cell(original[part], f"{split} picture")])
+        rows.append([*cells, _Cell(of_hr, f"{split} picture")])
     note = (
         f"Pictures in the course of the training, ×{scale}: the windows in which bicubic errs "
         f"most, and the PSNR of what is shown ({luma} luma)."

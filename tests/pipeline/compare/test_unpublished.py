@@ -1,5 +1,8 @@
 """Contestants without a run: blends and other upscalers' pictures beside published experiments."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,30 +12,38 @@ from pipeline.compare import runs, tradeoff, unpublished
 from pipeline.stage import StageError, paths
 from srcnn.data.pairs import Pairs
 from srcnn.inference.resolver import bicubic
-from srcnn.scoring.measures import MEASURES
+from srcnn.scoring.measures import MEASURES, PSNR
+from tests.conftest import SURROUNDINGS
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import publish
 
 PARAMS = load_params({"evaluate.lpips": False})
 
 
-@pytest.fixture
-def published(project, classical_measures):
-    """Two experiments with other networks, the newest first."""
-    publish(0.0, seed=0)
-    publish(0.01, seed=1)
-    return runs.published("portrait-srcnn")
+@pytest.fixture(scope="module")
+def published(tmp_path_factory, empty_store):
+    """Two experiments with other networks, the newest first, of the project in this folder."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / ".dvc").mkdir()
+    shutil.copy(empty_store, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in SURROUNDINGS:
+            patch.delenv(name, raising=False)
+        for name in ("niqe", "sifid", "lpips", "vgg19"):  # the last first, to be put back last
+            patch.delitem(MEASURES, name)
+        publish(0.0, seed=0)
+        publish(0.01, seed=1)
+        yield runs.published("portrait-srcnn")
 
 
 @pytest.fixture
-def enlarged(tmp_path):
+def enlarged(published, tmp_path):
     """The bicubic test pictures as files of another upscaler."""
-    folder = tmp_path / "enlarged"
-    folder.mkdir()
     test = Pairs.open(paths.PAIRS).split("test")
     for i, id_ in enumerate(test.ids):
-        Image.fromarray(bicubic(test.lr(i), test.scale)).save(folder / f"{id_}.png")
-    return folder
+        Image.fromarray(bicubic(test.lr(i), test.scale)).save(tmp_path / f"{id_}.png")
+    return tmp_path
 
 
 def test_pictures_of_another_upscaler_are_scored_as_experiments_are(published, enlarged):
@@ -44,18 +55,27 @@ def test_pictures_of_another_upscaler_are_scored_as_experiments_are(published, e
     )
     assert not theirs.is_perceptual
 
-    Image.new("L", (9, 9)).save(enlarged / "p4.png")
-    with pytest.raises(StageError, match=r"p4\.png is 9x9; the test picture is 48x40"):
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda file: Image.new("L", (9, 9)).save(file), r"p4\.png is 9x9; the .* is 48x40"),
+        (lambda file: file.write_bytes(b"no picture"), r"p4\.png cannot be read"),
+        (lambda file: file.unlink(), "lacks 1 of 12 test pictures: p4; a file's name"),
+    ],
+)
+def test_pictures_that_cannot_be_scored_are_named(published, enlarged, spoil, why):
+    spoil(enlarged / "p4.png")
+    with pytest.raises(StageError, match=why):
         unpublished.from_folder("cubic", enlarged, published[0], PARAMS)
-    (enlarged / "p4.png").write_bytes(b"no picture")
-    with pytest.raises(StageError, match=r"p4\.png cannot be read"):
-        unpublished.from_folder("cubic", enlarged, published[0], PARAMS)
-    (enlarged / "p4.png").unlink()
-    with pytest.raises(StageError, match=r"lacks 1 of 12 test pictures: p4; a file's name"):
-        unpublished.from_folder("cubic", enlarged, published[0], PARAMS)
-    published[0].tags["data.pairs"] = "other"
+
+
+def test_pairs_of_other_data_are_refused(published, enlarged):
+    other = replace(published[0], tags={"data.pairs": "other"})
     with pytest.raises(StageError, match="data/pairs are not the pictures that"):
-        unpublished.from_folder("cubic", enlarged, published[0], PARAMS)
+        unpublished.from_folder("cubic", enlarged, other, PARAMS)
+    with pytest.raises(StageError, match="are of different data: they have no blend"):
+        unpublished.blend(published[1], other, 0.5, PARAMS)
 
 
 def test_a_blend_lies_between_its_networks(published):
@@ -63,7 +83,7 @@ def test_a_blend_lies_between_its_networks(published):
     ids = list(a.results.of_set("test"))
 
     def psnr(run):
-        return run.results.values("test", MEASURES["psnr"], ids)
+        return run.results.values("test", PSNR, ids)
 
     for share, end in ((0.0, a), (1.0, b)):
         blend = unpublished.blend(a, b, share, PARAMS)
@@ -73,26 +93,27 @@ def test_a_blend_lies_between_its_networks(published):
     assert (psnr(blend) > np.minimum(psnr(a), psnr(b)) - 0.01).all()
 
 
-def test_they_stand_in_comparison_page_figure_and_trade_off(
-    published, enlarged, tmp_path, capsys, monkeypatch
-):
+def test_they_stand_in_comparison_page_and_figure(published, enlarged, tmp_path, capsys):
     page, figure = tmp_path / "page.html", tmp_path / "figure.pdf"
-    names = [run.run_id for run in published]
-    folders = {"cubic": enlarged}
-    compare.main(PARAMS, names, page, [0.5], folders, figure, ["p3", "p5"])
+    words = [*(run.run_id for run in published), f"--output={page}", f"--figure={figure}"]
+    more = ["--blend=0.5", f"--folder=cubic={enlarged}", "--pictures=p3,p5"]
+    compare.main(PARAMS, compare.parse([*words, *more]))
     said = capsys.readouterr().out
     assert "C  0.5 no-commit + 0.5 no-commit: blend" in said
     assert f"D  cubic: pictures in {enlarged}" in said
     assert "D beside A" in page.read_text(encoding="utf-8")
     assert figure.read_bytes().startswith(b"%PDF")
     with pytest.raises(StageError, match=r"--pictures: p99 is not among .* they keep p"):
-        compare.main(PARAMS, names, page, figure_file=figure, pictures=["p99"])
+        compare.main(PARAMS, compare.parse([*words, "--pictures=p99"]))
 
-    a, b = published
-    b.metrics["test/psnr"] = a.metrics["test/psnr"] + 1
-    b.metrics["test/gmsd"] = a.metrics["test/gmsd"] + 1
-    monkeypatch.setattr(runs, "published", lambda _: published)
-    tradeoff.main(PARAMS, names, None, tmp_path / "tradeoff.png", blend=True)
-    said = capsys.readouterr().out
-    assert "blend: 0.75 no-commit + 0.25 no-commit" in said
-    assert (tmp_path / "tradeoff.png").is_file()
+
+def test_blends_stand_in_the_trade_off(published, tmp_path, capsys, monkeypatch):
+    psnr, gmsd = published[0].metrics["test/psnr"], published[0].metrics["test/gmsd"]
+    other = dict(published[1].metrics) | {"test/psnr": psnr + 1, "test/gmsd": gmsd + 1}
+    both = [published[0], replace(published[1], metrics=other)]
+    monkeypatch.setattr(runs, "published", lambda _: both)
+    names = [run.run_id for run in published]
+    output = tmp_path / "tradeoff.png"
+    tradeoff.main(PARAMS, tradeoff.parse([*names, "--blend", f"--output={output}"]))
+    assert "blend: 0.75 no-commit + 0.25 no-commit" in capsys.readouterr().out
+    assert output.is_file()
