@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pipeline.compare.comparison import Comparison, contestants
 from pipeline.compare.runs import PublishedRun, kept_by_all
 from pipeline.stage.paths import HELD_OUT
 from srcnn import figures
-from srcnn.scoring.measures import MEASURES
+from srcnn.scoring.measures import MEASURES, Measure
 from srcnn.scoring.significance import Difference
 
 _TEMPLATES = Path(__file__).parent
@@ -31,20 +32,24 @@ def render(comparisons: Sequence[Comparison]) -> str:
     sides = contestants(comparisons)
     kinds = {"LR": "LR", "bicubic": "Bicubic"}
     kinds |= {letter: f"{letter}: {run.name}" for letter, run in sides.items()} | {"HR": "HR"}
-    pictures = _pictures(comparisons, sides)
+    taken = {d.measure for each in comparisons for d in each.differences[HELD_OUT]}
+    measures = [measure for measure in MEASURES.values() if measure in taken]
+    pictures = _pictures(sides, measures)
     return environment.get_template("page.html").render(
         comparisons=comparisons,
         sides=sides,
         results=comparisons[0].a.results,
         held_out=HELD_OUT,
         kinds=kinds,
+        measures=measures,
+        pictures=pictures,
         parameters=sorted({name for each in comparisons for name in each.parameters}),
         wording=wording,
         about=_about,
         curves=_curves,
         place=_place,
         # Nothing in this JSON can end the script element in which it stands.
-        data=json.dumps({"kinds": kinds, "pictures": pictures}, allow_nan=False).replace(
+        data=json.dumps({"names": kinds, "pictures": pictures}, allow_nan=False).replace(
             "<", "\\u003c"
         ),
     )
@@ -88,10 +93,9 @@ def _curves(run: PublishedRun) -> str:
 
 
 def _pictures(
-    comparisons: Sequence[Comparison], sides: Mapping[str, PublishedRun]
+    sides: Mapping[str, PublishedRun], measures: Sequence[Measure]
 ) -> list[dict[str, Any]]:
     """The pictures that all experiments have, as each reconstructed them, and their measures."""
-    measures = {d.measure for each in comparisons for d in each.differences[HELD_OUT]}
     pictures = []
     for id_, kept in kept_by_all(list(sides.values())).items():
         files = {"LR": kept[0].png["lr"], "bicubic": kept[0].png["bicubic"]}
@@ -99,22 +103,27 @@ def _pictures(
         files["HR"] = kept[0].png["hr"]
         scores = {letter: run.results.of_set(HELD_OUT)[id_] for letter, run in sides.items()}
         values = {"bicubic": scores["A"].bicubic} | {key: of.sr for key, of in scores.items()}
-        shown = [
+        captions = {"LR": "input", "HR": "original"}
+        for kind, of in values.items():
+            numbers = [f"{m.title} {m.number(of[m.name])}" for m in measures if m.name in of]
+            captions[kind] = " · ".join(numbers[:2])
+        pictures.append(
             {
-                "title": measure.title,
-                "heading": f"{measure.title}\N{NO-BREAK SPACE}{measure.arrow}",
-                "better": 1 if measure.higher_is_better else -1,
-                "values": {  # empty where it was not taken
-                    key: measure.number(of[measure.name]) if measure.name in of else ""
-                    for key, of in values.items()
-                },
+                "id": id_,
+                "src": {kind: _uri(png) for kind, png in files.items()},
+                "captions": captions,
+                "scores": [_shown(measure, list(values.values())) for measure in measures],
             }
-            for measure in MEASURES.values()
-            if measure in measures
-        ]
-        src = {kind: _uri(png) for kind, png in files.items()}
-        pictures.append({"id": id_, "src": src, "measures": shown})
+        )
     return pictures
+
+
+def _shown(measure: Measure, values: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
+    """A measure of a picture by each method, and whether it is the best that is shown."""
+    taken = [of[measure.name] for of in values if measure.name in of]
+    best = max(taken, key=lambda value: measure.gain(value, 0), default=math.nan)
+    shown = [measure.number(of[measure.name]) if measure.name in of else "–" for of in values]
+    return [{"text": text, "best": text == measure.number(best)} for text in shown]
 
 
 def _uri(image: bytes, kind: str = "png") -> str:
