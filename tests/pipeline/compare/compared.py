@@ -16,11 +16,6 @@ from tests.support.pictures import encoded
 SCALE = 4
 
 
-def experiment(*arguments, **settings):
-    """An experiment with its results, as if they had been read; see `parts`."""
-    return parts(*arguments, **settings)[0]
-
-
 def with_scores(made, sets):
     """The experiment with other scores."""
     return replace(made, read_results=lambda: replace(made.results, scores=sets))
@@ -41,7 +36,7 @@ def without(score, name):
     return replace(score, sr=of_sr, bicubic=of_bicubic)
 
 
-def parts(
+def experiment(
     name="pixel",
     weight="0.0",
     shift=0.0,
@@ -54,7 +49,7 @@ def parts(
     evaluation=None,
     measures=("psnr", "ssim", "gmsd"),
 ):
-    """An experiment and its results; `shift`: worse PSNR and SSIM, all other measures better."""
+    """An experiment; `shift`: worse PSNR and SSIM, all other measures better."""
     run_id = hashlib.md5(name.encode()).hexdigest()
     results = Results(
         {"scale": SCALE, "luma": "full", "shave": SCALE, "sources": count // tiles, "loss": "mse"}
@@ -63,18 +58,17 @@ def parts(
         curve(float(weight), shift),
         [picture(i, shift) for i in range(pictures)],
     )
-    made = PublishedRun(
+    loss = {"pixel": "mse", "perceptual_weight": weight, "vgg19_weights": "embedded"}
+    given = {f"loss.{name}": value for name, value in loss.items()} | {"degrade.scale": "4"}
+    found = {"val/psnr_gain": 1.0, "val/gmsd": 0.1, "test/gmsd": 0.1, "best/step": 300}
+    return PublishedRun(
         run_id,
         name,
-        {"loss.pixel": "mse", "loss.perceptual_weight": weight, "loss.vgg19_weights": "embedded"}
-        | {"degrade.scale": "4"}
-        | (params or {}),
+        given | (params or {}),
         {"data.pairs": "digest", "model.version": "1", "dvc.experiment": name} | (tags or {}),
-        {"val/psnr_gain": 1.0, "val/gmsd": 0.1, "test/gmsd": 0.1, "best/step": 300}
-        | (metrics or {}),
+        found | (metrics or {}),
         lambda: results,
     )
-    return made, results
 
 
 def scores(shift, count, tiles, measures):

@@ -1,18 +1,22 @@
-"""Contestants without a run: blends and other upscalers' pictures beside published experiments."""
+"""Published experiments: read, compared, and beside contestants that no run holds."""
 
+import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from pipeline.compare import __main__ as compare
 from pipeline.compare import runs, tradeoff, unpublished
 from pipeline.stage import StageError, paths
+from pipeline.tracking.store import Store
 from srcnn.data.pairs import Pairs
 from srcnn.inference.resolver import bicubic
 from srcnn.scoring.measures import MEASURES, PSNR
+from srcnn.scoring.scores import read_scores
 from tests.conftest import SURROUNDINGS
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import publish
@@ -34,7 +38,33 @@ def published(tmp_path_factory, empty_store):
             patch.delitem(MEASURES, name)
         publish(0.0, seed=0)
         publish(0.01, seed=1)
+        store = Store("portrait-srcnn")
+        store.client.create_run(store.experiment_id, run_name="unfinished")
         yield runs.published("portrait-srcnn")
+
+
+def test_all_that_was_published_is_read_newest_first(published):
+    assert [run.is_perceptual for run in published] == [True, False]
+    results = published[0].results
+    assert results.evaluation == json.loads(paths.EVALUATION.read_text())
+    assert list(results.of_set("test").values()) == read_scores(paths.PER_IMAGE)["test"]
+    pd.testing.assert_frame_equal(results.curve, pd.read_csv(paths.TRAINING_CURVE))
+    index = json.loads((paths.RECONSTRUCTIONS / "index.json").read_text())
+    for entry, picture in zip(index, results.pictures, strict=True):
+        assert (entry["id"], entry["whole"]) == (picture.id, picture.whole)
+        for kind, png in picture.png.items():
+            assert png == (paths.RECONSTRUCTIONS / f"{entry['file']}-{kind}.png").read_bytes()
+
+
+def test_the_best_of_each_kind_or_those_that_are_named_are_compared(published, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    b, a = (run.run_id for run in published)
+    for names, sides in (([], (a, b)), ([b, a], (b, a))):
+        compare.main(PARAMS, compare.parse([*names, f"--output={page}"]))
+        said = capsys.readouterr().out
+        for letter, run_id in zip("AB", sides, strict=True):
+            assert f"{letter}  no-commit (run {run_id[:8]})" in said
+            assert run_id in page.read_text(encoding="utf-8")
 
 
 @pytest.fixture
