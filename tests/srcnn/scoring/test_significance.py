@@ -33,12 +33,9 @@ def test_many_sources_have_the_interval_of_the_central_limit_in_little_memory():
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
     assert peak < 50e6
-
-
-def test_the_interval_depends_on_nothing_but_values_and_seed():
-    values = np.random.default_rng(1).normal(size=20)
-    first = bootstrap_interval(values, seed=5)
-    assert first == bootstrap_interval(values, seed=5) != bootstrap_interval(values, seed=6)
+    few = values[:20]
+    first = bootstrap_interval(few, seed=5)
+    assert first == bootstrap_interval(few, seed=5) != bootstrap_interval(few, seed=6)
 
 
 def differ(differences, pictures=None, measure=PSNR):
@@ -74,12 +71,6 @@ def test_p_value_is_that_of_all_sign_patterns(count):
     assert differ(differences).p_value == pytest.approx(expected)
 
 
-def test_p_value_of_many_pictures_is_scipys():
-    differences = np.random.default_rng(0).normal(0.05, 0.3, 70)
-    expected = stats.wilcoxon(differences).pvalue
-    assert differ(differences).p_value == pytest.approx(expected)
-
-
 def test_a_source_counts_once_however_many_pictures_it_has():
     differences = np.arange(-3, 9) / 8
     many, one = differ(differences, [1] * 6 + [20] * 6), differ(differences)
@@ -100,13 +91,6 @@ def test_a_verdict_needs_interval_and_test_to_agree(differences, measure):
     found = differ(differences, measure=measure)
     assert found.is_contradictory
     assert found.better is None
-
-
-def test_few_sources_are_never_significant_but_six_that_agree_are():
-    for count in (1, 3, FEWEST_SOURCES - 1):
-        found = differ(spread(count, 5))
-        assert (found.better, found.interval, found.is_decidable) == (None, None, False)
-    assert differ(spread(FEWEST_SOURCES, 5)).better == "b"
 
 
 @pytest.mark.parametrize(("measure", "better"), [(SSIM, "b"), (GMSD, "a"), (LPIPS, "a")])
@@ -146,6 +130,7 @@ def test_the_fewest_sources_are_those_whose_least_p_survives_the_correction(test
         found = correct([differ(spread(count, 0.5))] * tests)
         assert {d.better for d in found} == {better}
         assert {d.is_decidable for d in found} == {better is not None}
+        assert (found[0].interval is None) == (count < FEWEST_SOURCES)
 
 
 def test_of_several_seeds_the_mean_counts_and_the_interval_is_over_them_too():
