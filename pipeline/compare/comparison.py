@@ -29,8 +29,7 @@ class Comparison:
         parameters: those that differ, with both values.
         differences: for each test set that both have (the held-out split, "test", is the first),
             each measure that both have, p corrected for their number.
-        unmeasured: for each measure that cannot be compared, why.
-        left_out: for each test set that cannot be compared, why.
+        left_out: for each test set and each measure that cannot be compared, by title, why.
     """
 
     a: PublishedRun
@@ -38,7 +37,6 @@ class Comparison:
     letter: str
     parameters: Mapping[str, tuple[str, str]]
     differences: Mapping[str, Sequence[Difference]]
-    unmeasured: Mapping[Measure, str]
     left_out: Mapping[str, str]
 
     @property
@@ -85,17 +83,16 @@ def compare_runs(a: PublishedRun, b: PublishedRun, letter: str = "B") -> Compari
     check_comparable(a, b)
     sides = {"A": a, letter: b}
     differences: dict[str, list[Difference]] = {}
-    unmeasured: dict[Measure, str] = {}
     left_out: dict[str, str] = {}
     for name in dict.fromkeys([HELD_OUT, *a.results.scores, *b.results.scores]):
         if why := _why_left_out(sides, name):
-            left_out[name] = why
+            left_out[f"Test set {name}"] = why
             continue
         compared = {measure: _compared(sides, name, measure) for measure in MEASURES.values()}
-        unmeasured |= {m: why for m, why in compared.items() if isinstance(why, str)}
+        left_out |= {m.title: why for m, why in compared.items() if isinstance(why, str)}
         if of_set := [each for each in compared.values() if isinstance(each, Difference)]:
             differences[name] = correct(of_set)
-    return Comparison(a, b, letter, a.differing(b), differences, unmeasured, left_out)
+    return Comparison(a, b, letter, a.differing(b), differences, left_out)
 
 
 def check_comparable(a: PublishedRun, b: PublishedRun) -> None:

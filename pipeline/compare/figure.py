@@ -1,11 +1,7 @@
 """One figure for print: chosen test pictures by LR, bicubic, each experiment, HR."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
-from PIL import Image
 
 from pipeline.compare.runs import PublishedRun, kept_by_all
 from pipeline.compare.tradeoff import AXES, measure_of_all
@@ -13,6 +9,7 @@ from pipeline.stage import StageError, artifacts
 from pipeline.stage.paths import HELD_OUT
 from srcnn import figures
 from srcnn.figures import Reconstructed
+from srcnn.pictures import images
 from srcnn.scoring.measures import PSNR, SSIM, Measure
 
 FORMATS = (".pdf", ".png", ".svg")
@@ -43,13 +40,13 @@ def write(output: Path, runs: Sequence[PublishedRun], ids: Sequence[str]) -> Non
         first = kept[id_][0].png
         captions = _captions(scores[0][id_].bicubic, measure)
         row = {
-            "LR": Reconstructed(_pixels(first["lr"]), (id_, "")),
-            "bicubic": Reconstructed(_pixels(first["bicubic"]), captions),
+            "LR": Reconstructed(images.decode(first["lr"]), (id_, "")),
+            "bicubic": Reconstructed(images.decode(first["bicubic"]), captions),
         }
         for run, of_run, picture in zip(runs, scores, kept[id_], strict=True):
             captions = _captions(of_run[id_].sr, measure)
-            row[run.name] = Reconstructed(_pixels(picture.png["sr"]), captions)
-        row["HR"] = Reconstructed(_pixels(first["hr"]), ("PSNR in dB / SSIM", measure.title))
+            row[run.name] = Reconstructed(images.decode(picture.png["sr"]), captions)
+        row["HR"] = Reconstructed(images.decode(first["hr"]), ("PSNR in dB / SSIM", measure.title))
         rows.append(row)
     drawn = figures.side_by_side(rows, runs[0].results.evaluation["scale"])
     artifacts.write_bytes(output, figures.encoded(drawn, output.suffix.lower()[1:]))
@@ -58,8 +55,3 @@ def write(output: Path, runs: Sequence[PublishedRun], ids: Sequence[str]) -> Non
 def _captions(values: Mapping[str, float], measure: Measure) -> tuple[str, str]:
     fidelity = " / ".join(each.number(values[each.name]) for each in (PSNR, SSIM))
     return fidelity, measure.number(values[measure.name])
-
-
-def _pixels(png: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(png)) as image:
-        return np.asarray(image)

@@ -16,7 +16,6 @@ from pipeline.compare.runs import PublishedRun, Reconstruction, Results
 from pipeline.scoring.available import find_measures
 from pipeline.stage import StageError, artifacts, machine, paths
 from pipeline.stage.params import Params
-from srcnn.data.color import luma
 from srcnn.data.pairs import Pairs
 from srcnn.data.splits import evenly_spaced
 from srcnn.hardware import choose_device, make_deterministic
@@ -122,7 +121,7 @@ def _file(folder: Path, id_: str) -> Path | None:
 
 def _read(file: Path, shape: tuple[int, ...], luma_range: str) -> np.ndarray:
     try:
-        picture = luma(images.decode(file.read_bytes()), luma_range)
+        picture = images.decode_luma(file.read_bytes(), luma_range)
     except (OSError, UnreadableImage) as error:
         raise StageError(f"{file} cannot be read: {error}") from None
     if picture.shape != shape:
@@ -192,8 +191,7 @@ def _scored(
 
 def _like(reconstruction: Reconstruction, sr: np.ndarray, scale: int) -> Reconstruction:
     """The same part of the same picture, as this one shows it."""
-    with Image.open(io.BytesIO(reconstruction.png["hr"])) as image:
-        width, height = image.size
+    height, width = images.decode(reconstruction.png["hr"]).shape
     top, left = (
         (whole - part) // scale // 2 * scale
         for whole, part in zip(sr.shape, (height, width), strict=True)

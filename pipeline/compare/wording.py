@@ -140,9 +140,8 @@ def remarks(comparison: Comparison) -> list[str]:
             "They differ in more than the loss, so the differences are not of the loss alone: "
             f"{', '.join(others)}."
         )
-    left_out = {set_title(name): why for name, why in comparison.left_out.items()}
-    left_out |= {measure.title: why for measure, why in comparison.unmeasured.items()}
-    return sentences + [f"{title} is not compared: {why}." for title, why in left_out.items()]
+    left_out = comparison.left_out.items()
+    return sentences + [f"{title} is not compared: {why}." for title, why in left_out]
 
 
 def as_text(comparisons: Sequence[Comparison]) -> str:
