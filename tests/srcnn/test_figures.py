@@ -8,6 +8,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from srcnn import figures
+from srcnn.figures.sheets import enlarged
 from srcnn.figures.style import BLUE, VERMILION
 from srcnn.scoring.measures import SSIM, VGG19
 from srcnn.scoring.scores import Score
@@ -41,12 +42,10 @@ def test_a_figure_for_print_shows_each_picture_and_its_window_by_each_method():
     pictures = {"LR": shown.lr, "bicubic": shown.baseline, "mine": shown.sr, "HR": shown.hr}
     row = {name: figures.Reconstructed(p, (name, f"of {name}")) for name, p in pictures.items()}
     figure = figures.side_by_side([row, row], 4)
-    top, left, height, width = figures.hardest_window(shown.baseline, shown.hr, 24, 4)
+    window = figures.hardest_window(shown.baseline, shown.hr, 24, 4)
     drawn = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
-    for column, picture in enumerate(pictures.values()):
+    for column, picture in enumerate([enlarged(shown.lr, 4), *list(pictures.values())[1:]]):
         np.testing.assert_array_equal(drawn[column], picture)
-        unit = 4 if column == 0 else 1
-        window = np.s_[top // unit : (top + height) // unit, left // unit : (left + width) // unit]
         np.testing.assert_array_equal(drawn[4 + column], picture[window])
     assert {*pictures, "of LR", "of mine"} < set(texts(figure))
 
@@ -83,21 +82,16 @@ def test_the_hardest_window_is_the_one_with_the_greatest_squared_error(scale):
 
     window = figures.hardest_window(baseline, hr, 24, scale)
 
-    assert window == (*max(sums, key=sums.get), side, side)
-
-
-def enlarged(picture, factor):
-    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+    top, left = max(sums, key=sums.get)
+    assert window == np.s_[top : top + side, left : left + side]
 
 
 def test_the_sheet_shows_every_pixel_as_a_square_of_its_own_and_how_good_each_is():
     shown = example()
     figure = figures.reconstructions([shown], 4, "studio")
-    top, left, height, width = figures.hardest_window(shown.baseline, shown.hr, 64, 4)
-    window = slice(top, top + height), slice(left, left + width)
-    in_lr = tuple(slice(part.start // 4, part.stop // 4) for part in window)
-    crops = [shown.lr[in_lr], *(p[window] for p in (shown.baseline, shown.sr, shown.hr))]
-    for column, crop in enumerate(crops):  # within the frame
+    window = figures.hardest_window(shown.baseline, shown.hr, 64, 4)
+    pictures = enlarged(shown.lr, 4), shown.baseline, shown.sr, shown.hr
+    for column, crop in enumerate(picture[window] for picture in pictures):  # within the frame
         got = cell(figure, 1, column, 256)[2:-2, 2:-2, 0]
         np.testing.assert_array_equal(got, enlarged(crop, 256 // len(crop))[2:-2, 2:-2])
     # 128 pixels in a cell of 256: twice; the frame around the window hides some.
@@ -135,11 +129,10 @@ def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
     learned = np.array([True, False])
     figure = figures.snapshots(np.array([0, 50, 1500]), sr, baseline, hr, learned, 4, "full")
 
-    top, left, height, width = figures.hardest_window(baseline[0], hr[0], 64, 1)
-    shown = [baseline[0], *sr[:, 0], hr[0]]
-    for column, picture in enumerate(shown):
-        window = picture[top : top + height, left : left + width]
-        np.testing.assert_array_equal(cell(figure, 0, column, 192)[..., 0], enlarged(window, 3))
+    window = figures.hardest_window(baseline[0], hr[0], 64, 1)
+    for column, picture in enumerate([baseline[0], *sr[:, 0], hr[0]]):
+        part = enlarged(picture[window], 3)
+        np.testing.assert_array_equal(cell(figure, 0, column, 192)[..., 0], part)
     written = texts(figure)
     steps = [text for text in written if text.startswith("step")]
     assert steps == ["step 0", "step 50", "step 1,500"]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from srcnn.figures.sheets import cut, hardest_window
+from srcnn.figures.sheets import enlarged, hardest_window
 from srcnn.figures.style import DPI, ORANGE, STYLE, lines
 
 _WIDTH = 6.7  # inches: the text of an A4 page
@@ -63,15 +63,15 @@ def side_by_side(rows: Sequence[Mapping[str, Reconstructed]], scale: int) -> Fig
         for row, wholes, parts in zip(rows, cells[::2], cells[1::2], strict=True):
             hr = row["HR"].picture
             edge = max(scale, min(hr.shape) // 4)
-            window = hardest_window(row["bicubic"].picture, hr, edge, scale)
+            window = high, wide = hardest_window(row["bicubic"].picture, hr, edge, scale)
+            corner = wide.start - 0.5, high.start - 0.5
+            frame = corner, wide.stop - wide.start, high.stop - high.start
             for name, whole, part in zip(names, wholes, parts, strict=True):
-                shown = row[name]
-                factor = hr.shape[0] // shown.picture.shape[0]
-                top, left, height, width = (length // factor for length in window)
-                frame = (left - 0.5, top - 0.5), width, height
+                picture = row[name].picture
+                picture = enlarged(picture, hr.shape[0] // picture.shape[0])
                 whole.add_patch(Rectangle(*frame, fill=False, edgecolor=ORANGE, linewidth=0.6))
-                _show(whole, shown.picture, shown.captions[0])
-                _show(part, cut(shown.picture, (top, left, height, width)), shown.captions[1])
+                _show(whole, picture, row[name].captions[0])
+                _show(part, picture[window], row[name].captions[1])
         return figure
 
 
