@@ -24,7 +24,6 @@ from srcnn.scoring.measures import MEASURES, PERCEPTUAL, PSNR, SIFID, SSIM, Meas
 from srcnn.scoring.significance import FEWEST_SOURCES
 
 _FREE = ("loss.", "finetune.", "evaluate.", "tracking.")
-_LAYERS = "loss.perceptual_layers."
 _PIXEL = "loss.pixel"
 _SHARES = (0.25, 0.5, 0.75)  # of blends
 AXES = (SIFID, *PERCEPTUAL)
@@ -185,6 +184,16 @@ def _figure(
     return figures.tradeoff(series, bicubic, measure, "\n".join(subtitle))
 
 
+def _kind(run: PublishedRun) -> str:
+    """Network and loss without its weight, and which VGG19 if it is not one of the package."""
+    if not run.is_perceptual:
+        return _start(run)
+    loss = wording.loss(run).replace(f" + {run.weight('perceptual'):g} ", " + weight × ", 1)
+    vgg19 = run.params["loss.vgg19_weights"]
+    own = "" if vgg19 in ("embedded", "random") else f", {Path(vgg19).name}"
+    return f"{_network(run)}, {loss}{own}"
+
+
 def _start(run: PublishedRun) -> str:
     """The kind of the pixel loss alone, with the same network."""
     return f"{_network(run)}, {run.params[_PIXEL]} alone"
@@ -199,24 +208,6 @@ def _loss(run: PublishedRun) -> tuple[str, ...]:
     was_tuned = run.is_perceptual or "finetune.steps" in run.params
     parts = ("loss.", "finetune.") if was_tuned else (_PIXEL,)
     return tuple(sorted(f"{k}={v}" for k, v in run.params.items() if k.startswith(parts)))
-
-
-def _kind(run: PublishedRun) -> str:
-    """Network and loss without its weight: its layers, and which VGG19 if not the embedded one."""
-    if not run.is_perceptual:
-        return _start(run)
-    layers = [
-        name.removeprefix(_LAYERS) + ("" if float(share) == 1 else f" × {share}")
-        for name, share in run.params.items()
-        if name.startswith(_LAYERS)
-    ]
-    weights = Path(run.params["loss.vgg19_weights"]).name
-    names = {"embedded": "VGG19", "random": "random VGG19"}
-    features = names.get(weights, f"VGG19 ({weights})")
-    adversarial = run.weight("adversarial")
-    more = f" + {adversarial:g} adversarial" if adversarial else ""
-    loss = f"{run.params[_PIXEL]} + weight × {features} {' + '.join(sorted(layers))}{more}"
-    return f"{_network(run)}, {loss}"
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:

@@ -9,18 +9,16 @@ from srcnn.scoring.measures import GMSD, LPIPS, VGG19
 from tests.pipeline.compare.compared import changed, experiment, without
 from tests.pipeline.experiment import load_params
 
-LAYERS = {"loss.perceptual_layers.conv5_4": "1.0", "loss.vgg19_weights": "embedded"}
 
-
-def swept(weight, psnr, vgg19, name=None, **settings):
+def swept(weight, psnr, vgg19, name=None, features="VGG19 mse (conv5_4)", **settings):
     results = {"test/psnr": psnr, "test/ssim": 0.8, "test/vgg19": vgg19}
     baseline = {"test/psnr_bicubic": 25.0, "test/vgg19_bicubic": 0.5}
     return experiment(
         name or f"w{weight}",
         weight,
-        params=LAYERS | settings.pop("params", {}),
         metrics=results | baseline,
         measures=("psnr", "ssim", "gmsd", "vgg19", "lpips"),
+        evaluation={"loss": f"mse + {weight} {features}" if float(weight) else "mse"},
         **settings,
     )
 
@@ -92,9 +90,9 @@ def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypa
 
 
 def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
-    relu = {"loss.perceptual_layers.relu2_2": "0.5", "loss.vgg19_weights": "random"}
+    relu = "random (untrained) VGG19 mse (conv5_4 + 0.5 relu2_2)"
     mine = {"loss.vgg19_weights": "weights/mine.pth"}
-    found = [swept("0.02", 26, 0.2, params=relu), swept("0.03", 25, 0.15, params=mine), *sweep()]
+    found = [swept("0.02", 26, 0.2, features=relu), swept("0.03", 25, 0.15, params=mine), *sweep()]
     drawn = {}
     draw = tradeoff.figures.tradeoff
 
@@ -105,19 +103,15 @@ def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tradeoff.figures, "tradeoff", remember)
     monkeypatch.setattr(runs, "published", lambda _: found)
     tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
-    points = {name: [(p.label, p.psnr, p.measure) for p in line] for name, line in drawn.items()}
-    random = "SRCNN, mse + weight × random VGG19 conv5_4 + relu2_2 × 0.5"
-    assert points == {
-        "SRCNN, mse + weight × VGG19 conv5_4": [
-            ("0", 28, 0.4),
+    start = ("0", 28, 0.4)
+    assert {name: [(p.label, p.psnr, p.measure) for p in line] for name, line in drawn.items()} == {
+        "SRCNN, mse + weight × VGG19 mse (conv5_4)": [
+            start,
             ("0.001", 27.6, 0.3),
             ("0.01", 27, 0.1),
         ],
-        random: [
-            ("0", 28, 0.4),
-            ("0.02", 26, 0.2),
-        ],
-        "SRCNN, mse + weight × VGG19 (mine.pth) conv5_4": [("0", 28, 0.4), ("0.03", 25, 0.15)],
+        f"SRCNN, mse + weight × {relu}": [start, ("0.02", 26, 0.2)],
+        "SRCNN, mse + weight × VGG19 mse (conv5_4), mine.pth": [start, ("0.03", 25, 0.15)],
     }
     image = Image.open(io.BytesIO((tmp_path / "tradeoff.png").read_bytes()))
     assert min(image.size) > 400
