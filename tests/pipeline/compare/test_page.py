@@ -133,17 +133,15 @@ def test_pictures_measures_and_curves_are_shown(shown):
 
 def test_boundary_is_dragged_and_what_it_uncovers_is_the_other_picture(shown):
     width = shown.find_element(By.ID, "stage").size["width"]
-    press(shown, Keys.TAB)
     divider = shown.find_element(By.ID, "divider")
     ActionChains(shown).drag_and_drop_by_offset(divider, -width // 4, 0).perform()
     assert split(shown) == pytest.approx(25, abs=1)
     mixed = pixels(shown)
-    for name, keys in (("B", Keys.HOME), ("A", Keys.END)):
-        shown.find_element(By.ID, "divider").send_keys(keys)
+    left, right = np.s_[:, : width // 4 - 3], np.s_[:, width // 4 + 3 :]
+    for key, same, other in ((Keys.HOME, right, left), (Keys.END, left, right)):
+        divider.send_keys(key)
         whole = pixels(shown)
-        part = np.s_[:, : width // 4 - 3] if name == "A" else np.s_[:, width // 4 + 3 :]
-        assert np.array_equal(mixed[part], whole[part])
-        other = np.s_[:, width // 4 + 3 :] if name == "A" else np.s_[:, : width // 4 - 3]
+        assert np.array_equal(mixed[same], whole[same])
         assert not np.array_equal(mixed[other], whole[other])
 
 
@@ -154,14 +152,10 @@ def test_boundary_moves_by_keyboard_and_shows_its_focus(shown):
     assert shown.switch_to.active_element == divider
     handle = divider.find_element(By.TAG_NAME, "span")
     assert "0px 0px 0px 6px" in handle.value_of_css_property("box-shadow")
-    press(shown, Keys.ARROW_LEFT, Keys.ARROW_LEFT)
-    assert split(shown) == 48
-    press(shown, Keys.PAGE_UP)
-    assert split(shown) == 58
-    press(shown, Keys.HOME)
-    assert split(shown) == 0
-    press(shown, Keys.ARROW_LEFT)
-    assert split(shown) == 0
+    keys = (Keys.ARROW_LEFT, 49), (Keys.PAGE_UP, 59), (Keys.HOME, 0), (Keys.ARROW_LEFT, 0)
+    for key, expected in keys:
+        press(shown, key)
+        assert split(shown) == expected
     assert divider.get_attribute("aria-valuetext") == "0 % A: pixel"
 
 
@@ -169,20 +163,17 @@ def test_any_two_pictures_can_be_set_side_by_side_and_another_is_chosen_by_keybo
     show(shown, "left", "HR")
     show(shown, "right", "LR")
 
-    def sources():
-        images = (shown.find_element(By.ID, f"{side}-image") for side in ("left", "right"))
+    def sources(selector):
+        images = shown.find_elements(By.CSS_SELECTOR, selector)
         return [image.get_attribute("src") for image in images]
 
-    panes = {
-        image.get_attribute("data-kind"): image.get_attribute("src")
-        for image in shown.find_elements(By.CSS_SELECTOR, "#panes img")
-    }
-    before = sources()
-    assert before == [panes["HR"], panes["LR"]]
-    assert len(set(panes.values())) == 5
+    lr, *_, hr = panes = sources("#panes img")
+    before = sources("#stage img")
+    assert before == [lr, hr]  # the right one lies below
+    assert len(set(panes)) == 5
     shown.find_element(By.CSS_SELECTOR, "#thumbnails input").send_keys(Keys.ARROW_RIGHT)
     wait_for_pictures(shown)
-    assert not set(sources()) & set(before)
+    assert not set(sources("#stage img")) & set(before)
     assert shown.find_element(By.ID, "picture-name").text == f"picture01{HOSTILE}"
 
 
