@@ -60,21 +60,22 @@ def best_of_each_kind(published: Sequence[PublishedRun]) -> list[PublishedRun]:
     Raises:
         StageError: no group has both kinds.
     """
-    for group in dict.fromkeys(_validated_on(run) for run in published):
-        same = [run for run in published if _validated_on(run) == group]
-        pixel = [run for run in same if not run.is_perceptual]
-        perceptual = [r for r in same if r.is_perceptual and not r.learned_from_untrained]
-        if pixel and perceptual:
-            measure = _measure_of_all(perceptual)
-            kinds = [[r for r in perceptual if r.is_adversarial is kind] for kind in (False, True)]
-            return [
-                max(pixel, key=lambda run: run.metrics["val/psnr_gain"]),
-                *(
-                    max(kind, key=lambda r: measure.gain(r.metrics[f"val/{measure.name}"], 0))
-                    for kind in kinds
-                    if kind
-                ),
-            ]
+    groups: dict[tuple[str, str | None], list[PublishedRun]] = {}
+    for run in published:
+        validated_on = run.data, run.params.get("train.val_pictures")
+        groups.setdefault(validated_on, []).append(run)
+    for group in groups.values():
+        pixel = [run for run in group if not run.is_perceptual]
+        perceptual = [r for r in group if r.is_perceptual and not r.learned_from_untrained]
+        if not (pixel and perceptual):
+            continue
+        best = [max(pixel, key=lambda run: run.metrics["val/psnr_gain"])]
+        judge = _measure_of_all(perceptual)
+        for adversarial in (False, True):
+            kind = [run for run in perceptual if run.is_adversarial is adversarial]
+            if kind:
+                best.append(max(kind, key=lambda r: judge.gain(r.metrics[f"val/{judge.name}"], 0)))
+        return best
     raise StageError(
         "MLflow holds no pixel-only and perceptual experiment on the same data and "
         "train.val_pictures, the perceptual one with a trained VGG19; "
@@ -82,10 +83,6 @@ def best_of_each_kind(published: Sequence[PublishedRun]) -> list[PublishedRun]:
         "`-S loss.perceptual_weight=0` a pixel-only one, and any two can be compared by name. "
         f"{_listed(published)}"
     )
-
-
-def _validated_on(experiment: PublishedRun) -> tuple[str, str | None]:
-    return experiment.data, experiment.params.get("train.val_pictures")
 
 
 def _measure_of_all(perceptual: Sequence[PublishedRun]) -> Measure:

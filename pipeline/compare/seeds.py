@@ -13,7 +13,7 @@ from srcnn.scoring.scores import Score
 def as_one(name: str, runs: Sequence[PublishedRun]) -> PublishedRun:
     """The mean of experiments, as one under a name of its own; the newest's where there is one.
 
-    Curve, pictures and what else is not a number per test picture are the newest experiment's.
+    Curve, pictures and what else is not measured of test pictures are the newest experiment's.
 
     Args:
         name: the pattern that they were found by.
@@ -36,10 +36,12 @@ def as_one(name: str, runs: Sequence[PublishedRun]) -> PublishedRun:
                 f"seed: {'; '.join(values) or 'their data'}. A pattern stands for trainings "
                 "that differ in their seed alone"
             )
+    untested = {key: value for key, value in first.metrics.items() if not key.startswith("test/")}
     return replace(
         first,
         name=name,
         params=dict(first.params) | {"seed": ", ".join(sorted(by_seed, key=int))},
+        metrics=_means([run.metrics for run in members]) | untested,
         read_results=lambda: _mean([run.results for run in members]),
     )
 
@@ -55,12 +57,11 @@ def _mean(results: Sequence[Results]) -> Results:
 
 
 def _mean_score(scores: Sequence[Score]) -> Score:
-    def mean(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
-        common = [name for name in values[0] if all(name in of for of in values)]
-        return {name: float(np.mean([of[name] for of in values])) for name in common}
+    sr, bicubic = (_means(each) for each in zip(*((s.sr, s.bicubic) for s in scores), strict=True))
+    return replace(scores[0], sr=sr, bicubic=bicubic)
 
-    return replace(
-        scores[0],
-        sr=mean([score.sr for score in scores]),
-        bicubic=mean([score.bicubic for score in scores]),
-    )
+
+def _means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of the numbers that all have."""
+    common = [name for name in values[0] if all(name in of for of in values)]
+    return {name: float(np.mean([of[name] for of in values])) for name in common}

@@ -1,10 +1,12 @@
 import io
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
-from pipeline.compare import runs, tradeoff
+from pipeline.compare import figure, runs, tradeoff
 from pipeline.stage import StageError
+from srcnn import figures
 from srcnn.scoring.measures import GMSD, LPIPS, VGG19
 from tests.pipeline.compare.compared import changed, experiment, without
 from tests.pipeline.experiment import load_params
@@ -72,6 +74,16 @@ def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
     assert tradeoff.measure_of_all(found, tradeoff.AXES) == GMSD
     with pytest.raises(StageError, match=r"w0\.01 \(run .*\) of 3 pictures, .* of 24 pictures"):
         tradeoff.measure_of_all(found, [VGG19])
+
+
+def test_a_figure_for_print_shows_no_values_of_different_weights(monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr(figures, "side_by_side", lambda rows, scale: drawn.extend(rows) or Figure())
+    for measure in (VGG19, GMSD):
+        found = sweep()
+        found[0].results.evaluation["vgg19_weights"] = "other" if measure == GMSD else None
+        figure.write(tmp_path / "figure.png", found, ["picture00"])
+        assert drawn.pop()["HR"].captions == ("PSNR in dB / SSIM", measure.title)
 
 
 def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypatch, capsys):
