@@ -60,13 +60,12 @@ def verdict(comparison: Comparison, name: str) -> str:
     equal = [d.measure.title for d in differences if d.is_decidable and not d.better]
     if equal:
         parts.append(f"no significant difference in {listed(equal)}")
-    undecided: dict[tuple[int, int], list[str]] = {}
+    undecided: dict[str, list[str]] = {}
     for d in differences:
         if not d.is_decidable:
-            undecided.setdefault((d.sources, d.tests), []).append(d.measure.title)
-    for (sources, tests), titles in undecided.items():
-        needed = fewest_sources(tests)
-        parts.append(f"{listed(titles)} {undecidable(sources)}, {needed} are needed")
+            why = f"{undecidable(d.sources)}, {fewest_sources(d.tests)} are needed"
+            undecided.setdefault(why, []).append(d.measure.title)
+    parts += [f"{listed(titles)} {why}" for why, titles in undecided.items()]
     sentence = "; ".join(parts)
     return f"{sentence[0].upper()}{sentence[1:]}."
 

@@ -9,15 +9,6 @@ const view = { zoom: 1, x: 0, y: 0, split: 50 };
 
 // --- what is shown ---
 
-function build() {
-  for (const side of ["left", "right"]) $(side).addEventListener("change", showPicture);
-  for (const [i, input] of $("thumbnails").querySelectorAll("input").entries()) {
-    input.nextElementSibling.src = DATA.pictures[i].src.HR;
-    input.addEventListener("change", showPicture);
-  }
-  for (const pane of viewer.querySelectorAll(".pane")) followPointers(pane);
-}
-
 function showPicture() {
   const picture = DATA.pictures[document.querySelector("#thumbnails :checked").value];
   const show = (image, kind) => {
@@ -174,7 +165,12 @@ $("zoom-in").addEventListener("click", () => zoomAt(view.zoom * 2));
 $("zoom-out").addEventListener("click", () => zoomAt(view.zoom / 2));
 $("zoom-reset").addEventListener("click", () => zoomAt(1));
 
-build();
+for (const side of ["left", "right"]) $(side).addEventListener("change", showPicture);
+for (const [i, input] of $("thumbnails").querySelectorAll("input").entries()) {
+  input.nextElementSibling.src = DATA.pictures[i].src.HR;
+  input.addEventListener("change", showPicture);
+}
+for (const pane of viewer.querySelectorAll(".pane")) followPointers(pane);
 showPicture();
 setSplit(50);
 new ResizeObserver(fit).observe(stage.parentElement);
