@@ -11,13 +11,6 @@ from srcnn.inference.mlflow_models import CONTENT_TAG
 from tests.pipeline.experiment import load_params
 
 
-def test_missing_store_is_not_made(project):
-    (project / "mlflow.db").unlink()
-    with pytest.raises(StageError, match=r"there is no MLflow store.*dvc repro"):
-        compare.main(load_params(), compare.parse([]))
-    assert not (project / "mlflow.db").exists()
-
-
 def test_an_experiment_that_is_not_there_is_not_made(project):
     store = Store("portrait-srcnn")
     before = {experiment.name for experiment in store.client.search_experiments()}

@@ -9,7 +9,7 @@ from pipeline.compare.comparison import compare_runs
 from tests.pipeline.compare.compared import changed, experiment
 
 
-def test_text_says_what_is_significant_and_what_is_to_be_expected():
+def test_text_says_who_is_better_if_anyone_and_what_is_to_be_expected():
     a, b = experiment("pixel"), experiment("perceptual", "0.01", shift=0.5)
     text = wording.as_text([compare_runs(a, b)])
     assert re.search(
