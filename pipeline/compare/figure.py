@@ -45,7 +45,8 @@ def write(output: Path, runs: Sequence[PublishedRun], ids: Sequence[str]) -> Non
         }
         for run, of_run, picture in zip(runs, scores, kept[id_], strict=True):
             captions = _captions(of_run[id_].sr, measure)
-            row[run.name] = Reconstructed(images.decode(picture.png["sr"]), captions)
+            name = run.label if run.name in row else run.name
+            row[name] = Reconstructed(images.decode(picture.png["sr"]), captions)
         row["HR"] = Reconstructed(images.decode(first["hr"]), ("PSNR in dB / SSIM", measure.title))
         rows.append(row)
     drawn = figures.side_by_side(rows, runs[0].results.evaluation["scale"])

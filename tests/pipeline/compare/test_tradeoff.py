@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from matplotlib.figure import Figure
@@ -76,14 +77,19 @@ def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
         tradeoff.measure_of_all(found, [VGG19])
 
 
-def test_a_figure_for_print_shows_no_values_of_different_weights(monkeypatch, tmp_path):
+def test_a_figure_for_print_shows_every_run_but_no_values_of_different_weights(
+    monkeypatch, tmp_path
+):
     drawn = []
     monkeypatch.setattr(figures, "side_by_side", lambda rows, scale: drawn.extend(rows) or Figure())
     for measure in (VGG19, GMSD):
-        found = sweep()
+        found = [replace(run, name="of one name") for run in sweep()]
         found[0].results.evaluation["vgg19_weights"] = "other" if measure == GMSD else None
         figure.write(tmp_path / "figure.png", found, ["picture00"])
-        assert drawn.pop()["HR"].captions == ("PSNR in dB / SSIM", measure.title)
+        (row,) = drawn
+        assert row["HR"].captions == ("PSNR in dB / SSIM", measure.title)
+        assert len(row) == 3 + len(found)
+        drawn.clear()
 
 
 def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypatch, capsys):
