@@ -46,7 +46,9 @@ def main(params: Params) -> None:
     resolver = SuperResolver.load(paths.WEIGHTS)
     curve = pd.read_csv(paths.TRAINING_CURVE)
     with artifacts.reading(paths.PER_IMAGE):
-        scores = _read_scores(test)
+        scores = read_scores(paths.PER_IMAGE).get(paths.HELD_OUT, [])
+        if [score.id for score in scores] != test.ids:
+            raise ValueError("it does not list the pictures of the test split")
 
     scale, luma = test.scale, test.luma
     gains = np.array([score.gain(PSNR) for score in scores])
@@ -60,17 +62,9 @@ def main(params: Params) -> None:
     }
     with artifacts.whole_folder(paths.FIGURES) as folder:
         for name, figure in drawn.items():
-            (folder / f"{name}.png").write_bytes(figures.png(figure))
+            (folder / f"{name}.png").write_bytes(figures.encoded(figure))
     with artifacts.whole_folder(paths.RECONSTRUCTIONS) as folder:
         _reconstruct(test, resolver, folder)
-
-
-def _read_scores(test: Pairs) -> list[Score]:
-    """The scores of the held-out pictures, in the order of the test split."""
-    scores = read_scores(paths.PER_IMAGE).get(paths.HELD_OUT, [])
-    if [score.id for score in scores] != test.ids:
-        raise ValueError("it does not list the pictures of the test split")
-    return scores
 
 
 def _examples(
@@ -100,25 +94,19 @@ def _reconstruct(test: Pairs, resolver: SuperResolver, folder: Path) -> None:
     middle.
     """
     order = sorted(range(len(test)), key=lambda i: test.ids[i])
-    chosen = []
+    largest = _LARGEST_SIDE // test.scale  # of LR
+    index = []
     for k, i in enumerate(order[place] for place in evenly_spaced(len(order), _CHOSEN)):
         lr = test.lr(i)
-        scale = test.scale
-        kinds = {"lr": lr, "bicubic": bicubic(lr, scale), "sr": resolver(lr), "hr": test.hr(i)}
-        window = _middle(lr.shape, _LARGEST_SIDE // scale)
+        starts = [max(side - largest, 0) // 2 for side in lr.shape]
+        kinds = {"lr": lr, "bicubic": bicubic(lr, test.scale), "sr": resolver(lr), "hr": test.hr(i)}
         for kind, picture in kinds.items():
-            factor = 1 if kind == "lr" else scale
-            rows, columns = (slice(start * factor, stop * factor) for start, stop in window)
+            factor = 1 if kind == "lr" else test.scale
+            rows, columns = (slice(at * factor, (at + largest) * factor) for at in starts)
             Image.fromarray(picture[rows, columns]).save(folder / f"{k:02d}-{kind}.png")
-        whole = window == [(0, side) for side in lr.shape]
-        chosen.append({"file": f"{k:02d}", "id": test.ids[i], "whole": whole})
-    artifacts.write_json(folder / "index.json", chosen)
-
-
-def _middle(shape: tuple[int, ...], largest: int) -> list[tuple[int, int]]:
-    """Start and stop of what is kept of each side."""
-    starts = [max(side - largest, 0) // 2 for side in shape]
-    return [(start, min(start + largest, side)) for start, side in zip(starts, shape, strict=True)]
+        whole = max(lr.shape) <= largest
+        index.append({"file": f"{k:02d}", "id": test.ids[i], "whole": whole})
+    artifacts.write_json(folder / "index.json", index)
 
 
 if __name__ == "__main__":

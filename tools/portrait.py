@@ -16,8 +16,7 @@ from pipeline.data import samples
 from pipeline.stage import artifacts
 from srcnn.data.color import luma
 from srcnn.data.imresize import crop_to_multiple, downscale
-from srcnn.figures import png
-from srcnn.figures.style import DPI, STYLE
+from srcnn.figures.style import DPI, STYLE, encoded
 from srcnn.inference import model_files
 from srcnn.inference.resolver import bicubic
 from srcnn.scoring import measures
@@ -69,4 +68,4 @@ def draw(shown: dict[str, np.ndarray]) -> Figure:
 
 
 if __name__ == "__main__":
-    artifacts.write_bytes(PICTURE, png(draw(panels(sys.argv[1:]))))
+    artifacts.write_bytes(PICTURE, encoded(draw(panels(sys.argv[1:]))))

@@ -11,7 +11,7 @@ Which are the best is decided on validation pictures: see `choice.best_of_each_k
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -23,45 +23,35 @@ from pipeline.stage import artifacts
 from pipeline.stage.params import Params
 
 
-def main(
-    params: Params,
-    names: Sequence[str],
-    output: Path,
-    blends: Sequence[float] = (),
-    folders: Mapping[str, Path] | None = None,
-    figure_file: Path | None = None,
-    pictures: Sequence[str] = (),
-) -> None:
+def main(params: Params, arguments: argparse.Namespace) -> None:
     """Print the comparison of experiments with the first of them, and write its page.
 
     Args:
         params: where the experiments are, and how what no run holds is scored.
-        names: of the experiments; none: the best of each kind.
-        output: the page.
-        blends: shares of the second experiment in blends with the first.
-        folders: pictures of other upscalers, by their names.
-        figure_file: where to write a figure for print, if anywhere.
-        pictures: ids of the test pictures in it; none: the first two.
+        arguments: see `parse`.
 
     Raises:
         StageError: there are no such experiments, or they cannot be compared.
     """
-    found = runs.published(params.tracking.experiment)
-    chosen = find(found, names) if names else best_of_each_kind(found)
-    chosen += [unpublished.blend(chosen[0], chosen[1], share, params) for share in blends]
-    for name, folder in (folders or {}).items():
+    published = runs.published(params.tracking.experiment)
+    names = arguments.experiments
+    chosen = find(published, names) if names else best_of_each_kind(published)
+    chosen += [unpublished.blend(chosen[0], chosen[1], share, params) for share in arguments.blend]
+    for name, folder in arguments.folder:
         chosen.append(unpublished.from_folder(name, folder, chosen[0], params))
     comparisons = compare_all(chosen)
-    artifacts.write_text(output, page.render(comparisons))  # first: who reads the text may leave
-    if figure_file:
-        figure.write(figure_file, chosen, pictures)
+    # First: who reads the text may leave.
+    artifacts.write_text(arguments.output, page.render(comparisons))
+    if arguments.figure:
+        figure.write(arguments.figure, chosen, arguments.pictures)
     print(wording.as_text(comparisons))
-    print(f"\nWith curves and pictures: {output}")
-    if figure_file:
-        print(f"For print: {figure_file}")
+    print(f"\nWith curves and pictures: {arguments.output}")
+    if arguments.figure:
+        print(f"For print: {arguments.figure}")
 
 
-def _arguments() -> argparse.Namespace:
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """What the command line asks for; by default that of this process."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.compare",
         description="Compare experiments in MLflow with the first of them: measures in pairs, "
@@ -71,19 +61,16 @@ def _arguments() -> argparse.Namespace:
         "experiments",
         nargs="*",
         metavar="EXPERIMENT",
-        help="two or more: run name, DVC experiment name (of equal ones any), run id or model "
-        "version, or a pattern such as 'mse-*' for the mean of runs that differ in their seed "
-        "alone; default: the best pixel-only one (highest PSNR gain), the best perceptual one with "
-        "a trained VGG19 and the best adversarial one (lowest LPIPS, else VGG19 distance, else "
-        "GMSD: the first that all have, measured with the same weights), all by the same "
-        "validation pictures of the same data",
+        help="two or more: run name, DVC experiment name, run id or model version, or a pattern "
+        "such as 'mse-*' for the mean of runs that differ in their seed alone; default: the best "
+        "of each kind of loss on validation pictures",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("comparison.html"), help="the page (%(default)s)"
     )
     parser.add_argument(
         "--blend",
-        type=_share,
+        type=float,
         action="append",
         default=[],
         metavar="SHARE",
@@ -99,12 +86,9 @@ def _arguments() -> argparse.Namespace:
         help="also what another upscaler made of the test pictures: files named by their ids; "
         "scored here (repeatable)",
     )
+    formats = ", ".join(figure.FORMATS)
     parser.add_argument(
-        "--figure",
-        type=_figure,
-        metavar="FILE",
-        help=f"also a figure for print, {', '.join(figure.FORMATS)}: test pictures, whole and a "
-        "part, by LR, bicubic, each experiment and HR, with their measures",
+        "--figure", type=Path, metavar="FILE", help=f"also a figure for print, {formats}"
     )
     parser.add_argument(
         "--pictures",
@@ -113,46 +97,28 @@ def _arguments() -> argparse.Namespace:
         metavar="ID,ID",
         help="the test pictures in the figure (default: the first two)",
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     number = len(arguments.experiments)
     least = 1 if arguments.folder and not arguments.blend else 2
     if number and not least <= number <= len(ascii_uppercase):
         parser.error(f"name {least} to {len(ascii_uppercase)} experiments or none, not {number}")
+    if wrong := [share for share in arguments.blend if not 0 <= share <= 1]:
+        parser.error(f"--blend {wrong[0]:g} is no share, from 0 to 1")
+    if arguments.figure and arguments.figure.suffix.lower() not in figure.FORMATS:
+        parser.error(f"--figure {arguments.figure} must end in {formats}")
     if arguments.pictures and not arguments.figure:
         parser.error("--pictures are those of --figure, which is not there")
     return arguments
 
 
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share, from 0 to 1")
-    return share
-
-
 def _named_folder(text: str) -> tuple[str, Path]:
     name, _, folder = text.partition("=")
-    if not (name and Path(folder).expanduser().is_dir()):
+    path = Path(folder).expanduser()
+    if not (name and folder and path.is_dir()):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FOLDER with a folder that is there")
-    return name, Path(folder).expanduser()
-
-
-def _figure(text: str) -> Path:
-    if Path(text).suffix.lower() not in figure.FORMATS:
-        raise argparse.ArgumentTypeError(f"{text!r} must end in {', '.join(figure.FORMATS)}")
-    return Path(text)
+    return name, path
 
 
 if __name__ == "__main__":
-    arguments = _arguments()
-    stage.run(
-        lambda params: main(
-            params,
-            arguments.experiments,
-            arguments.output,
-            arguments.blend,
-            dict(arguments.folder),
-            arguments.figure,
-            arguments.pictures,
-        )
-    )
+    arguments = parse()
+    stage.run(lambda params: main(params, arguments))

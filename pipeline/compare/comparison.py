@@ -1,13 +1,13 @@
 """What can be said about two experiments that were tested on the same pictures."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
 import numpy as np
 
-from pipeline.compare.runs import PublishedRun, Reconstruction
+from pipeline.compare.runs import PublishedRun
 from pipeline.stage import StageError
 from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import MEASURES, Measure
@@ -29,9 +29,7 @@ class Comparison:
         parameters: those that differ, with both values.
         differences: for each test set that both have (the held-out split, "test", is the first),
             each measure that both have, p corrected for their number.
-        unmeasured: for each measure that cannot be compared, why.
-        left_out: for each test set that cannot be compared, why.
-        pictures: test pictures as A and as B reconstructed them.
+        left_out: for each test set and each measure that cannot be compared, by title, why.
     """
 
     a: PublishedRun
@@ -39,9 +37,7 @@ class Comparison:
     letter: str
     parameters: Mapping[str, tuple[str, str]]
     differences: Mapping[str, Sequence[Difference]]
-    unmeasured: Mapping[Measure, str]
     left_out: Mapping[str, str]
-    pictures: Sequence[tuple[Reconstruction, Reconstruction]]
 
     @property
     def sides(self) -> dict[str, PublishedRun]:
@@ -51,12 +47,6 @@ class Comparison:
     def better(self, difference: Difference) -> str:
         """The letter of the one that is significantly better; empty if neither is."""
         return {"a": "A", "b": self.letter, None: ""}[difference.better]
-
-    @property
-    def other_parameters(self) -> list[str]:
-        """Parameters of the network and its training that differ, besides those of the loss."""
-        training = ("seed", "model.", "train.", "machine.")
-        return [name for name in self.parameters if name.startswith(training)]
 
 
 def compare_all(runs: Sequence[PublishedRun]) -> list[Comparison]:
@@ -91,40 +81,29 @@ def compare_runs(a: PublishedRun, b: PublishedRun, letter: str = "B") -> Compari
     if a.run_id == b.run_id:
         raise StageError(f"{a.label} cannot be compared with itself")
     check_comparable(a, b)
-    sets = list(dict.fromkeys([HELD_OUT, *a.results.scores, *b.results.scores]))
     sides = {"A": a, letter: b}
-    left_out = {name: why for name in sets if (why := _why_left_out(sides, name))}
-    unmeasured: dict[Measure, str] = {}
-    differences = {
-        name: correct(found)
-        for name in sets
-        if name not in left_out and (found := _differences(sides, name, unmeasured))
-    }
-    theirs = {picture.id: picture for picture in b.results.pictures}
-    pictures = [(mine, theirs[mine.id]) for mine in a.results.pictures if mine.id in theirs]
-    parameters = _differing(a.params, b.params)
-    return Comparison(a, b, letter, parameters, differences, unmeasured, left_out, pictures)
-
-
-def _differing(mine: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """The parameters that differ, with both values; what one lacks is shown as a dash.
-
-    Without those of where it is recorded, which is not about the network.
-    """
-    return {
-        name: (mine.get(name, "–"), other.get(name, "–"))
-        for name in sorted({*mine, *other})
-        if mine.get(name) != other.get(name) and not name.startswith("tracking.")
-    }
+    differences: dict[str, list[Difference]] = {}
+    left_out: dict[str, str] = {}
+    for name in dict.fromkeys([HELD_OUT, *a.results.scores, *b.results.scores]):
+        if why := _why_left_out(sides, name):
+            left_out[f"Test set {name}"] = why
+            continue
+        compared = {measure: _compared(sides, name, measure) for measure in MEASURES.values()}
+        left_out |= {m.title: why for m, why in compared.items() if isinstance(why, str)}
+        if of_set := [each for each in compared.values() if isinstance(each, Difference)]:
+            differences[name] = correct(of_set)
+    return Comparison(a, b, letter, a.differing(b), differences, left_out)
 
 
 def check_comparable(a: PublishedRun, b: PublishedRun) -> None:
     """Raise a StageError unless both were tested on the same pictures in the same way."""
     refusal = f"{a.label} and {b.label} cannot be compared: "
     if a.data != b.data:
-        every = _differing(a.params, b.params).items()
-        changed = {name: values for name, values in every if name.startswith(_DATA_SECTIONS)}
-        why = "; ".join(f"{name} is {mine} and {other}" for name, (mine, other) in changed.items())
+        why = "; ".join(
+            f"{name} is {mine} and {other}"
+            for name, (mine, other) in a.differing(b).items()
+            if name.startswith(_DATA_SECTIONS)
+        )
         raise StageError(
             f"{refusal}they were trained and tested on different data: "
             + (why or "with the same parameters, the source pictures themselves changed")
@@ -155,47 +134,23 @@ def _why_left_out(sides: Mapping[str, PublishedRun], name: str) -> str:
     return ""
 
 
-def _differences(
-    sides: Mapping[str, PublishedRun], name: str, unmeasured: dict[Measure, str]
-) -> list[Difference]:
-    mine, other = (run.results.of_set(name) for run in sides.values())
-    found = []
-    for measure in MEASURES.values():
-        taken = [
-            {id_ for id_, score in of.items() if measure.name in score.sr} for of in (mine, other)
-        ]
-        both = [id_ for id_ in mine if id_ in taken[0] & taken[1]]
-        if reason := _why_unmeasured(sides, measure, taken):
-            unmeasured[measure] = reason
-            continue
-        a, b = (run.results.values(name, measure, both) for run in sides.values())
-        found.append(
-            compare(
-                measure,
-                a,
-                b,
-                np.array([mine[id_].bicubic[measure.name] for id_ in both]),
-                [mine[id_].source for id_ in both],
-            )
-        )
-    return found
-
-
-def _why_unmeasured(
-    sides: Mapping[str, PublishedRun], measure: Measure, taken: Sequence[Collection[str]]
-) -> str:
-    """Why values of a measure cannot be compared, or ""; `taken`: of which pictures of each."""
+def _compared(sides: Mapping[str, PublishedRun], name: str, measure: Measure) -> Difference | str:
+    """The difference in a measure on a test set, or why there is none."""
+    mine, other = (run.results.taken(name, measure) for run in sides.values())
     evaluations = [run.results.evaluation for run in sides.values()]
-    reasons: dict[str, list[str]] = {}
-    for letter, of, evaluation in zip(sides, taken, evaluations, strict=True):
-        if not of:
-            reason = evaluation.get(f"{measure.name}_note", "not measured")
-            reasons.setdefault(reason, []).append(letter)
-    if reasons:
-        return "; ".join(f"{' and '.join(of)}: {reason}" for reason, of in reasons.items())
-    if not set(taken[0]) & set(taken[1]):
+    lacking: dict[str, list[str]] = {}
+    for letter, taken, evaluation in zip(sides, (mine, other), evaluations, strict=True):
+        if not taken:
+            note = evaluation.get(f"{measure.name}_note", "not measured")
+            lacking.setdefault(note, []).append(letter)
+    if lacking:
+        return "; ".join(f"{' and '.join(of)}: {note}" for note, of in lacking.items())
+    both = [id_ for id_ in mine if id_ in other]
+    if not both:
         return f"{' and '.join(sides)} have it of different pictures"
     weights = [evaluation.get(f"{measure.name}_weights") for evaluation in evaluations]
     if weights[0] != weights[1]:
         return f"measured with different weights: {weights[0]} and {weights[1]}"
-    return ""
+    a, b = (run.results.values(name, measure, both) for run in sides.values())
+    bicubic = np.array([mine[id_].bicubic[measure.name] for id_ in both])
+    return compare(measure, a, b, bicubic, [mine[id_].source for id_ in both])

@@ -64,6 +64,10 @@ class Results:
         """The scores of a test set, by the ids of its pictures; none if it was not scored."""
         return self.scores.get(name, {})
 
+    def taken(self, name: str, measure: Measure) -> dict[str, Score]:
+        """The scores of those pictures of a test set that a measure was taken of."""
+        return {id_: score for id_, score in self.of_set(name).items() if measure.name in score.sr}
+
     def values(self, name: str, measure: Measure, ids: Sequence[str]) -> np.ndarray:
         """A measure of pictures of a test set, (seeds, pictures)."""
         every = self.by_seed or (self.scores,)
@@ -90,27 +94,40 @@ class PublishedRun:
     metrics: Mapping[str, float]
     read_results: Callable[[], Results] = field(repr=False, compare=False)
 
+    def weight(self, term: str) -> float:
+        """Of a further term of its loss."""
+        return float(self.params.get(f"loss.{term}_weight", 0))
+
     @property
     def is_perceptual(self) -> bool:
         """Whether a perceptual or an adversarial loss took part in its training."""
-        weights = (f"loss.{term}_weight" for term in ("perceptual", "adversarial"))
-        return any(float(self.params.get(weight, 0)) > 0 for weight in weights)
+        return self.weight("perceptual") > 0 or self.is_adversarial
 
     @property
     def is_adversarial(self) -> bool:
         """Whether a discriminator took part in its training."""
-        return float(self.params.get("loss.adversarial_weight", 0)) > 0
+        return self.weight("adversarial") > 0
+
+    @property
+    def learned_from_untrained(self) -> bool:
+        """Whether the VGG19 of its perceptual loss was an untrained one."""
+        return self.weight("perceptual") > 0 and self.params["loss.vgg19_weights"] == "random"
 
     @property
     def steps(self) -> int:
         """Of all its trainings."""
         return sum(int(self.params.get(f"{stage}.steps", 0)) for stage in ("train", "finetune"))
 
-    @property
-    def learned_from_untrained(self) -> bool:
-        """Whether the VGG19 of its perceptual loss was an untrained one."""
-        looked = float(self.params["loss.perceptual_weight"]) > 0
-        return looked and self.params["loss.vgg19_weights"] == "random"
+    def differing(self, other: "PublishedRun") -> dict[str, tuple[str, str]]:
+        """The parameters that differ, with both values; what one lacks is shown as a dash.
+
+        Without those of where it is recorded, which is not about the network.
+        """
+        return {
+            name: (self.params.get(name, "–"), other.params.get(name, "–"))
+            for name in sorted({*self.params, *other.params})
+            if self.params.get(name) != other.params.get(name) and not name.startswith("tracking.")
+        }
 
     @property
     def data(self) -> str:
@@ -144,6 +161,16 @@ class PublishedRun:
             return self.read_results()
         except (MlflowException, OSError, ValueError, KeyError) as error:
             raise StageError(f"{self.label} lacks results in MLflow: {brief(error)}") from None
+
+
+def kept_by_all(runs: Sequence[PublishedRun]) -> dict[str, list[Reconstruction]]:
+    """The test pictures that all experiments keep, by their ids, as each reconstructed them."""
+    pictures = [{picture.id: picture for picture in run.results.pictures} for run in runs]
+    return {
+        id_: [of[id_] for of in pictures]
+        for id_ in pictures[0]
+        if all(id_ in of for of in pictures)
+    }
 
 
 def published(experiment: str) -> list[PublishedRun]:

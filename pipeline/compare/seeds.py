@@ -9,14 +9,11 @@ from pipeline.compare.runs import PublishedRun, Results
 from pipeline.stage import StageError
 from srcnn.scoring.scores import Score
 
-_SEED = "seed"
-_NOT_COMPARED = (_SEED, "tracking.")
-
 
 def as_one(name: str, runs: Sequence[PublishedRun]) -> PublishedRun:
     """The mean of experiments, as one under a name of its own; the newest's where there is one.
 
-    Curve, pictures and what else is not a number per test picture are the newest experiment's.
+    Curve, pictures and what else is not measured of test pictures are the newest experiment's.
 
     Args:
         name: the pattern that they were found by.
@@ -25,30 +22,26 @@ def as_one(name: str, runs: Sequence[PublishedRun]) -> PublishedRun:
     Raises:
         StageError: they differ in more than their seed.
     """
-    by_seed: dict[str, PublishedRun] = {}
-    for run in runs:
-        by_seed.setdefault(run.params[_SEED], run)
-    members = list(by_seed.values())
-    first = members[0]
-    if len(members) == 1:
+    by_seed = {run.params["seed"]: run for run in reversed(runs)}
+    first, *others = members = list(by_seed.values())[::-1]
+    if not others:
         return first
-    for other in members[1:]:
-        differing = [
-            f"{key} {first.params.get(key, '–')} and {other.params.get(key, '–')}"
-            for key in sorted({*first.params, *other.params})
-            if first.params.get(key) != other.params.get(key) and not key.startswith(_NOT_COMPARED)
-        ]
+    for other in others:
+        differing = first.differing(other)
+        del differing["seed"]
         if differing or first.data != other.data:
+            values = [f"{key} {mine} and {its}" for key, (mine, its) in differing.items()]
             raise StageError(
                 f"{name!r} means {first.label} and {other.label}, which differ in more than their "
-                f"seed: {'; '.join(differing) or 'their data'}. A pattern stands for trainings "
+                f"seed: {'; '.join(values) or 'their data'}. A pattern stands for trainings "
                 "that differ in their seed alone"
             )
-    seeds = ", ".join(sorted(by_seed, key=int))
+    untested = {key: value for key, value in first.metrics.items() if not key.startswith("test/")}
     return replace(
         first,
         name=name,
-        params=dict(first.params) | {_SEED: seeds},
+        params=dict(first.params) | {"seed": ", ".join(sorted(by_seed, key=int))},
+        metrics=_means([run.metrics for run in members]) | untested,
         read_results=lambda: _mean([run.results for run in members]),
     )
 
@@ -64,12 +57,11 @@ def _mean(results: Sequence[Results]) -> Results:
 
 
 def _mean_score(scores: Sequence[Score]) -> Score:
-    def mean(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
-        common = [name for name in values[0] if all(name in of for of in values)]
-        return {name: float(np.mean([of[name] for of in values])) for name in common}
+    sr, bicubic = (_means(each) for each in zip(*((s.sr, s.bicubic) for s in scores), strict=True))
+    return replace(scores[0], sr=sr, bicubic=bicubic)
 
-    return replace(
-        scores[0],
-        sr=mean([score.sr for score in scores]),
-        bicubic=mean([score.bicubic for score in scores]),
-    )
+
+def _means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of the numbers that all have."""
+    common = [name for name in values[0] if all(name in of for of in values)]
+    return {name: float(np.mean([of[name] for of in values])) for name in common}

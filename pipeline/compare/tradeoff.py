@@ -24,34 +24,28 @@ from srcnn.scoring.measures import MEASURES, PERCEPTUAL, PSNR, SIFID, SSIM, Meas
 from srcnn.scoring.significance import FEWEST_SOURCES
 
 _FREE = ("loss.", "finetune.", "evaluate.", "tracking.")
-_LAYERS = "loss.perceptual_layers."
-_WEIGHT = "loss.perceptual_weight"
 _PIXEL = "loss.pixel"
 _SHARES = (0.25, 0.5, 0.75)  # of blends
 AXES = (SIFID, *PERCEPTUAL)
 _ALIKE = "measured of the same pictures with the same weights"
 
 
-def main(
-    params: Params, names: Sequence[str], wanted: str | None, output: Path, blend: bool = False
-) -> None:
+def main(params: Params, arguments: argparse.Namespace) -> None:
     """Print experiments and draw their trade-off.
 
     Args:
         params: where the experiments are, and how blends are scored.
-        names: of the experiments; none: the newest sweep.
-        wanted: the measure's name; None: the first of the axes that all have.
-        output: the figure.
-        blend: whether to draw blends of the experiments with the best PSNR and the best measure.
+        arguments: see `parse`.
 
     Raises:
         StageError: there are no two experiments to set against each other, or they lack the
             measure.
     """
-    found = runs.published(params.tracking.experiment)
-    sweep = _named(found, names) if names else newest_sweep(found)
-    measure = measure_of_all(sweep, MEASURES[wanted] if wanted else None)
-    blends = _blends(sweep, measure, params) if blend else []
+    published = runs.published(params.tracking.experiment)
+    names, wanted = arguments.experiments, arguments.measure
+    sweep = _named(published, names) if names else newest_sweep(published)
+    measure = measure_of_all(sweep, [MEASURES[wanted]] if wanted else AXES)
+    blends = _blends(sweep, measure, params) if arguments.blend else []
     shown = (PSNR, SSIM, measure)
     for run in (*sweep, *blends[1:-1]):
         scores = [f"{m.title} {m.number(run.metrics[f'test/{m.name}'])}" for m in shown]
@@ -60,15 +54,20 @@ def main(
     if measure == AXES[-1] and not wanted:
         others = " or ".join(each.title for each in AXES[:-1])
         print(f"{measure.title} is drawn: not all have {others}, {_ALIKE}")
-    artifacts.write_bytes(output, figures.png(_figure(sweep, blends, measure)))
-    print(f"\nAs a figure: {output}")
+    artifacts.write_bytes(arguments.output, figures.encoded(_figure(sweep, blends, measure)))
+    print(f"\nAs a figure: {arguments.output}")
 
 
-def _named(found: Sequence[PublishedRun], names: Sequence[str]) -> list[PublishedRun]:
-    sweep = find(found, names)
+def _named(published: Sequence[PublishedRun], names: Sequence[str]) -> list[PublishedRun]:
+    sweep = find(published, names)
     for other in sweep[1:]:
         check_comparable(sweep[0], other)
-    return sorted(sweep, key=_weight)
+    return sorted(sweep, key=_rising)
+
+
+def _rising(run: PublishedRun) -> tuple[bool, float]:
+    """The order along a line, which begins at the pixel loss alone."""
+    return run.is_perceptual, run.weight("perceptual")
 
 
 def _blends(sweep: Sequence[PublishedRun], measure: Measure, params: Params) -> list[PublishedRun]:
@@ -84,39 +83,38 @@ def _blends(sweep: Sequence[PublishedRun], measure: Measure, params: Params) -> 
     return [first, *between, last]
 
 
-def newest_sweep(found: Sequence[PublishedRun]) -> list[PublishedRun]:
+def newest_sweep(published: Sequence[PublishedRun]) -> list[PublishedRun]:
     """The newest experiments, two or more, that differ in their loss alone, by rising weight.
 
     At least one of them has a perceptual loss. Of several with the same loss the newest counts.
 
     Args:
-        found: newest first.
+        published: newest first.
 
     Raises:
         StageError: there are none.
     """
     groups: dict[tuple[str, ...], dict[tuple[str, ...], PublishedRun]] = {}
-    for run in found:
+    for run in published:
         same = [f"{k}={v}" for k, v in run.params.items() if not k.startswith(_FREE)]
         group = groups.setdefault((run.data, *sorted(same)), {})
         group.setdefault(_loss(run), run)
     for group in groups.values():
         members = list(group.values())
         if len(members) > 1 and any(run.is_perceptual for run in members):
-            return sorted(members, key=_weight)
+            return sorted(members, key=_rising)
     raise StageError(
         "MLflow holds no two experiments that differ in their loss alone, one of them perceptual; "
         "`dvc exp run --queue -S 'loss.perceptual_weight=0,0.01'` queues such a sweep"
     )
 
 
-def measure_of_all(sweep: Sequence[PublishedRun], wanted: Measure | None) -> Measure:
-    """The measure asked for, or the most trusted one, that all have, taken in the same way.
+def measure_of_all(sweep: Sequence[PublishedRun], measures: Sequence[Measure]) -> Measure:
+    """The first of some measures that all have, taken in the same way.
 
     Raises:
-        StageError: not all have the one asked for.
+        StageError: there is none.
     """
-    measures = (wanted,) if wanted else AXES
     for measure in measures:
         ways = {_way(run, measure) for run in sweep}
         if len(ways) == 1 and None not in ways:
@@ -132,13 +130,8 @@ def _way(run: PublishedRun, measure: Measure) -> tuple[str | None, frozenset[str
     """With which weights and of which pictures a measure was taken; None: it was not."""
     if f"test/{measure.name}" not in run.metrics:
         return None
-    return run.results.evaluation.get(f"{measure.name}_weights"), frozenset(_taken(run, measure))
-
-
-def _taken(run: PublishedRun, measure: Measure) -> dict[str, str]:
-    """The held-out pictures that a measure was taken of, by their ids, and their sources."""
-    scores = run.results.of_set(HELD_OUT)
-    return {id_: score.source for id_, score in scores.items() if measure.name in score.sr}
+    taken = frozenset(run.results.taken(HELD_OUT, measure))
+    return run.results.evaluation.get(f"{measure.name}_weights"), taken
 
 
 def _described(run: PublishedRun, measure: Measure) -> str:
@@ -153,8 +146,8 @@ def _measured_on(run: PublishedRun, measures: Sequence[Measure]) -> list[str]:
     """How many sources and pictures the measures were taken of, a line for each number."""
     titles: dict[str, list[str]] = {}
     for measure in measures:
-        taken = _taken(run, measure)
-        sources = len(set(taken.values()))
+        taken = run.results.taken(HELD_OUT, measure)
+        sources = len({score.source for score in taken.values()})
         on = wording.measured_on(sources, len(taken))
         if sources < FEWEST_SOURCES:
             on += f" (differences {wording.undecidable(sources)})"
@@ -169,32 +162,36 @@ def _figure(
         psnr, other = (run.metrics[f"test/{m.name}{suffix}"] for m in (PSNR, measure))
         return figures.Point(label, psnr, other)
 
-    lines: dict[str, list[PublishedRun]] = {}
-    for run in sweep:
-        lines.setdefault(_kind(run), []).append(run)
     series: dict[str, list[figures.Point]] = {}
-    for kind, members in lines.items():
-        if members[0].is_perceptual:
-            # Each line begins at the pixel loss alone, its weight 0.
-            starts = [run for run in lines.get(_start(members[0]), ()) if not run.is_perceptual]
-            series[kind] = [point(run, "0") for run in starts]
-            series[kind] += [point(run, f"{_weight(run):g}") for run in members]
-        elif all(_start(run) != kind for run in sweep if run.is_perceptual):
-            series[kind] = [point(run, run.name) for run in members]
+    for run in sweep:
+        kind, start = _kind(run), _start(run)
+        if run.is_perceptual:
+            line = [other for other in sweep if _kind(other) in (start, kind)]
+            series[kind] = [point(each, f"{each.weight('perceptual'):g}") for each in line]
+        elif all(_start(other) != kind for other in sweep if other.is_perceptual):
+            series[kind] = [point(each, each.name) for each in sweep if _kind(each) == kind]
     if blends:
         name = f"blends of {blends[0].name} and {blends[-1].name}, share of the latter"
-        shares = (0.0, *_SHARES, 1.0)
-        series[name] = [
-            point(run, f"{share:g}" if 0 < share < 1 else "")
-            for run, share in zip(blends, shares, strict=True)
-        ]
+        labels = ["", *(f"{share:g}" for share in _SHARES), ""]
+        series[name] = [point(*each) for each in zip(blends, labels, strict=True)]
     evaluation = sweep[0].results.evaluation
     subtitle = [
         *_measured_on(sweep[0], (PSNR, measure)),
-        f"×{evaluation['scale']}, {evaluation['luma']} luma; beside the points: {_WEIGHT}",
+        f"×{evaluation['scale']}, {evaluation['luma']} luma; "
+        "beside the points: loss.perceptual_weight",
     ]
     bicubic = point(sweep[0], "bicubic", "_bicubic")
     return figures.tradeoff(series, bicubic, measure, "\n".join(subtitle))
+
+
+def _kind(run: PublishedRun) -> str:
+    """Network and loss without its weight, and which VGG19 if it is not one of the package."""
+    if not run.is_perceptual:
+        return _start(run)
+    loss = wording.loss(run).replace(f" + {run.weight('perceptual'):g} ", " + weight × ", 1)
+    vgg19 = run.params["loss.vgg19_weights"]
+    own = "" if vgg19 in ("embedded", "random") else f", {Path(vgg19).name}"
+    return f"{_network(run)}, {loss}{own}"
 
 
 def _start(run: PublishedRun) -> str:
@@ -213,29 +210,8 @@ def _loss(run: PublishedRun) -> tuple[str, ...]:
     return tuple(sorted(f"{k}={v}" for k, v in run.params.items() if k.startswith(parts)))
 
 
-def _weight(run: PublishedRun) -> float:
-    return float(run.params[_WEIGHT])
-
-
-def _kind(run: PublishedRun) -> str:
-    """Network and loss without its weight: its layers, and which VGG19 if not the embedded one."""
-    if not run.is_perceptual:
-        return _start(run)
-    layers = [
-        name.removeprefix(_LAYERS) + ("" if float(share) == 1 else f" × {share}")
-        for name, share in run.params.items()
-        if name.startswith(_LAYERS)
-    ]
-    weights = Path(run.params["loss.vgg19_weights"]).name
-    names = {"embedded": "VGG19", "random": "random VGG19"}
-    features = names.get(weights, f"VGG19 ({weights})")
-    adversarial = float(run.params.get("loss.adversarial_weight", 0))
-    more = f" + {adversarial:g} adversarial" if adversarial else ""
-    loss = f"{run.params[_PIXEL]} + weight × {features} {' + '.join(sorted(layers))}{more}"
-    return f"{_network(run)}, {loss}"
-
-
-def _arguments() -> argparse.Namespace:
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """What the command line asks for; by default that of this process."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.compare.tradeoff",
         description="PSNR against another measure over experiments in MLflow.",
@@ -260,13 +236,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--output", type=Path, default=Path("tradeoff.png"), help="the figure (%(default)s)"
     )
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 if __name__ == "__main__":
-    arguments = _arguments()
-    stage.run(
-        lambda params: main(
-            params, arguments.experiments, arguments.measure, arguments.output, arguments.blend
-        )
-    )
+    arguments = parse()
+    stage.run(lambda params: main(params, arguments))

@@ -17,7 +17,6 @@ from pipeline.compare.runs import PublishedRun, Reconstruction, Results
 from pipeline.scoring.available import find_measures
 from pipeline.stage import StageError, artifacts, paths
 from pipeline.stage.params import Params
-from srcnn.data.color import luma
 from srcnn.data.pairs import Pairs
 from srcnn.data.splits import evenly_spaced
 from srcnn.hardware import choose_device, make_deterministic
@@ -48,8 +47,8 @@ def from_folder(name: str, folder: Path, beside: PublishedRun, params: Params) -
     """
     pairs = _pairs(beside)
     test = pairs.split(paths.HELD_OUT)
-    found = {id_: _file(folder, id_) for id_ in test.ids}
-    missing = [id_ for id_, file in found.items() if file is None]
+    picture_files = {id_: _file(folder, id_) for id_ in test.ids}
+    missing = [id_ for id_, file in picture_files.items() if file is None]
     if missing:
         raise StageError(
             f"{folder} lacks {len(missing)} of {len(test)} test pictures: "
@@ -57,10 +56,12 @@ def from_folder(name: str, folder: Path, beside: PublishedRun, params: Params) -
             f"id in {paths.PER_IMAGE} and one of {' '.join(files.SUFFIXES)}"
         )
     pictures = (
-        _read(file, test.hr(i).shape, test.luma) for i, file in enumerate(found.values()) if file
+        _read(file, test.hr(i).shape, test.luma)
+        for i, file in enumerate(picture_files.values())
+        if file
     )
-    about = _PIXEL_LOSS | {"pictures": str(folder)}
-    return _scored(name, f"pictures in {folder}", about, pictures, pairs, beside, params)
+    about = _PIXEL_LOSS | {"loss": f"pictures in {folder}"}
+    return _scored(name, about, pictures, pairs, beside, params)
 
 
 def blend(
@@ -97,8 +98,8 @@ def blend(
     lrs = (test.lr(i) for i in range(len(test)))
     pictures = (to_uint8((1 - share) * first(lr) + share * second(lr)) for lr in lrs)
     title = f"{1 - share:g} {a.name} + {share:g} {b.name}"
-    about = dict(b.params) | {"blend": title}
-    return _scored(title, f"blend: {title}", about, pictures, pairs, a, params, measures)
+    about = dict(b.params) | {"loss": f"blend: {title}"}
+    return _scored(title, about, pictures, pairs, a, params, measures)
 
 
 def _pairs(run: PublishedRun) -> Pairs:
@@ -115,13 +116,13 @@ def _pairs(run: PublishedRun) -> Pairs:
 def _file(folder: Path, id_: str) -> Path | None:
     names = [id_, *(f"{id_}{suffix}" for suffix in files.SUFFIXES)]
     names += [f"{Path(id_).with_suffix(suffix)}" for suffix in files.SUFFIXES]
-    found = (folder / name for name in names if name.lower().endswith(files.SUFFIXES))
-    return next((file for file in found if file.is_file()), None)
+    candidates = (folder / name for name in names if name.lower().endswith(files.SUFFIXES))
+    return next((file for file in candidates if file.is_file()), None)
 
 
 def _read(file: Path, shape: tuple[int, ...], luma_range: str) -> np.ndarray:
     try:
-        picture = luma(images.decode(file.read_bytes()), luma_range)
+        picture = images.decode_luma(file.read_bytes(), luma_range)
     except (OSError, UnreadableImage) as error:
         raise StageError(f"{file} cannot be read: {error}") from None
     if picture.shape != shape:
@@ -132,7 +133,6 @@ def _read(file: Path, shape: tuple[int, ...], luma_range: str) -> np.ndarray:
 
 def _scored(
     name: str,
-    loss: str,
     about: dict[str, str],
     pictures: Iterable[np.ndarray],
     pairs: Pairs,
@@ -144,8 +144,7 @@ def _scored(
 
     Args:
         name: what to call it.
-        loss: what stands in the place of the loss.
-        about: parameters that are not those of the run.
+        about: parameters that are not those of the run; "loss" is what stands in its place.
         pictures: SR of the test pictures, in their order.
         pairs: what the test pictures are of.
         beside: the run.
@@ -168,33 +167,32 @@ def _scored(
             yield sr
 
     scoring = score_pairs(watched(), test, functions, sample)
-    scores = list(progress(scoring, f"score {name}", len(test), "picture"))
+    scores = {score.id: score for score in progress(scoring, f"score {name}", len(test), "picture")}
     weights = {f"{m.name}_weights": f.weights for m, f in functions.items() if f.weights}
     results = Results(
-        dict(beside.results.evaluation) | {"loss": loss} | weights,
-        {paths.HELD_OUT: {score.id: score for score in scores}},
+        dict(beside.results.evaluation) | {"loss": about["loss"]} | weights,
+        {paths.HELD_OUT: scores},
         pd.DataFrame(),
         list(kept.values()),
     )
-    return replace(
-        beside,
+    means = {
+        f"test/{measure.name}": float(np.mean([score.sr[measure.name] for score in taken.values()]))
+        for measure in functions
+        if (taken := results.taken(paths.HELD_OUT, measure))
+    }
+    return PublishedRun(
         run_id="",
         name=name,
         params=dict(beside.params) | about,
         tags={"data.pairs": beside.data},
-        metrics={
-            f"test/{measure.name}": float(np.mean(taken))
-            for measure in functions
-            if (taken := [score.sr[measure.name] for score in scores if measure.name in score.sr])
-        },
+        metrics=means,
         read_results=lambda: results,
     )
 
 
 def _like(reconstruction: Reconstruction, sr: np.ndarray, scale: int) -> Reconstruction:
     """The same part of the same picture, as this one shows it."""
-    with Image.open(io.BytesIO(reconstruction.png["hr"])) as image:
-        width, height = image.size
+    height, width = images.decode(reconstruction.png["hr"]).shape
     top, left = (
         (whole - part) // scale // 2 * scale
         for whole, part in zip(sr.shape, (height, width), strict=True)

@@ -8,6 +8,9 @@ from pipeline.stage.paths import HELD_OUT
 from srcnn.scoring.measures import VGG19
 from srcnn.scoring.significance import Difference, fewest_sources
 
+# Parameters of the network and its training besides those of the loss.
+_TRAINING = ("seed", "model.", "train.", "machine.")
+
 
 def interval(difference: Difference) -> str:
     """The 95 % interval of a difference; empty of too few sources."""
@@ -57,13 +60,12 @@ def verdict(comparison: Comparison, name: str) -> str:
     equal = [d.measure.title for d in differences if d.is_decidable and not d.better]
     if equal:
         parts.append(f"no significant difference in {listed(equal)}")
-    undecided: dict[tuple[int, int], list[str]] = {}
+    undecided: dict[str, list[str]] = {}
     for d in differences:
         if not d.is_decidable:
-            undecided.setdefault((d.sources, d.tests), []).append(d.measure.title)
-    for (sources, tests), titles in undecided.items():
-        needed = fewest_sources(tests)
-        parts.append(f"{listed(titles)} {undecidable(sources)}, {needed} are needed")
+            why = f"{undecidable(d.sources)}, {fewest_sources(d.tests)} are needed"
+            undecided.setdefault(why, []).append(d.measure.title)
+    parts += [f"{listed(titles)} {why}" for why, titles in undecided.items()]
     sentence = "; ".join(parts)
     return f"{sentence[0].upper()}{sentence[1:]}."
 
@@ -85,63 +87,60 @@ def listed(parts: Sequence[str]) -> str:
 def seeds(comparison: Comparison) -> list[str]:
     """What is known of other seeds than those that were trained."""
     differences = comparison.differences[HELD_OUT]
-    if differences[0].seeds == (1, 1):
+    counts = [len(trainings) for trainings in differences[0].trainings]
+    if counts == [1, 1]:
         return ["One training each: whether another seed would tell otherwise was not tested."]
-    found = ["Of several seeds the mean counts; intervals are over the seeds, too, p is not."]
-    for side, letter in enumerate(comparison.sides):
-        count = differences[0].seeds[side]
+    sentences = ["Of several seeds the mean counts; intervals are over the seeds, too, p is not."]
+    for side, (letter, count) in enumerate(zip(comparison.sides, counts, strict=True)):
         if count == 1:
-            found.append(f"{letter} is one training: of it, no other seed was tested.")
+            sentences.append(f"{letter} is one training: of it, no other seed was tested.")
             continue
-        ends = [(d.measure, d.spread[side]) for d in differences]
-        said = [f"{m.title} {m.number(low)} to {m.text(high)}" for m, (low, high) in ends]
-        found.append(f"{letter} is {count} trainings; least and greatest mean: {', '.join(said)}.")
-    return found
+        spread = [(d.measure, min(d.trainings[side]), max(d.trainings[side])) for d in differences]
+        means = ", ".join(f"{m.title} {m.number(low)} to {m.text(high)}" for m, low, high in spread)
+        sentences.append(f"{letter} is {count} trainings; least and greatest mean: {means}.")
+    return sentences
 
 
 def remarks(comparison: Comparison) -> list[str]:
     """What one must know to read the differences rightly."""
-    found = seeds(comparison)
+    sentences = seeds(comparison)
     b = comparison.letter
     differences = [d for of_set in comparison.differences.values() for d in of_set]
-    if tests := max((d.tests for d in differences), default=1) - 1:
-        found.append(
-            f"p is corrected for the {tests + 1} measures of a test set (Holm); intervals are not."
+    tests = max(d.tests for d in differences)
+    if tests > 1:
+        sentences.append(
+            f"p is corrected for the {tests} measures of a test set (Holm); intervals are not."
         )
     if any(d.sources < d.pictures for d in differences):
-        found.append(
+        sentences.append(
             f"Bicubic, A and {b} are means over pictures; {b} − A, its interval and its test are "
             "over sources, each of which counts once, as the mean of its pictures."
         )
     perceptual = [letter for letter, run in comparison.sides.items() if run.is_perceptual]
     if len(perceptual) == 1:
-        found.append(
+        sentences.append(
             f"{perceptual[0]} was trained with a perceptual loss. It is expected to lose PSNR and "
             "SSIM, which reward blur where detail is uncertain, often GMSD too, and to gain in "
             "VGG19 distance, LPIPS, SIFID and NIQE."
         )
-    measures = {d.measure for d in differences}
-    if perceptual and VGG19 in measures:
-        found.append(
+    if perceptual and VGG19 in {d.measure for d in differences}:
+        sentences.append(
             f"{' and '.join(perceptual)} learned from VGG19 features, so the VGG19 distance "
             "and SIFID are not independent of that; LPIPS, NIQE and GMSD are."
         )
-    steps = comparison.a.steps, comparison.b.steps
-    if steps[0] != steps[1]:
-        found.append(
-            f"A was trained for {steps[0]:,} steps and {b} for {steps[1]:,}, which may be "
-            "a part of the difference; finetune.control: true gives the pixel loss as many."
+    if comparison.a.steps != comparison.b.steps:
+        sentences.append(
+            f"A was trained for {comparison.a.steps:,} steps and {b} for {comparison.b.steps:,}, "
+            "which may be a part of the difference; finetune.control: true gives the pixel loss "
+            "as many."
         )
-    if others := comparison.other_parameters:
-        found.append(
+    if others := [name for name in comparison.parameters if name.startswith(_TRAINING)]:
+        sentences.append(
             "They differ in more than the loss, so the differences are not of the loss alone: "
             f"{', '.join(others)}."
         )
-    for name, why in comparison.left_out.items():
-        found.append(f"{set_title(name)} is not compared: {why}.")
-    for measure, why in comparison.unmeasured.items():
-        found.append(f"{measure.title} is not compared: {why}.")
-    return found
+    left_out = comparison.left_out.items()
+    return sentences + [f"{title} is not compared: {why}." for title, why in left_out]
 
 
 def as_text(comparisons: Sequence[Comparison]) -> str:

@@ -6,7 +6,9 @@ determines the result. So a resumed training ends in the same bits, or there is 
 
 import hashlib
 import io
+import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,8 @@ from filelock import Timeout
 
 from pipeline.stage import artifacts
 from pipeline.tracking import place
+
+ABANDONED = 30 * 24 * 3600  # seconds after which nobody comes back to a training
 
 _DIGEST_LENGTH = 64
 
@@ -58,7 +62,7 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Forget the training: its result is written."""
-        self._path.unlink(missing_ok=True)
+        shutil.rmtree(self._path.parent, ignore_errors=True)
 
 
 @contextmanager
@@ -71,9 +75,20 @@ def of(key: str) -> Iterator[Checkpoints]:
         print("The same training is under way in another experiment; waiting for it.", flush=True)
         lock.acquire()
     try:
+        _remove_abandoned(place.folder())
         yield Checkpoints(place.folder() / key)
     finally:
         lock.release()
+
+
+def _remove_abandoned(root: Path) -> None:
+    for folder in [path for path in root.iterdir() if path.is_dir()]:
+        try:
+            if time.time() - folder.stat().st_mtime > ABANDONED:
+                with place.lock(folder.name).acquire(timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)
+        except (OSError, Timeout):  # somebody else removes it, or it is in use after all
+            continue
 
 
 def _digest(content: bytes) -> bytes:

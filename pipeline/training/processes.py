@@ -16,7 +16,7 @@ from srcnn.masking import brief
 from srcnn.training.process_group import ProcessGroup, ProcessLostError
 
 # Set by the first process for those that it starts: the file in which they find each other.
-_MEETING = "SRCNN_INIT_METHOD"
+_INIT_METHOD = "SRCNN_INIT_METHOD"
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 _PATIENCE = timedelta(days=7)  # a process that ends is noticed at once; one that waits may wait
 
@@ -53,10 +53,10 @@ def process_group(count: int, device: torch.device, module: str) -> Iterator[Pro
         if local >= (gpus := torch.cuda.device_count()):
             raise StageError(f"machine.processes is {count}, but this machine has {gpus} GPUs")
         torch.cuda.set_device(local)
-    meeting = os.environ.get(_MEETING, "env://")
+    init_method = os.environ.get(_INIT_METHOD, "env://")
     try:
-        with nullcontext(meeting) if launched else _others(size, module) as meeting:
-            _join(rank, size, meeting, "nccl" if device.type == "cuda" else "gloo")
+        with nullcontext(init_method) if launched else _others(size, module) as init_method:
+            _join(rank, size, init_method, "nccl" if device.type == "cuda" else "gloo")
             yield ProcessGroup(rank, size)
     except ProcessLostError:
         if rank:
@@ -80,17 +80,17 @@ def _others(size: int, module: str) -> Iterator[str]:
     os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK)
     others: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory(prefix="srcnn-") as folder:
-        meeting = f"file://{folder}/init_method"  # not quoted: PyTorch takes it as it is
+        init_method = f"file://{folder}/init_method"  # not quoted: PyTorch takes it as it is
         try:
             for rank in map(str, range(1, size)):
                 place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": str(size)}
                 other = subprocess.Popen(  # noqa: S603  # this Python, and a module of this project
                     [sys.executable, "-m", module],
-                    env=os.environ | place | {_MEETING: meeting},
+                    env=os.environ | place | {_INIT_METHOD: init_method},
                     start_new_session=True,  # Ctrl+C is for this process, which ends the others
                 )
                 others.append(other)
-            yield meeting
+            yield init_method
         except BaseException:
             for other in others:
                 other.kill()
@@ -100,10 +100,10 @@ def _others(size: int, module: str) -> Iterator[str]:
                 other.wait()
 
 
-def _join(rank: int, size: int, meeting: str, backend: str) -> None:
+def _join(rank: int, size: int, init_method: str, backend: str) -> None:
     try:
         dist.init_process_group(
-            backend, init_method=meeting, rank=rank, world_size=size, timeout=_PATIENCE
+            backend, init_method=init_method, rank=rank, world_size=size, timeout=_PATIENCE
         )
     except (RuntimeError, ValueError) as error:  # ValueError: no MASTER_ADDR, for example
         raise StageError(

@@ -45,9 +45,9 @@ def test_a_new_measure_without_original_stands_everywhere(project, monkeypatch, 
     assert "test/roughness_gain" in view
 
     capsys.readouterr()
-    compare.main(load_params(), [], project / "page.html")
+    compare.main(load_params(), compare.parse([]))
     assert "Roughness ↓" in capsys.readouterr().out
-    assert "Roughness" in (project / "page.html").read_text(encoding="utf-8")
-    tradeoff.main(load_params(), [], "roughness", project / "tradeoff.png")
+    assert "Roughness" in (project / "comparison.html").read_text(encoding="utf-8")
+    tradeoff.main(load_params(), tradeoff.parse(["--measure", "roughness"]))
     assert f"Roughness {ROUGHNESS.number(mean)}" in capsys.readouterr().out
     assert (project / "tradeoff.png").exists()

@@ -80,8 +80,10 @@ def colours(browser, name):
     return dict(zip(*words[0], strict=True))
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("experiments", [["workspace"], ["workspace", "main-1a2b3c4"]])
+@pytest.mark.parametrize(
+    ("width", "experiments"),
+    [(1280, ["workspace"]), (1280, ["workspace", "main-1a2b3c4"]), (390, ["workspace", "main"])],
+)
 def test_charts_and_figures_use_the_width_and_no_more(browser, tmp_path, width, experiments):
     show(browser, tmp_path, width, experiments)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width

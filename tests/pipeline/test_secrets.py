@@ -2,7 +2,6 @@
 
 import shutil
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -49,8 +48,8 @@ def everything():
     for main in (
         train.main,
         register.main,
-        lambda params: compare.main(params, [], Path("comparison.html")),
-        lambda params: tradeoff.main(params, [], None, Path("tradeoff.png")),
+        lambda params: compare.main(params, compare.parse([])),
+        lambda params: tradeoff.main(params, tradeoff.parse([])),
     ):
         with suppress(SystemExit):
             stage.run(main)

@@ -14,8 +14,8 @@ STAGES = {
     "evaluate": evaluate.main,
     "plot": plot.main,
     "register": register.main,
-    "compare": lambda given: compare.main(given, [], None),
-    "tradeoff": lambda given: tradeoff.main(given, [], None, None),
+    "compare": lambda given: compare.main(given, compare.parse([])),
+    "tradeoff": lambda given: tradeoff.main(given, tradeoff.parse([])),
 }
 
 

@@ -8,6 +8,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from srcnn import figures
+from srcnn.figures.sheets import enlarged
 from srcnn.figures.style import BLUE, VERMILION
 from srcnn.scoring.measures import SSIM, VGG19
 from srcnn.scoring.scores import Score
@@ -15,19 +16,11 @@ from tests.support.pictures import noise
 
 
 def example(height=96, width=128, scale=4, title="best"):
-    hr = noise(0, (height, width))
-    return figures.Example(
-        title=title,
-        lr=noise(1, (height // scale, width // scale)),
-        baseline=noise(2, (height, width)),
-        sr=noise(3, (height, width)),
-        hr=hr,
-        score=Score(
-            *("a", "a", "full", "digest"),
-            {"psnr": 29.876, "ssim": 0.81234},
-            {"psnr": 28.123, "ssim": 0.79999},
-        ),
-    )
+    lr = noise(1, (height // scale, width // scale))
+    baseline, sr, hr = (noise(seed, (height, width)) for seed in (2, 3, 0))
+    of_sr, of_bicubic = {"psnr": 29.876, "ssim": 0.81234}, {"psnr": 28.123, "ssim": 0.79999}
+    score = Score("a", "a", "full", "digest", of_sr, of_bicubic)
+    return figures.Example(title, lr, baseline, sr, hr, score)
 
 
 def texts(figure):
@@ -35,13 +28,26 @@ def texts(figure):
 
 
 def pixels(figure):
-    return np.asarray(Image.open(io.BytesIO(figures.png(figure))))
+    return np.asarray(Image.open(io.BytesIO(figures.encoded(figure))))
 
 
 def cell(figure, row, column, side):
     """The pixels of a sheet's cell."""
     top, left = 40 + row * (side + 44), 12 + column * (side + 12)
     return pixels(figure)[top : top + side, left : left + side]
+
+
+def test_a_figure_for_print_shows_each_picture_and_its_window_by_each_method():
+    shown = example()
+    pictures = {"LR": shown.lr, "bicubic": shown.baseline, "mine": shown.sr, "HR": shown.hr}
+    row = {name: figures.Reconstructed(p, (name, f"of {name}")) for name, p in pictures.items()}
+    figure = figures.side_by_side([row, row], 4)
+    window = figures.hardest_window(shown.baseline, shown.hr, 24, 4)
+    drawn = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
+    for column, picture in enumerate([enlarged(shown.lr, 4), *list(pictures.values())[1:]]):
+        np.testing.assert_array_equal(drawn[column], picture)
+        np.testing.assert_array_equal(drawn[4 + column], picture[window])
+    assert {*pictures, "of LR", "of mine"} < set(texts(figure))
 
 
 def curve(perceptual=False):
@@ -76,34 +82,23 @@ def test_the_hardest_window_is_the_one_with_the_greatest_squared_error(scale):
 
     window = figures.hardest_window(baseline, hr, 24, scale)
 
-    assert window == (*max(sums, key=sums.get), side, side)
+    top, left = max(sums, key=sums.get)
+    assert window == np.s_[top : top + side, left : left + side]
 
 
-def enlarged(picture, factor):
-    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
-
-
-def test_the_sheet_shows_every_pixel_as_a_square_of_its_own():
+def test_the_sheet_shows_every_pixel_as_a_square_of_its_own_and_how_good_each_is():
     shown = example()
-    figure = figures.reconstructions([shown], 4, "full")
-    top, left, height, width = figures.hardest_window(shown.baseline, shown.hr, 64, 4)
-    window = slice(top, top + height), slice(left, left + width)
-    in_lr = tuple(slice(part.start // 4, part.stop // 4) for part in window)
-    crops = [shown.lr[in_lr], *(p[window] for p in (shown.baseline, shown.sr, shown.hr))]
-    for column, crop in enumerate(crops):  # within the frame
+    figure = figures.reconstructions([shown], 4, "studio")
+    window = figures.hardest_window(shown.baseline, shown.hr, 64, 4)
+    pictures = enlarged(shown.lr, 4), shown.baseline, shown.sr, shown.hr
+    for column, crop in enumerate(picture[window] for picture in pictures):  # within the frame
         got = cell(figure, 1, column, 256)[2:-2, 2:-2, 0]
         np.testing.assert_array_equal(got, enlarged(crop, 256 // len(crop))[2:-2, 2:-2])
     # 128 pixels in a cell of 256: twice; the frame around the window hides some.
     whole = cell(figure, 0, 2, 256)[32:-32, :, 0]
     assert (whole == enlarged(shown.sr, 2)).mean() > 0.95
-
-
-def test_the_sheet_says_how_good_each_picture_is():
-    written = texts(figures.reconstructions([example()], 4, "studio"))
-
-    assert "28.12 dB / 0.8000" in written
-    assert "29.88 dB / 0.8123" in written
-    assert "best" in written
+    written = texts(figure)
+    assert {"best", "28.12 dB / 0.8000", "29.88 dB / 0.8123"} < set(written)
     assert any("studio" in text and "×4" in text for text in written)
 
 
@@ -134,11 +129,10 @@ def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
     learned = np.array([True, False])
     figure = figures.snapshots(np.array([0, 50, 1500]), sr, baseline, hr, learned, 4, "full")
 
-    top, left, height, width = figures.hardest_window(baseline[0], hr[0], 64, 1)
-    shown = [baseline[0], *sr[:, 0], hr[0]]
-    for column, picture in enumerate(shown):
-        window = picture[top : top + height, left : left + width]
-        np.testing.assert_array_equal(cell(figure, 0, column, 192)[..., 0], enlarged(window, 3))
+    window = figures.hardest_window(baseline[0], hr[0], 64, 1)
+    for column, picture in enumerate([baseline[0], *sr[:, 0], hr[0]]):
+        part = enlarged(picture[window], 3)
+        np.testing.assert_array_equal(cell(figure, 0, column, 192)[..., 0], part)
     written = texts(figure)
     steps = [text for text in written if text.startswith("step")]
     assert steps == ["step 0", "step 50", "step 1,500"]
@@ -157,7 +151,7 @@ def test_all_words_are_inside_their_figure():
         figures.curves(curve(), 300, "studio", loss),
         figures.gain_histogram(np.array([0.1, 0.2]), 0.15, None, "studio", 4, loss),
     ):
-        figures.png(figure)
+        figures.encoded(figure)
         assert loss.strip() in " ".join(" ".join(texts(figure)).split())
         legends = [legend for axes in figure.axes if (legend := axes.get_legend())]
         shown = [*figure.texts, *(text for legend in legends for text in legend.get_texts())]
@@ -184,7 +178,7 @@ def test_labels_of_the_tradeoff_are_on_no_line_and_on_no_other_label():
     rises = line((0, 30.12, 0.40), (0.002, 30.3, 0.35), (0.004, 30.29, 0.345))
     series = {"falls": falls, "rises": rises}
     figure = figures.tradeoff(series, figures.Point("bicubic", 28.6, 0.57), VGG19, "of")
-    figures.png(figure)
+    figures.encoded(figure)
 
     (axes,) = figure.axes
     labels = [text for text in axes.texts if text.get_text()]
@@ -199,29 +193,19 @@ def test_labels_of_the_tradeoff_are_on_no_line_and_on_no_other_label():
             assert not box.count_contains(path.vertices)
 
 
-def test_curves_show_train_validation_and_both_bicubic_lines():
-    figure = figures.curves(curve(), 300, "full")
+def test_curves_show_train_validation_both_bicubic_lines_and_each_term():
+    figure = figures.curves(curve(perceptual=True), 300, "full")
 
     loss, psnr = figure.axes
     labels = {line.get_label() for line in psnr.lines}
     assert labels >= {"train", "train, bicubic", "validation", "validation, bicubic"}
-    for axes in (loss, psnr):
-        for line in axes.lines:
-            assert np.isfinite(line.get_ydata()).all()
+    terms = [line.get_label() for line in loss.lines if "train, " in line.get_label()]
+    assert terms == ["train, pixel", "train, perceptual, weighted"]
+    for line in (*loss.lines, *psnr.lines):
+        assert np.isfinite(line.get_ydata()).all()
     assert "best: 29.50 dB (+1.00)" in texts(figure)
     assert not psnr.texts  # it stands in the legend, so on no line
     assert "full" in psnr.get_title(loc="left")
-
-
-def test_curves_show_the_perceptual_term_where_there_is_one():
-    def terms(figure):
-        return [line.get_label() for line in figure.axes[0].lines if "train, " in line.get_label()]
-
-    assert terms(figures.curves(curve(perceptual=True), 300, "full")) == [
-        "train, pixel",
-        "train, perceptual, weighted",
-    ]
-    assert not terms(figures.curves(curve(), 300, "full"))
 
 
 def test_the_histogram_counts_every_picture_and_parts_gains_from_losses():
@@ -247,10 +231,10 @@ def test_the_histogram_of_few_or_equal_gains(gains):
 
 
 def test_the_same_figure_gives_the_same_bytes_whatever_the_user_has_set():
-    before = figures.png(figures.curves(curve(), 300, "full"))
+    before = figures.encoded(figures.curves(curve(), 300, "full"))
 
     with mpl.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.dpi": 300}):
-        after = figures.png(figures.curves(curve(), 300, "full"))
+        after = figures.encoded(figures.curves(curve(), 300, "full"))
 
     assert after == before
     image = Image.open(io.BytesIO(before))

@@ -1,56 +1,24 @@
 // Test pictures: a before/after stage and a pane for each kind, which share one zoom and position.
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const LETTERS = Object.keys(DATA.names);
-const KINDS = ["LR", "bicubic", ...LETTERS, "HR"];
-const NAMES = { LR: "LR", bicubic: "Bicubic", HR: "HR" };
-for (const letter of LETTERS) NAMES[letter] = `${letter}: ${DATA.names[letter]}`;
 const LARGEST_ZOOM = 16;
 const $ = (id) => document.getElementById(id);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 const viewer = $("viewer"), stage = $("stage"), divider = $("divider");
-const view = { zoom: 1, x: 0, y: 0, split: 50, picture: 0 };
-
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
+const view = { zoom: 1, x: 0, y: 0, split: 50 };
 
 // --- what is shown ---
 
-function build() {
-  for (const [id, chosen] of [["left", "A"], ["right", "B"]]) {
-    $(id).append(...KINDS.map((kind) => new Option(NAMES[kind], kind, kind === chosen, kind === chosen)));
-    $(id).addEventListener("change", showPicture);
-  }
-  for (const [i, picture] of DATA.pictures.entries()) {
-    const input = element("input", { type: "radio", name: "picture", value: i, "aria-label": picture.id });
-    input.checked = i === 0;
-    input.addEventListener("change", () => { view.picture = i; showPicture(); });
-    $("thumbnails").append(element("label", { title: picture.id }, input, element("img", { src: picture.src.HR, alt: "" })));
-  }
-  for (const kind of KINDS) {
-    const pane = element("div", { class: "pane" }, element("img", { alt: "", draggable: "false", "data-kind": kind }));
-    const letter = kind in DATA.names ? [element("b", { class: `key ${kind}` }, kind)] : [];
-    const name = element("b", {}, DATA.names[kind] ?? NAMES[kind]);
-    $("panes").append(element("figure", {}, pane, element("figcaption", {}, ...letter, name, element("small", { "data-kind": kind }))));
-    followPointers(pane);
-  }
-  followPointers(stage);
-}
-
 function showPicture() {
-  const picture = DATA.pictures[view.picture];
+  const picture = DATA.pictures[document.querySelector("#thumbnails :checked").value];
   const show = (image, kind) => {
     image.src = picture.src[kind];
-    image.alt = `${picture.id}, ${NAMES[kind]}`;
+    image.alt = `${picture.id}, ${DATA.names[kind]}`;
     image.dataset.shown = kind;
   };
   for (const side of ["left", "right"]) {
     show($(`${side}-image`), $(side).value);
-    $(`${side}-tag`).textContent = NAMES[$(side).value];
+    $(`${side}-tag`).textContent = DATA.names[$(side).value];
   }
   for (const image of $("panes").querySelectorAll("img")) show(image, image.dataset.kind);
   const original = $("panes").querySelector("img[data-kind=HR]");
@@ -59,25 +27,13 @@ function showPicture() {
     for (const pane of viewer.querySelectorAll(".pane")) pane.style.aspectRatio = shape;
     fit();
   });
-  showScores(picture);
-}
-
-function showScores(picture) {
   $("picture-name").textContent = picture.id;
-  const head = element("tr", {}, ...["", "Bicubic", ...LETTERS].map((name) => element("th", { scope: "col", class: name }, name)));
-  $("scores").previousElementSibling.replaceChildren(head);
-  const columns = ["bicubic", ...LETTERS];
-  $("scores").replaceChildren(...picture.measures.map(({ heading, better, values }) => {
-    const numbers = columns.map((name) => (values[name] === "" ? NaN : better * values[name].replace("−", "-")));
-    const best = Math.max(...numbers.filter((number) => !isNaN(number)));
-    return element("tr", {}, element("th", { scope: "row" }, heading), ...columns.map((name, i) =>
-      element("td", { class: numbers[i] === best ? "best" : "" }, values[name] || "–")));
-  }));
-  for (const caption of $("panes").querySelectorAll("small")) {
-    const kind = caption.dataset.kind;
-    caption.textContent = columns.includes(kind)
-      ? picture.measures.slice(0, 2).map(({ title, values }) => `${title} ${values[kind]}`).join(" · ")
-      : kind === "HR" ? "original" : "input";
+  for (const caption of $("panes").querySelectorAll("small")) caption.textContent = picture.captions[caption.dataset.kind];
+  for (const [i, row] of [...$("scores").rows].entries()) {
+    for (const [k, { text, best }] of picture.scores[i].entries()) {
+      row.cells[k + 1].textContent = text;
+      row.cells[k + 1].classList.toggle("best", best);
+    }
   }
 }
 
@@ -131,7 +87,7 @@ function setSplit(percent) {
   view.split = clamp(percent, 0, 100);
   stage.style.setProperty("--split", `${view.split}%`);
   divider.setAttribute("aria-valuenow", Math.round(view.split));
-  divider.setAttribute("aria-valuetext", `${Math.round(view.split)} % ${NAMES[$("left").value]}`);
+  divider.setAttribute("aria-valuetext", `${Math.round(view.split)} % ${DATA.names[$("left").value]}`);
 }
 
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -100, End: 100 };
@@ -209,7 +165,12 @@ $("zoom-in").addEventListener("click", () => zoomAt(view.zoom * 2));
 $("zoom-out").addEventListener("click", () => zoomAt(view.zoom / 2));
 $("zoom-reset").addEventListener("click", () => zoomAt(1));
 
-build();
+for (const side of ["left", "right"]) $(side).addEventListener("change", showPicture);
+for (const [i, input] of $("thumbnails").querySelectorAll("input").entries()) {
+  input.nextElementSibling.src = DATA.pictures[i].src.HR;
+  input.addEventListener("change", showPicture);
+}
+for (const pane of viewer.querySelectorAll(".pane")) followPointers(pane);
 showPicture();
 setSplit(50);
 new ResizeObserver(fit).observe(stage.parentElement);

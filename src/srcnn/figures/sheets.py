@@ -18,7 +18,7 @@ from srcnn.scoring.classical import finite_psnr
 from srcnn.scoring.measures import PSNR, SSIM
 from srcnn.scoring.scores import Score
 
-Window = tuple[int, int, int, int]  # top, left, height, width in pixels
+Window = tuple[slice, slice]  # rows and columns
 
 _WINDOW = 64  # picture pixels
 
@@ -71,7 +71,13 @@ def hardest_window(baseline: np.ndarray, hr: np.ndarray, size: int, scale: int) 
     of_columns = integral[:, width::scale] - integral[:, :-width:scale]
     sums = of_columns[height::scale] - of_columns[:-height:scale]
     row, column = np.unravel_index(np.argmax(sums), sums.shape)
-    return int(row) * scale, int(column) * scale, height, width
+    top, left = int(row) * scale, int(column) * scale
+    return slice(top, top + height), slice(left, left + width)
+
+
+def enlarged(lr: np.ndarray, scale: int) -> np.ndarray:
+    """A picture, (h, w), with each pixel as a square of pixels, (h · scale, w · scale)."""
+    return lr.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
 def reconstructions(examples: Sequence[Example], scale: int, luma: str, loss: str = "") -> Figure:
@@ -104,20 +110,19 @@ def _reconstruction(
     score = example.score
     is_better = score.gain(PSNR) > 0
     small, large = (f"{p.shape[1]} × {p.shape[0]}" for p in (example.lr, example.hr))
-    whole, cut = [], []
-    for picture, title, caption, bold in (
-        (example.lr, example.title, small, False),
-        (example.baseline, "", _caption(score.bicubic), not is_better),
-        (example.sr, "", _caption(score.sr), is_better),
-        (example.hr, "", large, False),
-        (magma, "", f"mean {errors.mean():.1f}", False),
-    ):
-        unit = scale if picture is example.lr else 1
-        top, left, height, width = (side // unit for side in window)
-        part = picture[top : top + height, left : left + width]
-        whole.append(_Cell(picture, title, True, unit, (top, left, height, width)))
-        cut.append(_Cell(part, caption, bold, unit, (0, 0, height, width)))
-    return whole, cut
+    shown = (
+        (enlarged(example.lr, scale), small, False),
+        (example.baseline, _caption(score.bicubic), not is_better),
+        (example.sr, _caption(score.sr), is_better),
+        (example.hr, large, False),
+        (magma, f"mean {errors.mean():.1f}", False),
+    )
+    titles = [example.title, *[""] * (len(shown) - 1)]
+    rows, columns = (slice(0, part.stop - part.start) for part in window)
+    return (
+        [_Cell(each[0], title, True, window) for each, title in zip(shown, titles, strict=True)],
+        [_Cell(each[window], text, bold, (rows, columns)) for each, text, bold in shown],
+    )
 
 
 def snapshots(
@@ -145,12 +150,11 @@ def snapshots(
     heads = ["Bicubic", *(f"step {step:,}" for step in steps), "HR"]
     rows = []
     for n, original in enumerate(hr):
-        top, left, height, width = hardest_window(bicubic[n], original, _WINDOW, 1)
-        part = slice(top, top + height), slice(left, left + width)
-        shown = [bicubic[n][part], *(pictures[n][part] for pictures in sr)]
-        cells = [_Cell(each, PSNR.text(finite_psnr(each, original[part]))) for each in shown]
+        window = hardest_window(bicubic[n], original, _WINDOW, 1)
+        *shown, of_hr = (each[window] for each in (bicubic[n], *sr[:, n], original))
+        cells = [_Cell(each, PSNR.text(finite_psnr(each, of_hr))) for each in shown]
         split = "training" if in_training[n] else "validation"
-        rows.append([*cells, _Cell(original[part], f"{split} picture")])
+        rows.append([*cells, _Cell(of_hr, f"{split} picture")])
     note = (
         f"Pictures in the course of the training, ×{scale}: the windows in which bicubic errs "
         f"most, and the PSNR of what is shown ({luma} luma)."
@@ -170,14 +174,12 @@ class _Cell:
         picture: what is shown.
         caption: the words.
         bold: how they are written.
-        unit: each pixel is a multiple of it wide, where there is room for that.
         frame: the part of the picture that is framed.
     """
 
     picture: np.ndarray
     caption: str
     bold: bool = False
-    unit: int = 1
     frame: Window | None = None
 
 
@@ -213,7 +215,7 @@ def _grid(
 
 def _paste(canvas: Image.Image, x: int, y: int, side: int, cell: _Cell) -> None:
     """Put a cell's picture into the middle of a square."""
-    height, width = (length * cell.unit for length in cell.picture.shape[:2])
+    height, width = cell.picture.shape[:2]
     factor = side / max(height, width)
     if factor >= 1:
         factor = int(factor)
@@ -222,6 +224,7 @@ def _paste(canvas: Image.Image, x: int, y: int, side: int, cell: _Cell) -> None:
     x, y = x + (side - size[0]) // 2, y + (side - size[1]) // 2
     canvas.paste(Image.fromarray(cell.picture).convert("RGB").resize(size, resample), (x, y))
     if cell.frame:
-        top, left, high, wide = (round(length * cell.unit * factor) for length in cell.frame)
-        box = (x + left, y + top, x + left + wide - 1, y + top + high - 1)
+        ends = ((round(part.start * factor), round(part.stop * factor)) for part in cell.frame)
+        (top, bottom), (left, right) = ends
+        box = (x + left, y + top, x + right - 1, y + bottom - 1)
         ImageDraw.Draw(canvas).rectangle(box, outline=ORANGE, width=2)

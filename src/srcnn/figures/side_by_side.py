@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from srcnn.figures.sheets import hardest_window
+from srcnn.figures.sheets import enlarged, hardest_window
 from srcnn.figures.style import DPI, ORANGE, STYLE, lines
 
 _WIDTH = 6.7  # inches: the text of an A4 page
@@ -40,50 +40,42 @@ def side_by_side(rows: Sequence[Mapping[str, Reconstructed]], scale: int) -> Fig
     """
     names = list(rows[0])
     side = _WIDTH / len(names)
-    heights = [part * side + _CAPTION for row in rows for part in (_aspect(row), 1.0)]
-    titles = [lines(name, side * DPI, _TITLE_SIZE) for name in names]
-    title = _TITLE_LINE * max(map(len, titles)) + 0.08
-    total = title + sum(heights)
+    aspects = [np.divide(*row["HR"].picture.shape) for row in rows]
+    heights = [part * side for aspect in aspects for part in (aspect, 1.0)]
+    titles = ["\n".join(lines(name, side * DPI, _TITLE_SIZE)) for name in names]
+    title = _TITLE_LINE * (1 + max(text.count("\n") for text in titles)) + 0.08
+    captions = _CAPTION * len(heights)
+    total = title + sum(heights) + captions
+    grid = {
+        "height_ratios": heights,
+        "hspace": captions / sum(heights),
+        "wspace": 0.04,
+        "left": 0.0,
+        "right": 1.0,
+        "top": 1 - title / total,
+        "bottom": _CAPTION / total,
+    }
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, total))
-
-        def cell(column: int, line: int) -> Axes:
-            top = title + sum(heights[:line])
-            high = heights[line] - _CAPTION
-            left, bottom = (column + 0.02) / len(names), 1 - (top + high) / total
-            axes = figure.add_axes((left, bottom, 0.96 / len(names), 0.97 * high / total))
-            axes.set_axis_off()
-            return axes
-
-        for column, name in enumerate(names):
-            figure.text(
-                (column + 0.5) / len(names),
-                1 - (title - 0.05) / total,
-                "\n".join(titles[column]),
-                size=_TITLE_SIZE,
-                ha="center",
-            )
-            for k, row in enumerate(rows):
-                hr = row["HR"].picture
-                edge = max(scale, min(hr.shape) // 4)
-                window = hardest_window(row["bicubic"].picture, hr, edge, scale)
-                shown = row[name]
-                factor = hr.shape[0] // shown.picture.shape[0]
-                top, left, height, width = (length // factor for length in window)
-                part = shown.picture[top : top + height, left : left + width]
-                whole = cell(column, 2 * k)
-                _show(whole, shown.picture, shown.captions[0])
-                frame = (left - 0.5, top - 0.5), width, height
+        cells = figure.subplots(len(heights), len(names), squeeze=False, gridspec_kw=grid)
+        for axes, text in zip(cells[0], titles, strict=True):
+            axes.set_title(text, size=_TITLE_SIZE, loc="center", weight="normal", pad=3)
+        for row, wholes, parts in zip(rows, cells[::2], cells[1::2], strict=True):
+            hr = row["HR"].picture
+            edge = max(scale, min(hr.shape) // 4)
+            window = high, wide = hardest_window(row["bicubic"].picture, hr, edge, scale)
+            corner = wide.start - 0.5, high.start - 0.5
+            frame = corner, wide.stop - wide.start, high.stop - high.start
+            for name, whole, part in zip(names, wholes, parts, strict=True):
+                picture = row[name].picture
+                picture = enlarged(picture, hr.shape[0] // picture.shape[0])
                 whole.add_patch(Rectangle(*frame, fill=False, edgecolor=ORANGE, linewidth=0.6))
-                _show(cell(column, 2 * k + 1), part, shown.captions[1])
+                _show(whole, picture, row[name].captions[0])
+                _show(part, picture[window], row[name].captions[1])
         return figure
 
 
-def _aspect(row: Mapping[str, Reconstructed]) -> float:
-    height, width = row["HR"].picture.shape
-    return height / width
-
-
 def _show(axes: Axes, picture: np.ndarray, caption: str) -> None:
+    axes.set_axis_off()
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="none")
     axes.text(0.5, -0.02, caption, transform=axes.transAxes, size=6, ha="center", va="top")

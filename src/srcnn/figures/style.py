@@ -4,8 +4,6 @@ import io
 import textwrap
 
 import matplotlib as mpl
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -60,29 +58,19 @@ def lines(text: str, width: float, size: float) -> list[str]:
     return textwrap.wrap(text, int(width / letter))
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG file; the same figure gives the same bytes."""
-    canvas = FigureCanvasAgg(figure)
-    with mpl.rc_context(STYLE):
-        canvas.draw()
-    # Matplotlib's own PNG names its version and has an alpha channel nobody needs.
-    pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", dpi=(DPI, DPI))
-    return file.getvalue()
-
-
-def encoded(figure: Figure, kind: str) -> bytes:
+def encoded(figure: Figure, kind: str = "png") -> bytes:
     """The figure as a file; the same figure gives the same bytes.
 
     Args:
         figure: what was drawn.
         kind: "png", "svg" or "pdf".
     """
-    if kind == "png":
-        return png(figure)
     file = io.BytesIO()
-    date = {"svg": "Date", "pdf": "CreationDate"}[kind]
+    changing = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}[kind]
     with mpl.rc_context(STYLE | {"svg.hashsalt": "srcnn"}):
-        figure.savefig(file, format=kind, metadata={date: None})
+        figure.savefig(file, format=kind, metadata={changing: None})
+    if kind == "png":  # with an alpha channel that nobody needs
+        opaque = Image.open(file).convert("RGB")
+        file = io.BytesIO()
+        opaque.save(file, "PNG", dpi=(DPI, DPI))
     return file.getvalue()

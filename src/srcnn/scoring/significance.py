@@ -55,17 +55,39 @@ def source_means(values: np.ndarray, sources: Sequence[str]) -> np.ndarray:
     return np.bincount(owner, values) / np.bincount(owner)
 
 
-def bootstrap_interval(means: np.ndarray, seed: int) -> tuple[float, float] | None:
+def bootstrap_interval(
+    means: np.ndarray, seed: int, less: np.ndarray | float = 0.0
+) -> tuple[float, float] | None:
     """95 % percentile bootstrap interval of the mean over sources (Efron, 1979).
 
+    Of several trainings, each source's are drawn as the sources are.
+
     Args:
-        means: of the sources, (sources,).
+        means: of the sources, (sources,), or of several trainings, (seeds, sources).
         seed: of the 10,000 samples; of more than 10,000 sources fewer, as few as 1,000 of 100,000.
+        less: what the interval is of `means` less, of the same sources in either shape.
 
     Returns:
         Both ends; None of fewer than FEWEST_SOURCES.
     """
-    return _interval(np.zeros((1, len(means))), means[None], seed)
+    b = np.atleast_2d(means)
+    count = b.shape[1]
+    a = np.atleast_2d(np.zeros(count) + less)
+    if count < FEWEST_SOURCES:
+        return None
+    rng = np.random.default_rng(seed)
+    left = min(_DRAWS, max(_FEWEST_DRAWS, _DRAWN // count))
+    drawn = []
+    while left > 0:
+        size = min(left, max(1, _DRAWN_AT_ONCE // count))
+        of_a, of_b = (rng.integers(len(of), size=(size, len(of))) for of in (a, b))
+        sources = rng.integers(count, size=(size, count))
+        differences = b[of_b].mean(axis=1) - a[of_a].mean(axis=1)  # (size, sources)
+        drawn.append(np.take_along_axis(differences, sources, axis=1).mean(axis=1))
+        left -= size
+    rest = (1 - _CONFIDENCE) / 2
+    low, high = np.quantile(np.concatenate(drawn), (rest, 1 - rest))
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -84,8 +106,8 @@ class Difference:
         wins: the sources on which A is better, and on which B is.
         pictures: how many there are.
         sources: from how many sources.
-        spread: of A and of B, its least and its greatest mean over the pictures among its seeds.
-        seeds: trainings of A and of B, alike but for the seed, whose mean each is.
+        trainings: of A and of B, the mean over the pictures of each training; there are several
+            where it is the mean of trainings that differ in their seed alone.
         tests: of how many measures this is one, for which p is corrected.
     """
 
@@ -100,8 +122,7 @@ class Difference:
     wins: tuple[int, int]
     pictures: int
     sources: int
-    spread: tuple[tuple[float, float], tuple[float, float]]
-    seeds: tuple[int, int] = (1, 1)
+    trainings: tuple[Sequence[float], Sequence[float]]
     tests: int = 1
 
     @property
@@ -163,14 +184,13 @@ def compare(
         b=float(b.mean()),
         bicubic=float(bicubic.mean()),
         mean=float(means.mean()),
-        interval=_interval(mine, other, seed),
+        interval=bootstrap_interval(other, seed, less=mine),
         p_value=p_value,
         signed_ranks=signed_ranks,
         wins=(int((better < 0).sum()), int((better > 0).sum())),
         pictures=a.shape[1],
         sources=len(means),
-        spread=(_ends(a.mean(axis=1)), _ends(b.mean(axis=1))),
-        seeds=(len(a), len(b)),
+        trainings=(a.mean(axis=1).tolist(), b.mean(axis=1).tolist()),
     )
 
 
@@ -180,45 +200,14 @@ def correct(differences: Sequence[Difference]) -> list[Difference]:
     The smallest is multiplied by their number n, the next by n - 1, and so on; none ends below one
     that was smaller. So the chance to call any difference significant that is none stays 0.05.
     """
-    corrected: dict[int, float] = {}
-    largest = 0.0
-    for rank, i in enumerate(sorted(range(len(differences)), key=lambda i: differences[i].p_value)):
-        factor = len(differences) - rank
-        largest = corrected[i] = max(largest, min(1.0, factor * differences[i].p_value))
+    p_values = np.array([difference.p_value for difference in differences])
+    order = np.argsort(p_values)
+    factors = np.arange(len(p_values), 0, -1)
+    p_values[order] = np.maximum.accumulate(np.minimum(factors * p_values[order], 1))
     return [
-        replace(difference, p_value=corrected[i], tests=len(differences))
-        for i, difference in enumerate(differences)
+        replace(difference, p_value=float(p), tests=len(differences))
+        for difference, p in zip(differences, p_values, strict=True)
     ]
-
-
-def _ends(values: np.ndarray) -> tuple[float, float]:
-    return float(values.min()), float(values.max())
-
-
-def _interval(a: np.ndarray, b: np.ndarray, seed: int) -> tuple[float, float] | None:
-    """95 % percentile interval of B less A, sources and each one's seeds drawn alike.
-
-    Args:
-        a: (seeds, sources).
-        b: (seeds, sources), of the same sources.
-        seed: see `bootstrap_interval`.
-    """
-    count = a.shape[1]
-    if count < FEWEST_SOURCES:
-        return None
-    rng = np.random.default_rng(seed)
-    left = min(_DRAWS, max(_FEWEST_DRAWS, _DRAWN // count))
-    means = []
-    while left > 0:
-        size = min(left, max(1, _DRAWN_AT_ONCE // count))
-        of_a, of_b = (rng.integers(len(of), size=(size, len(of))) for of in (a, b))
-        sources = rng.integers(count, size=(size, count))
-        differences = b[of_b].mean(axis=1) - a[of_a].mean(axis=1)  # (size, sources)
-        means.append(np.take_along_axis(differences, sources, axis=1).mean(axis=1))
-        left -= size
-    rest = (1 - _CONFIDENCE) / 2
-    low, high = np.quantile(np.concatenate(means), (rest, 1 - rest))
-    return float(low), float(high)
 
 
 def _signed_rank_test(differences: np.ndarray) -> tuple[float, float]:

@@ -10,7 +10,8 @@ from tests.pipeline.compare.compared import changed, experiment, without
 
 def of_seed(name, seed, shift, weight="0.0", **params):
     params = {"seed": str(seed)} | params
-    return experiment(f"{name}-{seed}", weight, shift=shift, params=params)
+    metrics = {"test/psnr": 28.0 - seed}
+    return experiment(f"{name}-{seed}", weight, shift=shift, params=params, metrics=metrics)
 
 
 def found():
@@ -21,6 +22,7 @@ def found():
 def test_a_pattern_is_the_mean_of_the_runs_that_differ_in_their_seed_alone():
     mse, vgg = find(found(), ["mse-*", "vgg-?"])
     assert (mse.name, mse.params["seed"], vgg.params["seed"]) == ("mse-*", "0, 1, 2", "0, 1")
+    assert mse.metrics["test/psnr"] == 27
     members = [run.results.of_set("test") for run in found()[:3]]
     for id_, score in mse.results.of_set("test").items():
         expected = np.mean([of[id_].sr["psnr"] for of in members])
@@ -28,7 +30,7 @@ def test_a_pattern_is_the_mean_of_the_runs_that_differ_in_their_seed_alone():
         assert score.bicubic == pytest.approx(members[0][id_].bicubic)
     (comparison,) = compare_all([mse, vgg])
     text = wording.as_text([comparison])
-    assert comparison.differences["test"][0].seeds == (3, 2)
+    assert [len(each) for each in comparison.differences["test"][0].trainings] == [3, 2]
     assert "A is 3 trainings; least and greatest mean: PSNR " in text
     assert "One training each" not in text
 
@@ -66,3 +68,4 @@ def test_each_experiment_is_set_against_the_first():
     html = page.render(comparisons)
     assert "<title>mse-0, mse-1, vgg-0</title>" in html
     assert html.count('"C": "data:image/png') == 3
+    assert html.count('data-other="C better"') == 3

@@ -1,26 +1,27 @@
 import io
+from dataclasses import replace
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
-from pipeline.compare import runs, tradeoff
+from pipeline.compare import figure, runs, tradeoff
 from pipeline.stage import StageError
+from srcnn import figures
 from srcnn.scoring.measures import GMSD, LPIPS, VGG19
 from tests.pipeline.compare.compared import changed, experiment, without
 from tests.pipeline.experiment import load_params
 
-LAYERS = {"loss.perceptual_layers.conv5_4": "1.0", "loss.vgg19_weights": "embedded"}
 
-
-def swept(weight, psnr, vgg19, name=None, **settings):
+def swept(weight, psnr, vgg19, name=None, features="VGG19 mse (conv5_4)", **settings):
     results = {"test/psnr": psnr, "test/ssim": 0.8, "test/vgg19": vgg19}
     baseline = {"test/psnr_bicubic": 25.0, "test/vgg19_bicubic": 0.5}
     return experiment(
         name or f"w{weight}",
         weight,
-        params=LAYERS | settings.pop("params", {}),
         metrics=results | baseline,
         measures=("psnr", "ssim", "gmsd", "vgg19", "lpips"),
+        evaluation={"loss": f"mse + {weight} {features}" if float(weight) else "mse"},
         **settings,
     )
 
@@ -60,26 +61,41 @@ def of_three_pictures(made):
 
 def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
     found = sweep()
-    assert tradeoff.measure_of_all(found, None) == VGG19
+    assert tradeoff.measure_of_all(found, tradeoff.AXES) == VGG19
     found[0].metrics["test/lpips"] = 0.1
-    assert tradeoff.measure_of_all(found, None) == VGG19
+    assert tradeoff.measure_of_all(found, tradeoff.AXES) == VGG19
     found[0].results.evaluation["vgg19_weights"] = "other"
-    assert tradeoff.measure_of_all(found, None) == GMSD
+    assert tradeoff.measure_of_all(found, tradeoff.AXES) == GMSD
     with pytest.raises(StageError, match=r"not all 3 experiments have LPIPS.* without"):
-        tradeoff.measure_of_all(found, LPIPS)
+        tradeoff.measure_of_all(found, [LPIPS])
     with pytest.raises(StageError, match=r"w0\.01 \(run .*\) with other"):
-        tradeoff.measure_of_all(found, VGG19)
+        tradeoff.measure_of_all(found, [VGG19])
     found = sweep()
     found[0] = of_three_pictures(found[0])
-    assert tradeoff.measure_of_all(found, None) == GMSD
+    assert tradeoff.measure_of_all(found, tradeoff.AXES) == GMSD
     with pytest.raises(StageError, match=r"w0\.01 \(run .*\) of 3 pictures, .* of 24 pictures"):
-        tradeoff.measure_of_all(found, VGG19)
+        tradeoff.measure_of_all(found, [VGG19])
+
+
+def test_a_figure_for_print_shows_every_run_but_no_values_of_different_weights(
+    monkeypatch, tmp_path
+):
+    drawn = []
+    monkeypatch.setattr(figures, "side_by_side", lambda rows, scale: drawn.extend(rows) or Figure())
+    for measure in (VGG19, GMSD):
+        found = [replace(run, name="of one name") for run in sweep()]
+        found[0].results.evaluation["vgg19_weights"] = "other" if measure == GMSD else None
+        figure.write(tmp_path / "figure.png", found, ["picture00"])
+        (row,) = drawn
+        assert row["HR"].captions == ("PSNR in dB / SSIM", measure.title)
+        assert len(row) == 3 + len(found)
+        drawn.clear()
 
 
 def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypatch, capsys):
     found = [of_three_pictures(each) for each in sweep()]
     monkeypatch.setattr(runs, "published", lambda _: found)
-    tradeoff.main(load_params(), [], None, tmp_path / "tradeoff.png")
+    tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
     assert (
         "Means over pictures.\n"
         "  PSNR and SSIM: 24 sources, 24 pictures\n"
@@ -87,14 +103,14 @@ def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypa
     ) in capsys.readouterr().out
     found[0].results.evaluation["vgg19_weights"] = "other"
     found[0].metrics["test/gmsd_bicubic"] = found[1].metrics["test/gmsd_bicubic"] = 0.1
-    tradeoff.main(load_params(), [], None, tmp_path / "tradeoff.png")
+    tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
     assert "GMSD is drawn: not all have SIFID or LPIPS or VGG19 distance" in capsys.readouterr().out
 
 
 def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
-    relu = {"loss.perceptual_layers.relu2_2": "0.5", "loss.vgg19_weights": "random"}
+    relu = "random (untrained) VGG19 mse (conv5_4 + 0.5 relu2_2)"
     mine = {"loss.vgg19_weights": "weights/mine.pth"}
-    found = [swept("0.02", 26, 0.2, params=relu), swept("0.03", 25, 0.15, params=mine), *sweep()]
+    found = [swept("0.02", 26, 0.2, features=relu), swept("0.03", 25, 0.15, params=mine), *sweep()]
     drawn = {}
     draw = tradeoff.figures.tradeoff
 
@@ -104,20 +120,16 @@ def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(tradeoff.figures, "tradeoff", remember)
     monkeypatch.setattr(runs, "published", lambda _: found)
-    tradeoff.main(load_params(), [], None, tmp_path / "tradeoff.png")
-    points = {name: [(p.label, p.psnr, p.measure) for p in line] for name, line in drawn.items()}
-    random = "SRCNN, mse + weight × random VGG19 conv5_4 + relu2_2 × 0.5"
-    assert points == {
-        "SRCNN, mse + weight × VGG19 conv5_4": [
-            ("0", 28, 0.4),
+    tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
+    start = ("0", 28, 0.4)
+    assert {name: [(p.label, p.psnr, p.measure) for p in line] for name, line in drawn.items()} == {
+        "SRCNN, mse + weight × VGG19 mse (conv5_4)": [
+            start,
             ("0.001", 27.6, 0.3),
             ("0.01", 27, 0.1),
         ],
-        random: [
-            ("0", 28, 0.4),
-            ("0.02", 26, 0.2),
-        ],
-        "SRCNN, mse + weight × VGG19 (mine.pth) conv5_4": [("0", 28, 0.4), ("0.03", 25, 0.15)],
+        f"SRCNN, mse + weight × {relu}": [start, ("0.02", 26, 0.2)],
+        "SRCNN, mse + weight × VGG19 mse (conv5_4), mine.pth": [start, ("0.03", 25, 0.15)],
     }
     image = Image.open(io.BytesIO((tmp_path / "tradeoff.png").read_bytes()))
     assert min(image.size) > 400

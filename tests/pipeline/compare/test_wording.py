@@ -9,7 +9,7 @@ from pipeline.compare.comparison import compare_runs
 from tests.pipeline.compare.compared import changed, experiment
 
 
-def test_text_says_what_is_significant_and_what_is_to_be_expected():
+def test_text_says_who_is_better_if_anyone_and_what_is_to_be_expected():
     a, b = experiment("pixel"), experiment("perceptual", "0.01", shift=0.5)
     text = wording.as_text([compare_runs(a, b)])
     assert re.search(
@@ -23,9 +23,6 @@ def test_text_says_what_is_significant_and_what_is_to_be_expected():
     other_way = wording.as_text([compare_runs(b, a)])
     assert "A was trained with a perceptual loss" in other_way
     assert "B is significantly better in PSNR" in other_way
-
-
-def test_equal_experiments_do_not_differ_significantly():
     text = wording.as_text([compare_runs(experiment("pixel"), experiment("other"))])
     assert "No significant difference in PSNR, SSIM and GMSD." in text
     assert re.search(r"PSNR, dB ↑ .* no significant difference, p [01]\.\d{3}\n", text)
@@ -55,11 +52,8 @@ def test_many_pictures_of_few_sources_do_not_turn_the_verdict():
     assert "Bicubic, A and B are means over pictures; B − A" in text
 
 
-@pytest.mark.parametrize(
-    "differences", [[1, 1.1, 1.2, 1.3, 1.4, -0.01], [*np.linspace(0.1, 0.2, 30), -2, -2.1]]
-)
-def test_an_interval_that_the_test_contradicts_is_explained(differences):
-    text = differing(differences)
+def test_an_interval_that_the_test_contradicts_is_explained():
+    text = differing([1, 1.1, 1.2, 1.3, 1.4, -0.01])
     assert re.search(r"no significant difference, p .*; interval and test disagree\n", text)
     assert "\nNo significant difference in PSNR.\n" in f"{text}\n"
 

@@ -33,12 +33,9 @@ def test_many_sources_have_the_interval_of_the_central_limit_in_little_memory():
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
     assert peak < 50e6
-
-
-def test_the_interval_depends_on_nothing_but_values_and_seed():
-    values = np.random.default_rng(1).normal(size=20)
-    first = bootstrap_interval(values, seed=5)
-    assert first == bootstrap_interval(values, seed=5) != bootstrap_interval(values, seed=6)
+    few = values[:20]
+    first = bootstrap_interval(few, seed=5)
+    assert first == bootstrap_interval(few, seed=5) != bootstrap_interval(few, seed=6)
 
 
 def differ(differences, pictures=None, measure=PSNR):
@@ -74,17 +71,11 @@ def test_p_value_is_that_of_all_sign_patterns(count):
     assert differ(differences).p_value == pytest.approx(expected)
 
 
-def test_p_value_of_many_pictures_is_scipys():
-    differences = np.random.default_rng(0).normal(0.05, 0.3, 70)
-    expected = stats.wilcoxon(differences).pvalue
-    assert differ(differences).p_value == pytest.approx(expected)
-
-
 def test_a_source_counts_once_however_many_pictures_it_has():
     differences = np.arange(-3, 9) / 8
     many, one = differ(differences, [1] * 6 + [20] * 6), differ(differences)
     assert (many.pictures, many.b) != (one.pictures, one.b)
-    assert replace(many, b=one.b, pictures=one.pictures, spread=one.spread) == one
+    assert replace(many, b=one.b, pictures=one.pictures, trainings=one.trainings) == one
 
 
 @pytest.mark.parametrize(
@@ -100,13 +91,6 @@ def test_a_verdict_needs_interval_and_test_to_agree(differences, measure):
     found = differ(differences, measure=measure)
     assert found.is_contradictory
     assert found.better is None
-
-
-def test_few_sources_are_never_significant_but_six_that_agree_are():
-    for count in (1, 3, FEWEST_SOURCES - 1):
-        found = differ(spread(count, 5))
-        assert (found.better, found.interval, found.is_decidable) == (None, None, False)
-    assert differ(spread(FEWEST_SOURCES, 5)).better == "b"
 
 
 @pytest.mark.parametrize(("measure", "better"), [(SSIM, "b"), (GMSD, "a"), (LPIPS, "a")])
@@ -146,6 +130,7 @@ def test_the_fewest_sources_are_those_whose_least_p_survives_the_correction(test
         found = correct([differ(spread(count, 0.5))] * tests)
         assert {d.better for d in found} == {better}
         assert {d.is_decidable for d in found} == {better is not None}
+        assert (found[0].interval is None) == (count < FEWEST_SOURCES)
 
 
 def test_of_several_seeds_the_mean_counts_and_the_interval_is_over_them_too():
@@ -156,8 +141,8 @@ def test_of_several_seeds_the_mean_counts_and_the_interval_is_over_them_too():
     single = compare(PSNR, a, b, a, names(40))
     several = compare(PSNR, a + seeds, b + seeds, a, names(40))
     assert several.mean == pytest.approx(single.mean)
-    assert several.seeds == (3, 3)
-    assert several.spread[0] == pytest.approx((a.mean() - 0.2, a.mean() + 0.2))
+    for of, trainings in zip((a, b), several.trainings, strict=True):
+        assert trainings == pytest.approx([of.mean() - 0.2, of.mean(), of.mean() + 0.2])
     # Of three seeds the mean of three draws deviates by 0.2 · sqrt(2/3) / sqrt(3), of both sides.
     deviation = np.hypot((b - a).std() / 40**0.5, 2**0.5 * 0.2 * (2 / 3) ** 0.5 / 3**0.5)
     for end, sign in zip(several.interval, (-1, 1), strict=True):
