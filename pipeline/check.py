@@ -114,10 +114,10 @@ def check_splits(sources: Iterable[str], data: Data) -> None:
     if all(counts.values()):
         return
     empty = " and ".join(split for split, count in counts.items() if not count)
-    given = ", ".join(f"{split} {counts[split]} (share {shares[split]:g})" for split in SPLITS)
+    shown = ", ".join(f"{split} {counts[split]} (share {shares[split]:g})" for split in SPLITS)
     raise StageError(
         f"data.split leaves no picture for {empty}: {len(names)} source pictures with "
-        f"data.split_salt {data.split_salt} give {given}. {_way_to_fill(names, shares)}"
+        f"data.split_salt {data.split_salt} give {shown}. {_way_to_fill(names, shares)}"
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_uppercase
 
 import numpy as np
@@ -28,7 +28,7 @@ class Comparison:
         letter: the second's, "B" or one after it.
         parameters: those that differ, with both values.
         differences: for each test set that both have (the held-out split, "test", is the first),
-            each measure that both have, p corrected for their number.
+            each measure that both have, p corrected for all differences of the set.
         left_out: for each test set and each measure that cannot be compared, by title, why.
     """
 
@@ -53,11 +53,22 @@ def compare_all(runs: Sequence[PublishedRun]) -> list[Comparison]:
     """Compare each experiment but the first with the first.
 
     Raises:
-        StageError: see `compare_runs`.
+        StageError: two of them are one experiment, or they were not scored on the same test
+            pictures in the same way.
     """
+    first, *others = runs
+    letters = ascii_uppercase[1:]
+    comparisons = [_compare(first, b, letter) for b, letter in zip(others, letters, strict=False)]
+    corrected = {
+        name: iter(correct([d for each in comparisons for d in each.differences.get(name, ())]))
+        for name in {name for each in comparisons for name in each.differences}
+    }
     return [
-        compare_runs(runs[0], other, letter)
-        for other, letter in zip(runs[1:], ascii_uppercase[1:], strict=False)
+        replace(
+            each,
+            differences={n: [next(corrected[n]) for _ in of] for n, of in each.differences.items()},
+        )
+        for each in comparisons
     ]
 
 
@@ -66,18 +77,8 @@ def contestants(comparisons: Sequence[Comparison]) -> dict[str, PublishedRun]:
     return {letter: run for each in comparisons for letter, run in each.sides.items()}
 
 
-def compare_runs(a: PublishedRun, b: PublishedRun, letter: str = "B") -> Comparison:
-    """Compare two experiments.
-
-    Args:
-        a: the first, A.
-        b: the second.
-        letter: the second's.
-
-    Raises:
-        StageError: they are one experiment, or they were not scored on the same test
-            pictures in the same way.
-    """
+def _compare(a: PublishedRun, b: PublishedRun, letter: str) -> Comparison:
+    """Of two experiments; p is of each difference by itself."""
     if a.run_id == b.run_id:
         raise StageError(f"{a.label} cannot be compared with itself")
     check_comparable(a, b)
@@ -91,7 +92,7 @@ def compare_runs(a: PublishedRun, b: PublishedRun, letter: str = "B") -> Compari
         compared = {measure: _compared(sides, name, measure) for measure in MEASURES.values()}
         left_out |= {m.title: why for m, why in compared.items() if isinstance(why, str)}
         if of_set := [each for each in compared.values() if isinstance(each, Difference)]:
-            differences[name] = correct(of_set)
+            differences[name] = of_set
     return Comparison(a, b, letter, a.differing(b), differences, left_out)
 
 

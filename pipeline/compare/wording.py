@@ -109,7 +109,7 @@ def remarks(comparison: Comparison) -> list[str]:
     tests = max(d.tests for d in differences)
     if tests > 1:
         sentences.append(
-            f"p is corrected for the {tests} measures of a test set (Holm); intervals are not."
+            f"p is corrected for all {tests} differences on a test set (Holm); intervals are not."
         )
     if any(d.sources < d.pictures for d in differences):
         sentences.append(

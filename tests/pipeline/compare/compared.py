@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from skimage import data
 
+from pipeline.compare.comparison import compare_all
 from pipeline.compare.runs import PublishedRun, Reconstruction, Results
 from srcnn.data.imresize import downscale
 from srcnn.inference.resolver import bicubic
@@ -14,6 +15,12 @@ from srcnn.scoring.scores import Score
 from tests.support.pictures import encoded
 
 SCALE = 4
+
+
+def compare_two(a, b):
+    """The comparison of two experiments alone."""
+    (comparison,) = compare_all([a, b])
+    return comparison
 
 
 def with_scores(made, sets):

@@ -13,8 +13,7 @@ from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pipeline.compare import page
-from pipeline.compare.comparison import compare_runs
-from tests.pipeline.compare.compared import changed, experiment, picture
+from tests.pipeline.compare.compared import changed, compare_two, experiment, picture
 from tests.support.browser import chromium
 
 HOSTILE = "b & </script><script>alert(1)</script>"
@@ -25,7 +24,7 @@ PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
 def written(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "comparison.html"
     a, b = experiment("pixel"), experiment(HOSTILE, "0.01", shift=0.5)
-    path.write_text(page.render([compare_runs(hostile(a), hostile(b))]), encoding="utf-8")
+    path.write_text(page.render([compare_two(hostile(a), hostile(b))]), encoding="utf-8")
     return path
 
 
@@ -270,6 +269,6 @@ def test_phone_has_no_sideways_scrolling(shown, scheme):
 def test_runs_without_intervals_still_have_a_page():
     settings = {"count": 6, "tiles": 2}
     a, b = experiment("pixel", **settings), experiment("other", shift=0.5, **settings)
-    text = page.render([compare_runs(a, b)])
+    text = page.render([compare_two(a, b)])
     assert text.count("too few sources for an interval") == 3
     assert "<small>cannot be decided with 3 sources</small>" in text

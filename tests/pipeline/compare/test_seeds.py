@@ -61,6 +61,10 @@ def test_a_pattern_that_mixes_experiments_is_refused():
 def test_each_experiment_is_set_against_the_first():
     comparisons = compare_all(find(found(), ["mse-0", "mse-1", "vgg-0"]))
     assert [list(each.sides) for each in comparisons] == [["A", "B"], ["A", "C"]]
+    alone = compare_all(find(found(), ["mse-0", "vgg-0"]))[0].differences["test"]
+    together = comparisons[1].differences["test"]
+    assert {d.tests for d in together} == {2 * len(alone)}
+    assert all(d.p_value >= other.p_value for d, other in zip(together, alone, strict=True))
     text = wording.as_text(comparisons)
     assert "B beside A" in text
     assert "A is significantly better in PSNR" in text.partition("C beside A")[2]

@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 
 from pipeline.compare import wording
-from pipeline.compare.comparison import compare_runs
-from tests.pipeline.compare.compared import changed, experiment
+from tests.pipeline.compare.compared import changed, compare_two, experiment
 
 
 def test_text_says_who_is_better_if_anyone_and_what_is_to_be_expected():
     a, b = experiment("pixel"), experiment("perceptual", "0.01", shift=0.5)
-    text = wording.as_text([compare_runs(a, b)])
+    text = wording.as_text([compare_two(a, b)])
     assert re.search(
         r"A is significantly better in PSNR \(by 0\.\d\d dB\) and SSIM \(by 0\.\d{4}\); "
         r"B is significantly better in GMSD \(by 0\.\d{4}\)\.",
@@ -20,10 +19,10 @@ def test_text_says_who_is_better_if_anyone_and_what_is_to_be_expected():
     assert re.search(r"PSNR, dB ↑ .* A is better in \d+ of 24 sources, p < 0\.001\n", text)
     assert re.search(r"GMSD ↓ .* B is better in \d+ of 24 sources, p < 0\.001\n", text)
     assert "B was trained with a perceptual loss. It is expected to lose PSNR" in text
-    other_way = wording.as_text([compare_runs(b, a)])
+    other_way = wording.as_text([compare_two(b, a)])
     assert "A was trained with a perceptual loss" in other_way
     assert "B is significantly better in PSNR" in other_way
-    text = wording.as_text([compare_runs(experiment("pixel"), experiment("other"))])
+    text = wording.as_text([compare_two(experiment("pixel"), experiment("other"))])
     assert "No significant difference in PSNR, SSIM and GMSD." in text
     assert re.search(r"PSNR, dB ↑ .* no significant difference, p [01]\.\d{3}\n", text)
     assert "expected to lose" not in text
@@ -37,7 +36,7 @@ def differing(differences, pictures=None):
     shifts = np.take(differences, sources)
     b = changed(a, lambda i, score: replace(score, sr={"psnr": score.sr["psnr"] + shifts[i]}))
     b = replace(b, run_id="b", name="b")
-    return wording.as_text([compare_runs(a, b)])
+    return wording.as_text([compare_two(a, b)])
 
 
 def test_many_pictures_of_few_sources_do_not_turn_the_verdict():
@@ -61,7 +60,7 @@ def test_an_interval_that_the_test_contradicts_is_explained():
 @pytest.mark.parametrize(("tiles", "counted"), [(8, "3 sources"), (24, "1 source")])
 def test_few_sources_decide_nothing(tiles, counted):
     a, b = (experiment(n, shift=s, tiles=tiles) for n, s in (("pixel", 0), ("other", 0.5)))
-    text = wording.as_text([compare_runs(a, b)])
+    text = wording.as_text([compare_two(a, b)])
     assert f"PSNR, SSIM and GMSD cannot be decided with {counted}, 7 are needed." in text
     assert re.search(
         rf"PSNR, dB ↑  {counted}, 24 pictures .*cannot be decided with {counted}\n", text
