@@ -64,7 +64,7 @@ def test_ctrl_c_ends_the_demo_in_one_line_and_leaves_no_file(tmp_path, monkeypat
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "temporary" / "gradio"))
-    optional.package("gradio", "requirements-demo.txt")
+    optional.needed("gradio", "requirements-demo.txt")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
