@@ -1,6 +1,7 @@
 import errno
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -36,6 +37,20 @@ def test_a_checkpoint_that_cannot_be_written_is_a_warning(project, monkeypatch, 
         assert saved.load()["step"] == 3
         assert [file.name for file in Path(".checkpoints/key").iterdir()] == ["state.pt"]
     assert "WARNING: the checkpoint cannot be written" in capsys.readouterr().err
+
+
+def test_an_equal_training_waits_until_the_first_is_done(project, capsys):
+    def train():
+        with checkpoints.of("key"):
+            pass
+
+    with ThreadPoolExecutor() as pool, checkpoints.of("key") as first:
+        second = pool.submit(train)
+        while "waiting for it" not in capsys.readouterr().out:
+            time.sleep(0.01)
+        first.save(STATE)
+        assert not second.done()
+    assert second.done()
 
 
 def test_only_abandoned_checkpoints_are_removed(project):
