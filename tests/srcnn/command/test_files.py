@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srcnn.command import batch
 from srcnn.command.cli import main
+from srcnn.inference.upscaler import Upscaler
 from tests.support.models import model_file
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
@@ -161,19 +161,21 @@ def test_a_name_that_the_terminal_cannot_show_stops_nothing(monkeypatch):
 
 
 def test_an_interrupted_folder_is_completed(capsys, monkeypatch):
-    enlarge = batch.enlarge
+    """What was done stays, and of the picture that was under way there is nothing."""
+    bands, before = Upscaler.bands, files()
 
-    def interrupted(job, *arguments):
-        if job.source.name == "d.webp":
+    def interrupted(upscaler, samples):
+        yield from bands(upscaler, samples)
+        if Path("photos_x2/c.png").exists():
             raise KeyboardInterrupt
-        return enlarge(job, *arguments)
 
-    monkeypatch.setattr(batch, "enlarge", interrupted)
-    assert upscale("photos") == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(Upscaler, "bands", interrupted)
+        assert upscale("photos") == 130
     assert capsys.readouterr().err == "Interrupted; what was not finished was not written\n"
+    assert files() - before == {"photos_x2/c.png"}
     first = Path("photos_x2/c.png").stat()
 
-    monkeypatch.setattr(batch, "enlarge", enlarge)
     assert results("photos") == {"photos_x2/sub/d.webp"}
     said = capsys.readouterr().out
     assert "1 picture already there" in said
