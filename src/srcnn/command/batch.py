@@ -43,7 +43,7 @@ def run(jobs: Sequence[Job], upscaler: "Upscaler", compare: bool, tell: bool) ->
     Args:
         jobs: what to do.
         upscaler: what to do it with.
-        compare: see `enlarge`.
+        compare: put the bicubic enlargement on the left of the network's.
         tell: print each file that was made, and its size.
     """
     report = Report()
@@ -51,7 +51,7 @@ def run(jobs: Sequence[Job], upscaler: "Upscaler", compare: bool, tell: bool) ->
     with tqdm(total=len(jobs), unit="picture", disable=None if len(jobs) > 1 else True) as bar:
         for job in jobs:
             try:
-                width, height = enlarge(job, upscaler, compare)
+                width, height = _enlarge(job, upscaler, compare)
             except (ValueError, OSError, MemoryError) as error:
                 report.failures.append((job.source, brief(error)))
             else:
@@ -65,22 +65,8 @@ def run(jobs: Sequence[Job], upscaler: "Upscaler", compare: bool, tell: bool) ->
     return report
 
 
-def enlarge(job: Job, upscaler: "Upscaler", compare: bool = False) -> tuple[int, int]:
-    """Do one job.
-
-    Args:
-        job: the picture and the file to write.
-        upscaler: what to enlarge it with.
-        compare: put the bicubic enlargement on the left of the network's.
-
-    Returns:
-        Width and height of the enlarged picture.
-
-    Raises:
-        UnreadableImage: the picture cannot be read.
-        ValueError: the output format cannot hold the result.
-        OSError: the output cannot be written.
-    """
+def _enlarge(job: Job, upscaler: "Upscaler", compare: bool) -> tuple[int, int]:
+    """Do one job; width and height of the enlarged picture."""
     picture = writers.fitted(reader.read(job.source), job.target)
     height, width = (side * upscaler.scale for side in picture.samples.shape[:2])
     with tqdm(total=height, unit="row", desc=job.source.name, leave=False, disable=None) as bar:
