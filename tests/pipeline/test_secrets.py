@@ -71,7 +71,6 @@ def test_nothing_planted_is_in_a_store_of_ones_own(environment, tmp_path, capfd,
 @pytest.mark.parametrize(
     "uri",
     [
-        "http://pl4nted-token@127.0.0.1:9",
         "http://pl4nted%40user:pl4nted%2Fword@127.0.0.1:9/sub",
         "http://127.0.0.1:9?password=pl4nted-word",
         "mysql+nodriver://pl4nted-user:pl4nted/word@127.0.0.1:9/db",
