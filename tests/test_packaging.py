@@ -1,6 +1,5 @@
 """Every package that the code imports is declared, and all declarations of a version agree."""
 
-import ast
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from PIL import Image
 
+from tests.support import imports
 from tests.support.paths import ROOT
 
 LIBRARY = ROOT / "src/srcnn"
@@ -66,12 +66,7 @@ def pins(*files: str) -> dict[str, str]:
 
 def imported(file: Path) -> set[str]:
     """The packages of others that a file imports, at its top or further down."""
-    names = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            names.add(node.module.partition(".")[0])
+    names = {name.partition(".")[0] for name in imports.names(file)}
     return names - stdlib_module_names - OURS
 
 
@@ -149,13 +144,9 @@ def test_what_is_installed_enlarges_a_picture_away_from_the_checkout(installed, 
     Image.new("RGB", (9, 7), "teal").save(tmp_path / "photo.jpg")
     environment = {n: v for n, v in os.environ.items() if not n.startswith("MLFLOW")}
     environment["PYTHONPATH"] = str(installed)
-
-    def srcnn(*arguments):
-        command = [sys.executable, "-m", "srcnn", *arguments]
-        return subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
-
-    assert srcnn("--version") == f"srcnn {PROJECT['version']}\n"
-    assert "photo_x4.png: 36x28 pixels" in srcnn("upscale", "photo.jpg")
+    command = [sys.executable, "-m", "srcnn", "upscale", "photo.jpg"]
+    said = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+    assert "photo_x4.png: 36x28 pixels" in said
     assert Image.open(tmp_path / "photo_x4.png").size == (36, 28)
 
 

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import yaml
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from skimage import data, io
 
 from srcnn.inference.mlflow_sqlite import bring_up_to_date
 from tests.support.params import branch_of
@@ -20,7 +20,11 @@ from tests.support.paths import ROOT
 
 WAIT = 900  # seconds for one command, on a busy machine; a test has its own limit
 
+# Small pictures: VGG19's seconds grow with them.
+SIDE = 96
 TINY = {
+    "data": {"source": "folder", "path": "photos", "split_salt": 1},
+    "data.split": {"train": 0.5, "val": 0.25, "test": 0.25},
     "model.srcnn": {"kernels": [5, 1, 3], "channels": [8, 4]},
     "machine": {"threads": 1},
     "train": {
@@ -97,20 +101,6 @@ class Project:
         self.run("git", "add", "-A")
         self.run("git", "commit", "-qm", "state", "--allow-empty")
 
-    def wait_for_queue(self) -> None:
-        """Until every queued experiment is done; all must succeed."""
-        deadline = time.monotonic() + WAIT
-        while time.monotonic() < deadline:
-            time.sleep(2)
-            # DVC's own answer takes two seconds of what the queue could use.
-            if any((self.folder / ".dvc/tmp/exps").glob("tmp*")):
-                continue  # a copy of the project, in which an experiment runs
-            status = self.run("dvc", "queue", "status")
-            if "Running" not in status and "Queued" not in status:
-                assert "Failed" not in status, status
-                return
-        raise AssertionError("the queue does not end")
-
     def ran(self, output: str) -> list[str]:
         """The stages that DVC really ran, in order."""
         return [line.split("'")[1] for line in output.splitlines() if "Running stage '" in line]
@@ -131,7 +121,7 @@ class Project:
 
 
 def clone(folder: Path) -> Project:
-    """The working tree's files, committed to a new repository with tiny parameters.
+    """The working tree's files, committed to a new repository with tiny parameters and photos.
 
     dvc.lock and metrics/ come along, as in every clone: DVC skips what they say is done.
     """
@@ -152,6 +142,11 @@ def clone(folder: Path) -> Project:
         branch, leaf = branch_of(parameters, section)
         branch[leaf] |= values
     (folder / "params.yaml").write_text(yaml.safe_dump(parameters, sort_keys=False))
+    (folder / "photos").mkdir()
+    for y in range(4):
+        for x in range(4):
+            part = data.astronaut()[y * SIDE : (y + 1) * SIDE, x * SIDE : (x + 1) * SIDE]
+            io.imsave(folder / "photos" / f"{y}{x}.png", part)
     project.run("git", "init", "-q", "-b", "main")
     project.run("git", "config", "user.email", "test@example.org")
     project.run("git", "config", "user.name", "Test")

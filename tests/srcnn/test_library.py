@@ -117,15 +117,12 @@ def test_arrays_that_are_no_picture_are_refused(function, picture, reason):
         function(picture)
 
 
-def test_a_file_name_is_no_model():
-    with pytest.raises(TypeError, match=r"the model is of type str.*srcnn\.load_model"):
-        srcnn.upscale(GRAY, "models/srcnn.safetensors")
-
-
 @pytest.mark.parametrize("scale", [0, 1.5, "2", None])
-def test_other_scales_are_refused(scale):
+def test_another_scale_or_model_is_refused(scale):
     with pytest.raises(ValueError, match="it must be a whole number of at least 1"):
         srcnn.degrade(GRAY, scale)
+    with pytest.raises(TypeError, match=r"the model is of type .*srcnn\.load_model"):
+        srcnn.upscale(GRAY, scale)
 
 
 def test_measures_take_arrays_and_images():

@@ -23,12 +23,11 @@ def closure(file: Path, root: Path, stop: Container[str] = ()) -> set[Path]:
         if path.as_posix() in stop:
             continue
         found.add(path)
-        names = set(_imported(root / path))
-        todo |= {each for name in names for each in _files(name, root)} - found
+        todo |= {each for name in names(root / path) for each in _files(name, root)} - found
     return found
 
 
-def _imported(file: Path) -> Iterator[str]:
+def names(file: Path) -> Iterator[str]:
     """The dotted names that a file imports, of modules or of what is in them."""
     todo: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
     while todo:

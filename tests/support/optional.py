@@ -1,6 +1,6 @@
 """What a test may not find: then it is skipped, but in CI, which has all of it, it fails."""
 
-import importlib
+import importlib.util
 import os
 from types import ModuleType
 from typing import NoReturn
@@ -10,9 +10,13 @@ import pytest
 
 def package(name: str, requirements: str) -> ModuleType:
     """An optional package, which the file `requirements` installs."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError:
+    needed(name, requirements)
+    return importlib.import_module(name)
+
+
+def needed(name: str, requirements: str) -> None:
+    """The same without the seconds of its import, for what another process imports."""
+    if importlib.util.find_spec(name) is None:
         missing(f"{name} is not installed (pip install -r {requirements})")
 
 

@@ -1,8 +1,8 @@
 """Picture files, enlarged."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,67 +20,55 @@ if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of impor
 _GAP = 8
 
 
-@dataclass
-class Report:
-    """What came of some jobs.
-
-    Attributes:
-        done: pictures written.
-        pixels: of them, enlarged.
-        seconds: all in all.
-        failures: the others, with the reason.
-    """
-
-    done: int = 0
-    pixels: int = 0
-    seconds: float = 0.0
-    failures: list[tuple[Path, str]] = field(default_factory=list)
-
-
-def run(jobs: Sequence[Job], upscaler: "Upscaler", compare: bool, tell: bool) -> Report:
-    """Do the jobs; a picture that fails is reported and the others are done.
+def run(jobs: Sequence[Job], upscaler: "Upscaler", compare: bool, tell: bool, how: str) -> bool:
+    """Do the jobs, and tell at the end what came of them.
 
     Args:
         jobs: what to do.
         upscaler: what to do it with.
-        compare: see `enlarge`.
+        compare: put the bicubic enlargement on the left of the network's.
         tell: print each file that was made, and its size.
+        how: the scale and the model, in words.
+
+    Returns:
+        Whether all were done. A picture that fails does not keep the others from it.
     """
-    report = Report()
+    failures: list[tuple[Path, str]] = []
+    pixels = 0
     started = time.monotonic()
     with tqdm(total=len(jobs), unit="picture", disable=None if len(jobs) > 1 else True) as bar:
         for job in jobs:
             try:
-                width, height = enlarge(job, upscaler, compare)
+                width, height = _enlarge(job, upscaler, compare)
             except (ValueError, OSError, MemoryError) as error:
-                report.failures.append((job.source, brief(error)))
+                failures.append((job.source, brief(error)))
             else:
-                report.done += 1
-                report.pixels += width * height
+                pixels += width * height
                 if tell:
                     with tqdm.external_write_mode():
                         print(f"{job.target}: {width}x{height} pixels", flush=True)
             bar.update()
-    report.seconds = time.monotonic() - started
-    return report
+    seconds = time.monotonic() - started
+    for source, reason in failures:
+        print(f"ERROR: {source}: {reason}", file=sys.stderr)
+    if len(failures) < len(jobs):
+        megapixels = pixels / 1e6
+        print(
+            f"{counted(len(jobs) - len(failures))} enlarged {how}: {megapixels:.1f} megapixels in "
+            f"{seconds:.1f} s, {megapixels / max(seconds, 1e-9):.2f} megapixels/s"
+        )
+    if failures and len(jobs) > 1:
+        print(f"{len(failures)} of {len(jobs)} failed, listed above", file=sys.stderr)
+    return not failures
 
 
-def enlarge(job: Job, upscaler: "Upscaler", compare: bool = False) -> tuple[int, int]:
-    """Do one job.
+def counted(number: int) -> str:
+    """So many pictures, in words."""
+    return f"{number} picture{'s' if number != 1 else ''}"
 
-    Args:
-        job: the picture and the file to write.
-        upscaler: what to enlarge it with.
-        compare: put the bicubic enlargement on the left of the network's.
 
-    Returns:
-        Width and height of the enlarged picture.
-
-    Raises:
-        UnreadableImage: the picture cannot be read.
-        ValueError: the output format cannot hold the result.
-        OSError: the output cannot be written.
-    """
+def _enlarge(job: Job, upscaler: "Upscaler", compare: bool) -> tuple[int, int]:
+    """Do one job; width and height of the enlarged picture."""
     picture = writers.fitted(reader.read(job.source), job.target)
     height, width = (side * upscaler.scale for side in picture.samples.shape[:2])
     with tqdm(total=height, unit="row", desc=job.source.name, leave=False, disable=None) as bar:

@@ -13,7 +13,6 @@ from srcnn.openmp import prepare_threads
 from srcnn.terminal import print_any_name
 
 if TYPE_CHECKING:  # wrong file names are told before PyTorch's seconds of import
-    from srcnn.command.batch import Report
     from srcnn.inference.model_files import TrainedModel
     from srcnn.inference.resolver import SuperResolver
 
@@ -61,8 +60,8 @@ def _upscale(options: argparse.Namespace) -> int:
     if plan.others:
         print(f"Left alone: {plans.listed(plan.others)}", flush=True)
     if plan.kept:
-        todo = f"{_pictures(len(plan.jobs))} to make" if plan.jobs else "nothing to do"
-        kept = _pictures(plan.kept)
+        todo = f"{batch.counted(len(plan.jobs))} to make" if plan.jobs else "nothing to do"
+        kept = batch.counted(plan.kept)
         print(f"{kept} already there, which --overwrite would make anew; {todo}", flush=True)
     if not plan.jobs:
         return 0
@@ -77,10 +76,10 @@ def _upscale(options: argparse.Namespace) -> int:
         resolver, options.self_ensemble, bfloat16=precision == "bfloat16", blend=blend
     )
     folders = any(map(os.path.isdir, options.sources))  # of which the end tells, in one line
-    used = f"{model().title}{f', blended with {options.blend}' if options.blend else ''}"
-    report = batch.run(plan.jobs, upscaler, options.compare, tell=not folders)
-    _tell_all(report, len(plan.jobs), f"x{resolver.scale} by {used}")
-    return 1 if report.failures else 0
+    blended = f", blended with {options.blend}" if options.blend else ""
+    how = f"x{resolver.scale} by {model().title}{blended}"
+    done = batch.run(plan.jobs, upscaler, options.compare, not folders, how)
+    return 0 if done else 1
 
 
 def _blend(options: argparse.Namespace) -> "tuple[SuperResolver, float]":
@@ -94,23 +93,6 @@ def _blend(options: argparse.Namespace) -> "tuple[SuperResolver, float]":
             f"--blend is {options.blend!r}; it must be a model and its share, as packaged:x4:0.7"
         ) from None
     return model_files.load(reference, options.device).resolver, weight
-
-
-def _tell_all(report: "Report", jobs: int, how: str) -> None:
-    for source, reason in report.failures:
-        print(f"ERROR: {source}: {reason}", file=sys.stderr)
-    if report.done:
-        megapixels = report.pixels / 1e6
-        print(
-            f"{_pictures(report.done)} enlarged {how}: {megapixels:.1f} megapixels in "
-            f"{report.seconds:.1f} s, {megapixels / max(report.seconds, 1e-9):.2f} megapixels/s"
-        )
-    if report.failures and jobs > 1:
-        print(f"{len(report.failures)} of {jobs} failed, listed above", file=sys.stderr)
-
-
-def _pictures(number: int) -> str:
-    return f"{number} picture{'s' if number != 1 else ''}"
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -18,10 +18,6 @@ TOLERANCE = 1e-5
 _CHECKED_SIZES = ((1, 1), (17, 40), (64, 33))
 
 
-class CannotExport(ValueError):
-    """The model cannot be written as ONNX; the message says why."""
-
-
 def export(model: TrainedModel, path: Path, overwrite: bool = False) -> None:
     """Write a model as an ONNX file, after ONNX Runtime gave the same as PyTorch.
 
@@ -30,22 +26,20 @@ def export(model: TrainedModel, path: Path, overwrite: bool = False) -> None:
     dynamic. The file's metadata hold scale, luma, model and training_run.
 
     Raises:
-        CannotExport: onnx, onnxscript or onnxruntime is not installed, the path exists or is a
+        ValueError: onnx, onnxscript or onnxruntime is not installed, the path exists or is a
             folder, or the results differ by more than 1e-5.
         OSError: the file cannot be written; its folder is made.
     """
     if path.is_dir():
-        raise CannotExport(
-            f"{path} is a folder; name the file in it, such as {path / 'srcnn.onnx'}"
-        )
+        raise ValueError(f"{path} is a folder; name the file in it, such as {path / 'srcnn.onnx'}")
     if path.exists() and not overwrite:
-        raise CannotExport(f"{path} exists already; --overwrite replaces it")
+        raise ValueError(f"{path} exists already; --overwrite replaces it")
     try:
         import onnx
         import onnxruntime  # noqa: F401  # for the check after the graph is made
         import onnxscript  # noqa: F401  # for PyTorch's exporter
     except ImportError as error:
-        raise CannotExport(
+        raise ValueError(
             f"ONNX export needs {error.name}, which is not installed: pip install 'srcnn[onnx]' "
             "(in the project: pip install -r requirements-onnx.txt)"
         ) from None
@@ -98,4 +92,4 @@ def _check(content: bytes, resolver: SuperResolver) -> None:
             expected = resolver.model(lr.to(resolver.device)).cpu().numpy()
         difference = float(np.abs(got - expected).max())
         if got.shape != expected.shape or not difference <= TOLERANCE:
-            raise CannotExport(f"ONNX Runtime differs from PyTorch by {difference:.2g} on {size}")
+            raise ValueError(f"ONNX Runtime differs from PyTorch by {difference:.2g} on {size}")

@@ -10,10 +10,6 @@ from srcnn.pictures import files
 from srcnn.pictures.files import FORMATS
 
 
-class BadRequest(ValueError):
-    """The files asked for cannot be enlarged to where they are asked to go."""
-
-
 @dataclass(frozen=True)
 class Job:
     """A picture and the file to write."""
@@ -53,7 +49,7 @@ def plan(
             that a command that was interrupted goes on where it was.
 
     Raises:
-        BadRequest: an argument names nothing, or no picture; a result that cannot be, that is a
+        ValueError: an argument names nothing, or no picture; a result that cannot be, that is a
             source, or the one file that `output` names and that exists.
         OSError: a folder cannot be listed.
     """
@@ -67,7 +63,7 @@ def plan(
     _check(jobs)
     missing = [job for job in jobs if overwrite or not job.target.exists()]
     if jobs and not missing and output is not None and jobs[0].target == Path(output):
-        raise BadRequest(f"{output} exists already; --overwrite replaces it")
+        raise ValueError(f"{output} exists already; --overwrite replaces it")
     return Plan(missing, len(jobs) - len(missing), others)
 
 
@@ -81,9 +77,9 @@ def _pictures(path: Path, excluded: Path | None, others: Counter[str]) -> list[P
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise BadRequest(f"{path}: no such file or folder")
+        raise ValueError(f"{path}: no such file or folder")
     if path.resolve() == excluded:
-        raise BadRequest(f"the output is {path}, the source itself; name another folder")
+        raise ValueError(f"the output is {path}, the source itself; name another folder")
     pictures, left = [], Counter[str]()
     for file in sorted(files.below(path)):
         if file.name.startswith(".") or (
@@ -96,7 +92,7 @@ def _pictures(path: Path, excluded: Path | None, others: Counter[str]) -> list[P
             left[file.suffix.lower() or "without a suffix"] += 1
     if not pictures:
         but = f", but {listed(left)}" if left else ""
-        raise BadRequest(f"{path} holds no picture ({', '.join(files.SUFFIXES)}){but}")
+        raise ValueError(f"{path} holds no picture ({', '.join(files.SUFFIXES)}){but}")
     others.update(left)
     return pictures
 
@@ -119,7 +115,7 @@ def _jobs(
         yield from (Job(path, place) for path in sources)
         return
     if place.is_file() or (place.suffix.lower() in FORMATS and not place.is_dir()):
-        raise BadRequest(
+        raise ValueError(
             f"the output is {output}, a file; several pictures, or a folder, go into a folder"
         )
     for path, pictures in sources.items():
@@ -147,16 +143,16 @@ def _writable(path: Path) -> Path:
 
 
 def _check(jobs: Sequence[Job]) -> None:
-    """Raise a BadRequest where a result cannot be, or is a source."""
+    """Raise a ValueError where a result cannot be, or is a source."""
     counts = Counter(job.target for job in jobs)
     sources = {job.source.resolve() for job in jobs}
     for target, count in counts.items():
         if count > 1:
-            raise BadRequest(f"two outputs would be {target}")
+            raise ValueError(f"two outputs would be {target}")
         if target.suffix.lower() not in FORMATS:
-            raise BadRequest(
+            raise ValueError(
                 f"{target}: the suffix names the format, one of {', '.join(FORMATS)}; a new "
                 "folder is named without a suffix, or with a / at its end"
             )
         if target.resolve() in sources:
-            raise BadRequest(f"the output {target} is an input, which is never overwritten")
+            raise ValueError(f"the output {target} is an input, which is never overwritten")

@@ -1,10 +1,25 @@
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
 
 from pipeline.training import checkpoints
+
+
+def test_an_equal_training_waits_until_the_first_is_done(project, capsys):
+    def train():
+        with checkpoints.of("key"):
+            pass
+
+    with ThreadPoolExecutor() as pool, checkpoints.of("key") as first:
+        second = pool.submit(train)
+        while "waiting for it" not in capsys.readouterr().out:
+            time.sleep(0.01)
+        first.save(STATE)
+        assert not second.done()
+    assert second.done()
 
 
 def test_only_abandoned_checkpoints_are_removed(project):

@@ -92,23 +92,6 @@ def test_inputs_are_never_overwritten(folder, capsys, output):
         assert "never overwritten" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("source", "output", "reason"),
-    [
-        ("portrait.png", "big.gif", "the suffix names the format"),
-        ("clear.png", "big.jpg", "no transparency"),
-        (".", ".", "the source itself"),
-    ],
-)
-def test_what_cannot_be_done_is_told_in_one_line(folder, capsys, source, output, reason):
-    Image.new("RGBA", (9, 9)).save("clear.png")
-    assert upscale(source, "-o", output) == 1
-    errors = capsys.readouterr().err
-    assert reason in errors
-    assert errors.count("\n") == 1
-    assert output == "." or not Path(output).exists()
-
-
 def test_without_any_training_the_package_s_network_is_taken_and_named(folder, capsys):
     assert main(["upscale", "portrait.png", "-o", "big.png"]) == 0
     assert "1 picture enlarged x4 by packaged:x4" in capsys.readouterr().out

@@ -54,6 +54,12 @@ def test_a_picture_taken_as_hr_is_shrunk_enlarged_and_scored(picture, model):
     assert list(results.scores) == ["bicubic", "A"]
     assert list(results.scores["A"]) == ["psnr", "ssim", "gmsd"]
     assert 20 < results.scores["bicubic"]["psnr"] < 40
+    results.blend(0.5)
+    assert "blend" not in results.pictures  # of one model
+    folder = Path(results.files["A"]).parent
+    del results
+    gc.collect()
+    assert not folder.exists()  # what is to be downloaded goes with its result
 
 
 def test_the_vgg19_distance_is_always_there_and_lpips_where_its_network_is(
@@ -90,17 +96,16 @@ def test_two_models_are_blended(picture, model, tmp_path):
     assert results.scores["blend"] == results.scores["A"]
 
 
-def test_one_model_has_no_blend(picture, model):
-    results = work.enlarge(picture, True, {"A": model})
-    results.blend(0.5)
-    assert "blend" not in results.pictures
-
-
-def test_models_of_two_scales_are_not_compared(picture, model, tmp_path):
+def test_what_cannot_be_compared_or_takes_too_long_is_refused(
+    picture, model, tmp_path, monkeypatch
+):
     (tmp_path / "other").mkdir()
     other = str(model_file(tmp_path / "other", 3))
     with pytest.raises(ValueError, match="A is x2 and B is x3"):
         work.enlarge(picture, False, {"A": model, "B": other})
+    monkeypatch.setattr(work, "TIME_LIMIT", 0.0)
+    with pytest.raises(ValueError, match="longer than 0 seconds"):
+        work.enlarge(picture, False, {"A": model})
 
 
 @pytest.mark.parametrize(
@@ -184,18 +189,3 @@ def test_without_gradio_the_message_names_the_extra(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert main(["demo"]) == 1
     assert "srcnn[demo]" in capsys.readouterr().err
-
-
-def test_files_to_download_go_with_their_result(picture, model):
-    results = work.enlarge(picture, False, {"A": model})
-    file = Path(results.files["A"])
-    assert file.is_file()
-    del results
-    gc.collect()
-    assert not file.parent.exists()
-
-
-def test_what_takes_too_long_is_not_computed_to_its_end(picture, model, monkeypatch):
-    monkeypatch.setattr(work, "TIME_LIMIT", 0.0)
-    with pytest.raises(ValueError, match="longer than 0 seconds"):
-        work.enlarge(picture, False, {"A": model})

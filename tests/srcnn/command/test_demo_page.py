@@ -149,9 +149,8 @@ def shown(browser, note):
     wait(browser, lambda: len(find(browser, "#slider img")) == 2, "the slider's pictures")
 
 
-@pytest.mark.parametrize("header", ["Host", "Origin"])
-def test_the_server_answers_its_own_page_alone(served, header):
-    headers = {header: "http://evil.example"}
+def test_the_server_answers_its_own_page_alone(served):
+    headers = {"Origin": "http://evil.example"}
     answer = requests.post(f"{served.address}/gradio_api/upload", headers=headers, timeout=60)
     assert answer.status_code == 403
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from srcnn.command.cli import main
 from tests.support import optional
 from tests.support.models import model_file
 from tests.support.paths import SOURCE
@@ -19,20 +18,12 @@ from tests.support.paths import SOURCE
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A current folder with a model and a picture that takes long."""
+    """A current folder with a model and a picture."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(SOURCE))
     model_file(tmp_path)
-    Image.new("L", (3000, 3000), 128).save("large.png", compress_level=0)
     Image.new("L", (9, 9)).save("small.png")
-
-
-def wait(condition):
-    until = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def heed_interrupts():
@@ -50,21 +41,11 @@ def start(*arguments, stdout=None):
     )
 
 
-def test_ctrl_c_while_a_picture_is_made_is_one_line_and_leaves_nothing():
-    process = start("upscale", "large.png", "--self-ensemble")
-    wait(lambda: Path(".large_x2.png.partial").exists())
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
-    assert said == "Interrupted; what was not finished was not written\n"
-    assert process.returncode == 130
-    assert not list(Path().glob("*large_x2*"))
-
-
 def test_ctrl_c_ends_the_demo_in_one_line_and_leaves_no_file(tmp_path, monkeypatch):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "temporary" / "gradio"))
-    optional.package("gradio", "requirements-demo.txt")
+    optional.needed("gradio", "requirements-demo.txt")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -77,17 +58,6 @@ def test_ctrl_c_ends_the_demo_in_one_line_and_leaves_no_file(tmp_path, monkeypat
     assert (process.returncode, errors) == (0, "")
     assert said.count("\n") == 1  # that it ends
     assert not list((tmp_path / "temporary").iterdir())
-
-
-@pytest.mark.parametrize("command", [["export", "--onnx", "x.onnx"], ["upscale", "small.png"]])
-def test_ctrl_c_while_the_model_is_loaded_is_one_line(command, capsys, monkeypatch):
-    def interrupted(*arguments, **named):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("srcnn.inference.model_files.load", interrupted)
-    assert main(command) == 130
-    said = capsys.readouterr()
-    assert said.out + said.err == "Interrupted; what was not finished was not written\n"
 
 
 def test_a_reader_that_leaves_ends_the_command_without_a_word():

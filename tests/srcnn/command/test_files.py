@@ -1,9 +1,9 @@
 """Which files `srcnn upscale` takes and makes: pictures, folders, and what exists already."""
 
+import io
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srcnn.command import batch
 from srcnn.command.cli import main
+from srcnn.inference.upscaler import Upscaler
 from tests.support.models import model_file
-from tests.support.paths import SOURCE
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
 
@@ -82,15 +81,26 @@ def test_the_current_folder_has_one_beside_it(monkeypatch):
         (["a.png", "b.jpg", "-o", "a.png"], "the output is a.png, a file"),
         (["pipe.png"], "pipe.png: no such file or folder"),
         (["lost.png"], "lost.png: no such file or folder"),
+        (["a.png", "-o", "big.gif"], "big.gif: the suffix names the format"),
+        (["clear.png", "-o", "big.jpg"], "clear.png: big.jpg: JPEG holds no transparency"),
+        (["photos", "-o", "photos"], "the output is photos, the source itself"),
+        (["phone"], r"phone holds no picture \(.*\), but 1 \.cr2"),
+        (["broken.png"], "broken.png: not a PNG"),
     ],
 )
-def test_what_cannot_go_together_is_refused(capsys, arguments, reason):
+def test_what_cannot_be_done_is_refused_in_one_line(capsys, arguments, reason):
     Image.fromarray(PIXELS).save("photos/a.png")
+    Image.new("RGBA", (9, 9)).save("clear.png")
+    Path("broken.png").write_text("no picture")
+    Path("phone").mkdir()
+    Path("phone/1.cr2").touch()
     os.mkfifo("pipe.png")
     Path("lost.png").symlink_to("nowhere.png")
     before = files()
     assert upscale(*arguments) == 1
-    assert reason in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert re.fullmatch(rf"ERROR: {reason}.*\n", said.err)
+    assert said.out == ""
     assert files() == before
 
 
@@ -113,13 +123,6 @@ def test_files_that_are_no_pictures_are_counted_by_their_kind(capsys):
     said = capsys.readouterr().out.splitlines()[0]
     assert said.startswith("Left alone: 2 .cr2, ")
     assert set(said.split(", ")[1:]) == {"1 .txt", "1 without a suffix", "1 .png"}
-
-
-def test_a_folder_without_a_picture_says_what_it_has(capsys):
-    Path("phone").mkdir()
-    Path("phone/1.cr2").touch()
-    assert upscale("phone") == 1
-    assert re.search(r"phone holds no picture \(.*\), but 1 \.cr2\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("name", ["e.bmp", "e.jfif", "e.jpe", "e.TIFF"])
@@ -145,36 +148,34 @@ def test_linked_folders_are_followed_and_may_loop():
     }
 
 
-def test_a_name_that_the_terminal_cannot_show_stops_nothing():
+def test_a_name_that_the_terminal_cannot_show_stops_nothing(monkeypatch):
     """Neither bytes that are no text, nor a character that its encoding lacks."""
     names = [os.fsdecode(b"\xe9.png"), "\N{SNOWMAN}.png"]
     for name in names:
         shutil.copy("a.png", name)
-    done = subprocess.run(
-        [sys.executable, "-m", "srcnn", "upscale", *names, "--model", "../model.safetensors"],
-        env=os.environ | {"PYTHONPATH": str(SOURCE), "PYTHONIOENCODING": "ascii"},
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0
-    assert done.stdout.count(b": 20x24 pixels\n") == 2
-    assert b"2 pictures enlarged" in done.stdout
+    terminal = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(terminal, "ascii"))
+    assert upscale(*names) == 0
+    assert terminal.getvalue().count(b": 20x24 pixels\n") == 2
+    assert b"2 pictures enlarged" in terminal.getvalue()
 
 
 def test_an_interrupted_folder_is_completed(capsys, monkeypatch):
-    enlarge = batch.enlarge
+    """What was done stays, and of the picture that was under way there is nothing."""
+    bands, before = Upscaler.bands, files()
 
-    def interrupted(job, *arguments):
-        if job.source.name == "d.webp":
+    def interrupted(upscaler, samples):
+        yield from bands(upscaler, samples)
+        if Path("photos_x2/c.png").exists():
             raise KeyboardInterrupt
-        return enlarge(job, *arguments)
 
-    monkeypatch.setattr(batch, "enlarge", interrupted)
-    assert upscale("photos") == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(Upscaler, "bands", interrupted)
+        assert upscale("photos") == 130
     assert capsys.readouterr().err == "Interrupted; what was not finished was not written\n"
+    assert files() - before == {"photos_x2/c.png"}
     first = Path("photos_x2/c.png").stat()
 
-    monkeypatch.setattr(batch, "enlarge", enlarge)
     assert results("photos") == {"photos_x2/sub/d.webp"}
     said = capsys.readouterr().out
     assert "1 picture already there" in said
@@ -183,12 +184,3 @@ def test_an_interrupted_folder_is_completed(capsys, monkeypatch):
     assert Path("photos_x2/c.png").stat() == first
     assert results("photos", "--overwrite") == set()
     assert Path("photos_x2/c.png").stat() != first
-
-
-def test_a_picture_that_fails_is_told_without_numbers_of_nothing(capsys):
-    Path("broken.png").write_text("no picture")
-    assert upscale("broken.png") == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("ERROR: broken.png: ")
-    assert said.err.count("\n") == 1

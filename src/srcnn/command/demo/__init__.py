@@ -5,10 +5,6 @@ import tempfile
 from collections.abc import Sequence
 
 
-class NoDemo(ValueError):
-    """The page cannot be shown; the message says what would help."""
-
-
 def launch(models: Sequence[str] | None, port: int) -> None:
     """Serve the page at http://127.0.0.1:PORT until interrupted; it needs no network.
 
@@ -20,8 +16,8 @@ def launch(models: Sequence[str] | None, port: int) -> None:
         port: a free one.
 
     Raises:
-        NoDemo: Gradio is not installed, or the port is taken.
-        NoModel: one of them cannot be found, or the registry is there but cannot be read.
+        ValueError: Gradio is not installed, the port is taken, a model cannot be found, or the
+            registry is there but cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="srcnn-demo-", ignore_cleanup_errors=True) as folder:
         tempfile.tempdir = folder
@@ -43,7 +39,7 @@ def _serve(models: Sequence[str] | None, port: int, folder: str) -> None:
     try:
         import gradio  # noqa: F401  # what the page is made with
     except ImportError:
-        raise NoDemo(
+        raise ValueError(
             "the demo needs Gradio, which is not installed: pip install 'srcnn[demo]' "
             "(in the project: pip install -r requirements-demo.txt)"
         ) from None
@@ -54,6 +50,8 @@ def _serve(models: Sequence[str] | None, port: int, folder: str) -> None:
     try:
         served = page.serve(offered, port)
     except OSError:
-        raise NoDemo(f"port {port} of 127.0.0.1 cannot be used; choose another: --port") from None
+        raise ValueError(
+            f"port {port} of 127.0.0.1 cannot be used; choose another: --port"
+        ) from None
     print(f"The page is at http://127.0.0.1:{port}; Ctrl+C ends it", flush=True)
     served.block_thread()

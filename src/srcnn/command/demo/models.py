@@ -1,6 +1,7 @@
 """The models that the page offers: those that were trained, and those of the package."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
@@ -9,6 +10,7 @@ from srcnn.inference.mlflow_models import RegisteredModel
 from srcnn.inference.model_files import TrainedModel
 
 
+@dataclass(frozen=True)
 class Models:
     """References by the label under which a model is offered, the best for A and B first.
 
@@ -19,10 +21,9 @@ class Models:
             Neither is a version that learned from an untrained VGG19.
     """
 
-    def __init__(self, references: dict[str, str], a: str, b: str | None) -> None:
-        self.references = references
-        self.a = a
-        self.b = b
+    references: dict[str, str]
+    a: str
+    b: str | None
 
     @classmethod
     def named(cls, references: Sequence[str]) -> Self:
