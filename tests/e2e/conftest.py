@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,6 +101,20 @@ class Project:
     def commit(self) -> None:
         self.run("git", "add", "-A")
         self.run("git", "commit", "-qm", "state", "--allow-empty")
+
+    def wait_for_queue(self) -> None:
+        """Until every queued experiment is done; all must succeed."""
+        deadline = time.monotonic() + WAIT
+        while time.monotonic() < deadline:
+            time.sleep(1)
+            # DVC's own answer takes two seconds of what the queue could use.
+            if any((self.folder / ".dvc/tmp/exps").glob("tmp*")):
+                continue  # a copy of the project, in which an experiment runs
+            status = self.run("dvc", "queue", "status")
+            if "Running" not in status and "Queued" not in status:
+                assert "Failed" not in status, status
+                return
+        raise AssertionError("the queue does not end")
 
     def ran(self, output: str) -> list[str]:
         """The stages that DVC really ran, in order."""

@@ -117,18 +117,19 @@ def check_curve(project, run):
 
 @pytest.fixture(scope="module")
 def compared(finished, tmp_path_factory):
-    """A clone with a second experiment, with a perceptual loss, and that again in a copy."""
+    """A clone with a second experiment, with a perceptual loss, and that again in the queue."""
     folder = tmp_path_factory.mktemp("compared")
     project = copy_of(finished, folder / "project")
     project.settings["TORCH_HOME"] = str(folder / "home")  # without LPIPS's network
     output = project.run("dvc", "exp", "run", "-n", TWINS[0], *PERCEPTUAL)
     assert project.ran(output) == ["check", *TUNED]
-    output = project.run("dvc", "exp", "run", "--temp", "-n", TWINS[1])
-    assert project.ran(output) == ["check", "register"]
+    project.run("dvc", "exp", "run", "--queue", "-n", TWINS[1])
+    project.run("dvc", "queue", "start")
+    project.wait_for_queue()
     return project
 
 
-def test_an_equal_experiment_elsewhere_shares_the_run_which_has_both_names(compared):
+def test_an_equal_experiment_in_the_queue_shares_the_run_which_has_both_names(compared):
     first, second = compared.runs()
     assert names_in(second.data.tags) == list(TWINS)
     assert second.info.status == "FINISHED"

@@ -7,6 +7,8 @@ import torch
 
 from pipeline.training import checkpoints
 
+STATE = {"weights": torch.arange(4.0)}
+
 
 def test_an_equal_training_waits_until_the_first_is_done(project, capsys):
     def train():
@@ -25,7 +27,7 @@ def test_an_equal_training_waits_until_the_first_is_done(project, capsys):
 def test_only_abandoned_checkpoints_are_removed(project):
     for name in ("abandoned", "recent", "in-use"):
         with checkpoints.of(name) as saved:
-            saved.save({"weights": torch.arange(4.0)})
+            saved.save(STATE)
     long_ago = time.time() - checkpoints.ABANDONED - 60
     for name in ("abandoned", "in-use"):
         os.utime(Path(".checkpoints") / name, (long_ago, long_ago))
