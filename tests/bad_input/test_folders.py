@@ -81,25 +81,18 @@ def test_odd_names_are_upscaled_and_fetched_if_they_are_a_line_of_text(fetched, 
     assert Path("large", name).is_file()
 
 
-MODELS = [
-    *("", ".", "\0", "http://host/m", "runs:/../../x"),
-    *("models:", "models:/x/y/z", "models:/a@b", "models:/'; drop"),
-]
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_models_that_are_not_there_are_named(run, model):
-    make({"a.png": PNG})
-    assert run(main, ["upscale", "a.png", "-o", "b.png", "--model", model]).is_one_error()
-
-
 def test_what_a_killed_run_left_goes_with_the_next(upscale):
     make({"a.png": PNG, ".b.png.partial": PNG[:50]})
     assert upscale("a.png", "-o", "b.png").made == ["b.png"]
     assert not Path(".b.png.partial").exists()
 
 
+MODELS = [
+    *("", ".", "\0", "http://host/m", "runs:/../../x"),
+    *("models:", "models:/x/y/z", "models:/a@b", "models:/'; drop"),
+]
 ARGUMENTS = [
+    *(["upscale", "a.png", "-o", "b.png", "--model", model] for model in MODELS),
     ["upscale", "a.png", "*.jpg"],
     ["upscale", "a.png", "-o", "there.png/"],
     ["upscale", "a.png", "-o", "none/\0.png"],
@@ -112,8 +105,8 @@ ARGUMENTS = [
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=" ".join)
-def test_outputs_that_cannot_be_are_named(run, model, arguments):
+def test_models_and_outputs_that_cannot_be_are_named(run, model, arguments):
     make({"a.png": PNG, "there.png": PNG})
-    outcome = run(main, [*arguments, "--model", model])
-    assert outcome.is_one_error()
+    command, *others = arguments
+    assert run(main, [command, "--model", model, *others]).is_one_error()
     assert Path("there.png").read_bytes() == Path("a.png").read_bytes() == PNG
