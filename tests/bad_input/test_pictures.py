@@ -12,13 +12,11 @@ from srcnn.pictures import images, reader
 from srcnn.pictures.images import UnreadableImage
 from tests.bad_input.pictures import BROKEN, PIXELS, WHOLE
 
-FRAMES = {"pages", "animation", "animated png"}  # of which fetch takes the first
-
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_pictures_are_refused_in_little_memory(name):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for read in (reader.read, *([] if name in FRAMES else [images.decode])):
+    for read in (reader.read, images.decode):
         with pytest.raises(UnreadableImage) as caught:
             read(BROKEN[name])
         assert 0 < len(str(caught.value)) < 500
@@ -47,8 +45,8 @@ def test_fetch_skips_and_lists_the_broken_ones_if_asked(fetched):
     assert outcome.code == 0
     assert outcome.is_clean()
     read, skipped = list(raw.read(Path("data/raw"))), raw.skipped(Path("data/raw"))
-    assert len(read) == len(WHOLE) + len(FRAMES)
-    assert len(skipped) == len(BROKEN) - len(FRAMES)
+    assert len(read) == len(WHOLE)
+    assert len(skipped) == len(BROKEN)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".tif", ".png"])
