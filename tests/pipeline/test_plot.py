@@ -1,8 +1,8 @@
-import csv
 import io
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 from PIL import Image
@@ -74,12 +74,8 @@ def test_every_figure_says_the_loss_and_is_each_time_the_same(run, monkeypatch):
 def test_examples_are_the_best_the_median_and_the_worst(run, drawn, test_pictures, expected):
     run(test_pictures)
     shown = drawn["reconstructions"][0]
-    with paths.PER_IMAGE.open(newline="") as file:
-        gains = {
-            row["id"]: float(row["psnr"]) - float(row["psnr_bicubic"])
-            for row in csv.DictReader(file)
-        }
-    ranked = sorted(gains, key=gains.get, reverse=True)
+    table = pd.read_csv(paths.PER_IMAGE, index_col="id")
+    ranked = (table["psnr"] - table["psnr_bicubic"]).sort_values(ascending=False).index
     assert [example.title.split(":")[0] for example in shown] == expected
     assert shown[0].score.id == ranked[0]
     assert shown[-1].score.id == ranked[-1]
