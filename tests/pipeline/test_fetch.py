@@ -1,4 +1,3 @@
-import io
 import re
 import shutil
 from collections import Counter
@@ -6,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from pipeline import fetch
 from pipeline.data import raw
 from pipeline.stage import StageError
+from pipeline.stage.inputs import params_of
 from pipeline.stage.record import Fetched
 from srcnn.pictures import images
+from tests.pipeline.experiment import write_picture
 from tests.support.params import declare_stages, params_with
-from tests.support.pictures import png
+from tests.support.pictures import noise
 
 RAW = Path("data/raw")
 
@@ -83,14 +83,7 @@ def test_samples_know_their_photograph_and_split_and_none_makes_up_the_training(
     assert max(tiles.values()) <= 4 < tiles.total() / 6
     fetched = Fetched.read(samples / "meta.json")
     assert (fetched.source, fetched.revision, fetched.pictures) == ("samples", None, len(entries))
-    assert fetched.params == {
-        "data.source": "samples",
-        "data.path": None,
-        "data.limit": None,
-        "data.revision": "main",
-        "data.skip_unreadable": False,
-        "data.group_by": None,
-    }
+    assert fetched.params == params_of("fetch", params_with())
 
 
 def test_limited_samples_are_the_first_and_of_different_photographs(samples):
@@ -105,27 +98,18 @@ def test_limited_samples_are_the_first_and_of_different_photographs(samples):
 
 
 ALBUM = {"source": "folder", "path": "album"}
+NAMES = ["a.PNG", "b.png", "sub/c.JPG", "sub/d.jpeg"]
+NAMES += ["sub/deep/f.tif", "sub/deep/g.TIFF", "sub/deep/h.webp", "sub/e.bmp"]
 
 
 @pytest.fixture
 def album(checkout):
     folder = checkout / "album"
-    (folder / "sub" / "deep").mkdir(parents=True)
-    (folder / "b.png").write_bytes(png(0))
-    (folder / "a.PNG").write_bytes(png(1, size=(40, 30)))
-    for name, kind in [("c.JPG", "JPEG"), ("d.jpeg", "JPEG"), ("e.bmp", "BMP")]:
-        Image.open(io.BytesIO(png(len(name)))).save(folder / "sub" / name, kind)
-    for name, kind in [("f.tif", "TIFF"), ("g.TIFF", "TIFF"), ("h.webp", "WEBP")]:
-        Image.open(io.BytesIO(png(20 + len(name)))).save(folder / "sub" / "deep" / name, kind)
+    for seed, name in enumerate([*NAMES, ".thumbnails/a.png"]):
+        write_picture(folder / name, noise(seed, (16, 24, 3)))
     (folder / "notes.txt").write_text("no picture")
     (folder / "._a.png").write_bytes(b"what some systems leave beside a picture")
-    (folder / ".thumbnails").mkdir()
-    (folder / ".thumbnails" / "a.png").write_bytes(png(9))
     return folder
-
-
-NAMES = ["a.PNG", "b.png", "sub/c.JPG", "sub/d.jpeg"]
-NAMES += ["sub/deep/f.tif", "sub/deep/g.TIFF", "sub/deep/h.webp", "sub/e.bmp"]
 
 
 def test_folder_is_read_whole_and_as_it_is(album):
@@ -134,14 +118,13 @@ def test_folder_is_read_whole_and_as_it_is(album):
     assert [picture.id for picture in pictures] == NAMES
     for picture in pictures:
         assert picture.data == (album / picture.id).read_bytes()
-    assert {(entry.width, entry.height) for entry in raw.index(RAW)} == {(30, 40), (24, 16)}
 
 
 def test_of_pictures_beside_their_lr_the_hr_alone_is_taken(album, tmp_path, capsys):
-    for seed, name in enumerate(("sub/0_HR.png", "sub/0_LR.png", "sub/0_bicubic.png")):
-        (album / name).write_bytes(png(30 + seed))
+    for seed, version in enumerate(("HR", "LR", "bicubic")):
+        write_picture(album / f"sub/0_{version}.png", noise(30 + seed, (16, 24)))
     elsewhere = album.rename(tmp_path / "elsewhere")
-    sources = run(source="folder", path=str(elsewhere), limit=4)
+    sources = run(source="folder", path=str(elsewhere), limit=4, split_salt=0)
     assert list(sources) == [*NAMES[:2], "sub/0_HR.png", "sub/c.JPG"]
     assert "data.path: left out 2 of 11 pictures" in capsys.readouterr().out
 
@@ -158,9 +141,7 @@ FILLING = 211  # a salt with which no split of them is empty, however they are g
 def people(checkout):
     """Their pictures, a table that says who is who, one without carl, and what is no table."""
     for seed, name in enumerate(PEOPLE):
-        file = checkout / "people" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(png(seed))
+        write_picture(checkout / "people" / name, noise(seed, (16, 24)))
     who = ("anna", "anna", "bob", "bob", "carl", "carl")
     rows = [f"{name},{source}\n" for name, source in zip(PEOPLE, who, strict=True)]
     for name, lines in (
@@ -244,9 +225,8 @@ def test_nothing_readable_is_an_error(checkout):
 
 
 def test_too_few_sources_are_said_with_a_salt_that_fills_all_splits(checkout):
-    (checkout / "album").mkdir()
     for seed in range(6):
-        (checkout / "album" / f"{seed}.png").write_bytes(png(seed))
+        write_picture(checkout / f"album/{seed}.png", noise(seed, (16, 24)))
     with pytest.raises(StageError, match=r"^data\.split leaves no picture for ") as caught:
         run(**ALBUM)
     assert not RAW.exists()
