@@ -90,23 +90,21 @@ def test_what_an_earlier_stage_left_damaged_is_named(again, name, file):
         assert any(name in outcome.said for name in named), kind
 
 
-WRITTEN = {
-    "grayscale-and-degrade": paths.DATA_METRICS,
-    "train": paths.PIXEL.weights,
-    "finetune": paths.TUNED.weights,
-    "mix": paths.WEIGHTS,
-    "evaluate": paths.PER_IMAGE,
-}
-
-
 def fill_the_disk(file):
     """A write to /dev/full fails as on any full disk."""
     (file.parent / f".{file.name}.partial").symlink_to("/dev/full")
 
 
-@pytest.mark.parametrize("name", WRITTEN)
-def test_a_stage_on_a_full_disk_names_the_file_and_with_room_it_completes(again, name):
-    result = WRITTEN[name]
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        ("grayscale-and-degrade", paths.DATA_METRICS),
+        ("train", paths.PIXEL.weights),
+        ("mix", paths.WEIGHTS),
+        ("evaluate", paths.PER_IMAGE),
+    ],
+)
+def test_a_stage_on_a_full_disk_names_the_file_and_with_room_it_completes(again, name, result):
     made = result.read_bytes()
     result.unlink()
     fill_the_disk(result)

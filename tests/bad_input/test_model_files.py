@@ -36,18 +36,12 @@ def test_its_scales_are_those_that_can_be_trained():
 
 MISSING = object()
 IMPOSSIBLE = {
-    "scale": (MISSING, 0, 1, 5, -2, 2.0, 2.5, True, "2", None, [2], 10**400),
-    "luma": (MISSING, "bt709", None, 1, ["full"]),
-    "precision": ("int8", None, 32),
-    "residual": (MISSING, 1, "true", None),
-    "kernels": (
-        *(MISSING, None, 9, "955", [5, 3], [5, 3, 3, 3], [5, 4, 3], [5, 3, 0], [5.0, 3, 3]),
-        *([True, 3, 3], [10**40 + 1] * 3),
-    ),
-    "channels": (
-        *(MISSING, None, 6, [6], [6, 4, 4], [6, -4], [6, 0], [6.0, 4], [10**9, 10**9]),
-        *([2**63, 2**63], {"a": 1}),
-    ),
+    "scale": (MISSING, 1, 2.0, True, "2", [2], 10**400),
+    "luma": (MISSING, "bt709", 1),
+    "precision": ("int8", None),
+    "residual": (MISSING, 1, "true"),
+    "kernels": (MISSING, 9, "955", [5, 3], [5, 4, 3], [5, 3, 0], [5.0, 3, 3], [True, 3, 3]),
+    "channels": (MISSING, 6, [6, 4, 4], [6, -4], [6, 0], [10**9] * 2, [2**63] * 2, {"a": 1}),
 }
 
 

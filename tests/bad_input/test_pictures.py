@@ -23,30 +23,22 @@ def test_broken_pictures_are_refused_in_little_memory(name):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "kB"
 
 
-def write_all(folder, contents):
-    folder.mkdir()
-    for i, content in enumerate(contents):
-        (folder / f"{i:03d}.png").write_bytes(content)
-
-
-def test_in_a_folder_the_broken_ones_are_listed_and_the_others_done(upscale):
-    write_all(Path("all"), [*WHOLE.values(), *BROKEN.values()])
-    outcome = upscale("all", "-o", "large")
+def test_in_a_folder_the_broken_ones_are_listed_and_the_others_done(upscale, fetched):
+    Path("photos").mkdir()
+    for i, content in enumerate([*WHOLE.values(), *BROKEN.values()]):
+        Path(f"photos/{i:03d}.png").write_bytes(content)
+    outcome = upscale("photos", "-o", "large")
     assert outcome.code == 1
     assert outcome.is_clean()
     assert outcome.said.count("ERROR: ") == len(BROKEN)
     assert len(outcome.made) == len(WHOLE)
     assert {Image.open(name).size for name in outcome.made} == {(66, 48)}
 
-
-def test_fetch_skips_and_lists_the_broken_ones_if_asked(fetched):
-    write_all(Path("photos"), [*WHOLE.values(), *BROKEN.values()])
     outcome = fetched(**{"data.skip_unreadable": True})
     assert outcome.code == 0
     assert outcome.is_clean()
-    read, skipped = list(raw.read(Path("data/raw"))), raw.skipped(Path("data/raw"))
-    assert len(read) == len(WHOLE)
-    assert len(skipped) == len(BROKEN)
+    assert len(list(raw.read(Path("data/raw")))) == len(WHOLE)
+    assert len(raw.skipped(Path("data/raw"))) == len(BROKEN)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".tif", ".png"])

@@ -62,15 +62,11 @@ def test_it_ends_with_the_result_and_what_to_do_next(experiment, capsys):
     paths.EVALUATION.write_text(json.dumps(evaluation))
     register.main(load_params())
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == (
-        f"{evaluation['network']} {evaluation['psnr']:.2f} dB, "
-        f"bicubic {evaluation['psnr_bicubic']:.2f}, means over 5 test pictures; "
-        f"mean gain over 3 sources {evaluation['psnr_source_gain']:+.2f} dB "
-        "(95 % interval -0.25 to +0.75)"
-    )
+    assert said[0].startswith(f"{evaluation['network']} {evaluation['psnr']:.2f} dB, bicubic ")
+    gain = f"mean gain over 3 sources {evaluation['psnr_source_gain']:+.2f} dB"
+    assert f"{gain} (95 % interval -0.25 to +0.75)" in said[0]
     assert said[-1].startswith("Next: `python -m pipeline.compare`")
-    experiment_id = experiment.experiment_id
-    assert f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs?view" in said[-1]
+    assert f"5000/#/experiments/{experiment.experiment_id}/runs?view" in said[-1]
 
 
 def test_a_version_says_what_it_is_and_how_it_compares_with_the_package_s_network(published):
@@ -169,14 +165,6 @@ def test_a_run_is_finished_only_when_all_of_it_is_there(experiment, monkeypatch)
     register.main(load_params())
     assert seen[0] == (1, True)
     assert {"figures", "metrics", "reconstructions"} <= seen[1]
-
-
-def test_a_server_that_is_away_is_one_clear_error_without_its_password(experiment, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
-    with pytest.raises(stage.StageError, match=r"\*\*\*@127.0.0.1:9.*same command") as error:
-        register.main(load_params())
-    assert "secret" not in str(error.value)
-    assert len(str(error.value).splitlines()) == 1
 
 
 def test_another_evaluation_has_its_own_run_and_a_champion_of_other_data_stays(published, capsys):
