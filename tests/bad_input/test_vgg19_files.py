@@ -51,7 +51,6 @@ CONTENTS = {
     "numbers to tensors": {0: torch.zeros(3)},
     "checkpoint": {"state_dict": {"features.0.weight": torch.zeros(3)}, "epoch": 3},
     "sparse": {"features.0.weight": torch.zeros(64, 3, 3, 3).to_sparse()},
-    "complex": {"features.0.weight": torch.zeros(64, 3, 3, 3, dtype=torch.complex64)},
     "meta": {"features.0.weight": torch.zeros(64, 3, 3, 3, device="meta")},
 }
 

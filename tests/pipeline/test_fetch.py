@@ -213,14 +213,6 @@ def test_unreadable_pictures_are_an_error_that_names_one_or_are_skipped_and_list
     assert [file for file, _ in raw.skipped(RAW)] == ["b.png", "sub/c.JPG"]
 
 
-def test_nothing_readable_is_an_error(checkout):
-    (checkout / "album").mkdir()
-    (checkout / "album" / "a.png").write_bytes(b"")
-    with pytest.raises(StageError, match="no picture"):
-        run(**ALBUM, skip_unreadable=True)
-    assert not RAW.exists()
-
-
 def test_too_few_sources_are_said_with_a_salt_that_fills_all_splits(checkout):
     for seed in range(6):
         write_picture(checkout / f"album/{seed}.png", noise(seed, (16, 24)))
