@@ -24,10 +24,10 @@ def png(width: int, height: int, rows: bytes = b"", **options: int) -> bytes:
     return PNG_SIGNATURE + png_head(width, height, **options) + body
 
 
-def tiff(*entries: tuple[int, int, int, int], behind: bytes = b"") -> bytes:
+def tiff(*entries: tuple[int, int, int, int]) -> bytes:
     """A little-endian TIFF with one directory of (tag, type, count, value)."""
     fields = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + fields + bytes(4) + behind
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + fields + bytes(4)
 
 
 def bmp(width: int, height: int) -> bytes:

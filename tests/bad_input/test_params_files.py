@@ -87,19 +87,14 @@ FILES = {
     "laughs": LAUGHS.encode() + b"seed: *h\n",
     "itself": b"&a {seed: *a}\n",
     "bad bool tag": b"seed: !!bool x\n",
+    "nothing": None,
 }
 
 
 @pytest.mark.parametrize("content", FILES.values(), ids=FILES)
 def test_files_that_are_no_parameters(project, content):
-    Path("params.yaml").write_bytes(content)
-    assert project(fetch, "fetch").is_one_error("params.yaml")
-
-
-def test_a_folder_or_nothing_in_its_place(project):
-    Path("params.yaml").unlink()
-    assert project(fetch, "fetch").is_one_error("params.yaml")
-    Path("params.yaml").mkdir()
+    file = Path("params.yaml")
+    file.unlink() if content is None else file.write_bytes(content)
     assert project(fetch, "fetch").is_one_error("params.yaml")
 
 

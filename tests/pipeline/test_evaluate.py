@@ -14,13 +14,9 @@ from srcnn.inference.resolver import SuperResolver
 from srcnn.scoring.measures import GMSD, LR_PSNR, PSNR, SIFID, SSIM, VGG19, Context
 from srcnn.scoring.protocol import score_pairs
 from tests.pipeline.experiment import SCALE, load_params, picture, write_experiment, write_picture
+from tests.support import small_project
 
 CLASSICAL = {m: m.make(Context(scale=SCALE)) for m in (PSNR, SSIM, GMSD, LR_PSNR)}
-
-
-def enter(folder, patch):
-    patch.delenv("DVC_ROOT", raising=False)
-    patch.chdir(folder)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +24,7 @@ def evaluated(tmp_path_factory):
     """An experiment with its evaluation, by two test sets beside its test split."""
     folder = tmp_path_factory.mktemp("evaluated")
     with pytest.MonkeyPatch.context() as patch:
-        enter(folder, patch)
+        small_project.enter(folder, patch)
         Path(".dvc").mkdir()
         write_experiment()
         gray = picture(0, 45, 51)
@@ -50,7 +46,7 @@ def sets():
 @pytest.fixture
 def results(evaluated, monkeypatch):
     """per_image.csv and evaluation.json, in the experiment's folder."""
-    enter(evaluated, monkeypatch)
+    small_project.enter(evaluated, monkeypatch)
     return pd.read_csv(paths.PER_IMAGE), json.loads(paths.EVALUATION.read_text())
 
 
@@ -157,7 +153,7 @@ def test_test_sets_are_scored_in_studio_luma_beside_the_test_split(results):
 def test_a_wrong_test_set_stops_before_anything_is_looked_at(
     tmp_path, monkeypatch, name, folder, message
 ):
-    enter(tmp_path, monkeypatch)
+    small_project.enter(tmp_path, monkeypatch)
     write_picture(Path("named/a\nb.png"), picture(0, 40, 40))
     write_picture(Path("small/tiny.png"), picture(0, 15, 40))
     with pytest.raises(StageError, match=message) as error:
