@@ -12,6 +12,13 @@ from tests.support.models import model_file
 from tests.support.params import declare_stages, write_params
 
 
+class Trap:
+    """Where its pickle is loaded as it stands, the test ends."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return exec, ("raise SystemExit('pickled code ran')",)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command left: its exit code, what it said, and files that were not there before."""

@@ -1,6 +1,7 @@
 """Model files that somebody made up: one error, and no memory taken for what they promise."""
 
 import json
+import pickle
 import resource
 
 import numpy as np
@@ -10,6 +11,7 @@ from safetensors.torch import save
 
 from pipeline.stage.sections import Degrade
 from srcnn.inference.resolver import SCALES, SuperResolver, UnusableModel
+from tests.bad_input.conftest import Trap
 from tests.support.models import resolver
 
 ABOUT = {"kernels": [5, 3, 3], "channels": [6, 4], "residual": True, "scale": 2, "luma": "full"}
@@ -34,18 +36,12 @@ def test_its_scales_are_those_that_can_be_trained():
 
 MISSING = object()
 IMPOSSIBLE = {
-    "scale": (MISSING, 0, 1, 5, -2, 2.0, 2.5, True, "2", None, [2], 10**400),
-    "luma": (MISSING, "bt709", None, 1, ["full"]),
-    "precision": ("int8", None, 32),
-    "residual": (MISSING, 1, "true", None),
-    "kernels": (
-        *(MISSING, None, 9, "955", [5, 3], [5, 3, 3, 3], [5, 4, 3], [5, 3, 0], [5.0, 3, 3]),
-        *([True, 3, 3], [10**40 + 1] * 3),
-    ),
-    "channels": (
-        *(MISSING, None, 6, [6], [6, 4, 4], [6, -4], [6, 0], [6.0, 4], [10**9, 10**9]),
-        *([2**63, 2**63], {"a": 1}),
-    ),
+    "scale": (MISSING, 1, 2.0, True, "2", [2], 10**400),
+    "luma": (MISSING, "bt709", 1),
+    "precision": ("int8", None),
+    "residual": (MISSING, 1, "true"),
+    "kernels": (MISSING, 9, "955", [5, 3], [5, 4, 3], [5, 3, 0], [5.0, 3, 3], [True, 3, 3]),
+    "channels": (MISSING, 6, [6, 4, 4], [6, -4], [6, 0], [10**9] * 2, [2**63] * 2, {"a": 1}),
 }
 
 
@@ -63,20 +59,14 @@ CHANGED = {
     "no bias": {"map.bias": None},
     "another tensor": {"momentum": torch.zeros(3)},
     "another shape": {"map.weight": torch.zeros(4, 6, 1, 1)},
-    "empty": {"map.bias": torch.zeros(0)},
     "float64": {"map.bias": torch.zeros(4, dtype=torch.float64)},
     "nan": {"map.bias": torch.full((4,), torch.nan)},
-    "inf": {"reconstruct.weight": torch.full((1, 4, 3, 3), torch.inf)},
 }
 
 
 @pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
 def test_other_tensors_are_named(tmp_path, change):
     assert next(iter(change)) in check_refused(tmp_path, crafted(**change))
-
-
-def header(text):
-    return len(text).to_bytes(8, "little") + text.encode()
 
 
 CONTENT = crafted()
@@ -86,41 +76,16 @@ FILES = {
     "about nothing": save(TENSORS),
     "about another": save(TENSORS, metadata={"format": "pt"}),
     "empty": b"",
-    "cut in the header's length": CONTENT[:5],
     "cut in a tensor": CONTENT[:-1],
-    "more behind": CONTENT + b"\0",
     "a huge header promised": (2**62).to_bytes(8, "little") + CONTENT[8:],
-    "a header of a list": header("[]"),
-    "overlapping tensors": header(
-        '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},'
-        '"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
-    )
-    + bytes(4),
-    "a tensor that is not there": header(
-        '{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}'
-    ),
-    "zeros": bytes(1000),
+    "pickled code": pickle.dumps(Trap()),
+    "a folder": None,
 }
 
 
 @pytest.mark.parametrize("content", FILES.values(), ids=FILES)
 def test_files_of_another_kind_are_refused(tmp_path, content):
     check_refused(tmp_path, content)
-
-
-def test_a_folder_in_its_place_is_refused(tmp_path):
-    (tmp_path / "odd.safetensors").mkdir()
-    check_refused(tmp_path)
-
-
-def test_pickled_code_never_runs(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",)
-
-    torch.save({"extract.weight": Trap()}, tmp_path / "trap.pt")
-    check_refused(tmp_path, (tmp_path / "trap.pt").read_bytes())
-    assert not (tmp_path / "ran").exists()
 
 
 def test_a_description_takes_no_memory(tmp_path):
@@ -130,11 +95,10 @@ def test_a_description_takes_no_memory(tmp_path):
     assert taken < 50_000, f"{taken} kB"
 
 
-def check_refused(folder, content=None):
-    """Load a file of this content; the error's one line, which must name the file."""
+def check_refused(folder, content):
+    """Load a file of this content, or a folder; the error's one line, which must name it."""
     path = folder / "odd.safetensors"
-    if content is not None:
-        path.write_bytes(content)
+    path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(UnusableModel, match=r"odd\.safetensors is not a trained network") as caught:
         SuperResolver.load(path)
     message = str(caught.value)

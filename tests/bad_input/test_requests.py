@@ -29,18 +29,18 @@ def base64_of(content):
     return base64.b64encode(content).decode()
 
 
-def post(server, body, kind="application/json"):
-    content = body if isinstance(body, bytes | str) else json.dumps(body)
-    answer = server.post("/invocations", content=content, headers={"Content-Type": kind})
+def asking(*pictures):
+    return {"dataframe_records": [{"picture": picture} for picture in pictures]}
+
+
+def post(server, body):
+    headers = {"Content-Type": "application/json"}
+    return server.post("/invocations", content=json.dumps(body), headers=headers)
+
+
+def refused(server, body):
+    answer = post(server, body)
     assert "Traceback" not in answer.text
-    return answer
-
-
-def ask(server, *pictures):
-    return post(server, {"dataframe_records": [{"picture": picture} for picture in pictures]})
-
-
-def is_refused(answer):
     assert 400 <= answer.status_code < 500, answer.text[:300]
     message = answer.json()["message"]
     assert 0 < len(message) < 1500
@@ -50,44 +50,31 @@ def is_refused(answer):
 def test_broken_pictures_get_a_sentence(server):
     for content in BROKEN.values():
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        assert "Error: the picture: " in is_refused(ask(server, base64_of(content)))
+        assert "Error: the picture: " in refused(server, asking(base64_of(content)))
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "kB"
 
 
 WHOLE_PICTURE = base64_of(WHOLE["jpeg"])
-TEXTS = {
-    "no base64": "a portrait!",
-    "no ascii": "für" * 10,
-    "padding alone": "====",
-    "twice base64": base64_of(WHOLE_PICTURE.encode()),
-    "lone surrogate": "\ud800",
-    "too large": "A" * 60_000_000,
-    "number": 5,
-    "list": [WHOLE_PICTURE],
+# MLflow itself answers to what is no request at all; these are requests of something else.
+REQUESTS = {
+    "no base64, among others": asking(WHOLE_PICTURE, "a portrait!", WHOLE_PICTURE),
+    "no ascii": asking("für" * 10),
+    "padding alone": asking("===="),
+    "twice base64": asking(base64_of(WHOLE_PICTURE.encode())),
+    "lone surrogate": asking("\ud800"),
+    "too large": asking("A" * 60_000_000),
+    "number": asking(5),
+    "list": asking([WHOLE_PICTURE]),
+    "no records": {"dataframe_records": [1, 2]},
+    "another column": {"dataframe_records": [{"image": "x"}]},
+    "too long a row": {"dataframe_split": {"columns": ["picture"], "data": [["a", "b"]]}},
+    "another input": {"inputs": {"image": ["a"]}},
 }
 
 
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_what_is_no_base64_of_a_picture_gets_a_sentence(server, text):
-    is_refused(ask(server, text))
-
-
-def test_one_bad_picture_refuses_the_request(server):
-    is_refused(ask(server, WHOLE_PICTURE, "a portrait!", WHOLE_PICTURE))
-
-
-# MLflow itself answers to what is no request at all; these are requests of something else.
-BODIES = [
-    b'{"dataframe_records": [1, 2]}',
-    b'{"dataframe_records": [{"image": "x"}]}',
-    b'{"dataframe_split": {"columns": ["picture"], "data": [["a", "b"]]}}',
-    b'{"inputs": {"image": ["a"]}}',
-]
-
-
-@pytest.mark.parametrize("body", BODIES)
-def test_requests_without_pictures_get_a_sentence(server, body):
-    is_refused(post(server, body))
+@pytest.mark.parametrize("body", REQUESTS.values(), ids=REQUESTS)
+def test_requests_of_something_else_get_a_sentence(server, body):
+    refused(server, body)
 
 
 def test_a_frame_without_rows_gives_none_back(server):

@@ -9,37 +9,23 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline import stage
-from pipeline.stage import params
 from pipeline.training.terms import build_loss
-from srcnn.perceptual import vgg19
+from tests.bad_input.conftest import Trap
 from tests.support.params import params_with
 
-CPU = torch.device("cpu")
-
-
-def build(file, layer="conv1_2"):
-    """The loss that takes this file."""
-    tree = params_with().model_dump()
-    tree["loss"] |= {
-        "vgg19_weights": file,
-        "perceptual_weight": 0.01,
-        "perceptual_layers": {layer: 1.0},
-    }
-    return build_loss(params.Params.model_validate(tree), "full", CPU, "float32", 1)
-
-
-def state(last="conv1_2"):
-    """Weights of the first convolutions, by torchvision's names."""
-    tensors = {}
-    for name, weights in vgg19.draw(["conv1_1", last]).items():
-        place = f"features.{vgg19.CONVOLUTIONS[name].place}"
-        tensors |= {f"{place}.weight": weights.kernel, f"{place}.bias": weights.bias}
-    return tensors
+pytestmark = pytest.mark.usefixtures("run")
 
 
 def refused(file):
+    params = params_with(
+        {
+            "loss.vgg19_weights": file,
+            "loss.perceptual_weight": 0.01,
+            "loss.perceptual_layers": {"conv1_2": 1.0},
+        }
+    )
     with pytest.raises(stage.StageError) as caught:
-        build(file)
+        build_loss(params, "full", torch.device("cpu"), "float32", 1)
     message = str(caught.value)
     assert message.startswith("loss.vgg19_weights")
     assert Path(file).name in message
@@ -48,30 +34,23 @@ def refused(file):
     return message
 
 
-@pytest.fixture(autouse=True)
-def project(tmp_path, monkeypatch):
-    (tmp_path / ".dvc").mkdir()
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-
-STATE = state()
+# Of the first two convolutions, by torchvision's names.
+STATE = {
+    "features.0.weight": torch.zeros(64, 3, 3, 3),
+    "features.0.bias": torch.zeros(64),
+    "features.2.weight": torch.zeros(64, 64, 3, 3),
+    "features.2.bias": torch.zeros(64),
+}
 CONTENTS = {
     "no first kernel": {name: kept for name, kept in STATE.items() if name != "features.0.weight"},
     "another shape": STATE | {"features.0.weight": torch.zeros(64, 1, 3, 3)},
     "nan": STATE | {"features.2.bias": torch.full((64,), torch.nan)},
-    "half too large": STATE | {"features.2.bias": torch.full((64,), torch.inf).half()},
     "batch norm": STATE | {"features.1.weight": torch.ones(64)},
     "integers": STATE | {"features.2.bias": torch.ones(64, dtype=torch.int32)},
     "list": [1, 2],
-    "nothing": {},
-    "tensor": torch.zeros(3),
-    "names to numbers": {"features.0.weight": 1.0},
     "numbers to tensors": {0: torch.zeros(3)},
     "checkpoint": {"state_dict": {"features.0.weight": torch.zeros(3)}, "epoch": 3},
-    "module": torch.nn.Conv2d(3, 64, 3),
     "sparse": {"features.0.weight": torch.zeros(64, 3, 3, 3).to_sparse()},
-    "complex": {"features.0.weight": torch.zeros(64, 3, 3, 3, dtype=torch.complex64)},
     "meta": {"features.0.weight": torch.zeros(64, 3, 3, 3, device="meta")},
 }
 
@@ -102,16 +81,11 @@ def test_files_of_another_kind_are_named(content, suffix):
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_files_cut_short_are_named(suffix):
     write = save_file if suffix == ".safetensors" else torch.save
-    write(state("conv1_1"), f"vgg{suffix}")
+    write(STATE, f"vgg{suffix}")
     content = Path(f"vgg{suffix}").read_bytes()
     for size in np.random.default_rng(0).integers(len(content), size=12):
         Path(f"vgg{suffix}").write_bytes(content[:size])
         refused(f"vgg{suffix}")
-
-
-class Trap:
-    def __reduce__(self):
-        return exec, ("open('ran', 'w')",)
 
 
 def test_pickled_code_never_runs():
@@ -120,7 +94,6 @@ def test_pickled_code_never_runs():
     Path("plain.pth").write_bytes(pickle.dumps(Trap()))
     for name in ("new.pth", "old.pth", "plain.pth"):
         assert "pickled code is never run" in refused(name)
-    assert not Path("ran").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
-import csv
 import json
 import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.evaluate import main
@@ -14,13 +14,9 @@ from srcnn.inference.resolver import SuperResolver
 from srcnn.scoring.measures import GMSD, LR_PSNR, PSNR, SIFID, SSIM, VGG19, Context
 from srcnn.scoring.protocol import score_pairs
 from tests.pipeline.experiment import SCALE, load_params, picture, write_experiment, write_picture
+from tests.support import small_project
 
 CLASSICAL = {m: m.make(Context(scale=SCALE)) for m in (PSNR, SSIM, GMSD, LR_PSNR)}
-
-
-def enter(folder, patch):
-    patch.delenv("DVC_ROOT", raising=False)
-    patch.chdir(folder)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +24,7 @@ def evaluated(tmp_path_factory):
     """An experiment with its evaluation, by two test sets beside its test split."""
     folder = tmp_path_factory.mktemp("evaluated")
     with pytest.MonkeyPatch.context() as patch:
-        enter(folder, patch)
+        small_project.enter(folder, patch)
         Path(".dvc").mkdir()
         write_experiment()
         gray = picture(0, 45, 51)
@@ -49,33 +45,31 @@ def sets():
 
 @pytest.fixture
 def results(evaluated, monkeypatch):
-    """The rows of per_image.csv and evaluation.json, in the experiment's folder."""
-    enter(evaluated, monkeypatch)
-    with paths.PER_IMAGE.open(newline="") as file:
-        return list(csv.DictReader(file)), json.loads(paths.EVALUATION.read_text())
+    """per_image.csv and evaluation.json, in the experiment's folder."""
+    small_project.enter(evaluated, monkeypatch)
+    return pd.read_csv(paths.PER_IMAGE), json.loads(paths.EVALUATION.read_text())
 
 
 def test_the_test_split_is_scored_and_the_summary_is_that_of_the_table(results):
-    rows, figures = results
-    rows = [row for row in rows if row["set"] == "test"]
+    table, figures = results
+    table = table[table["set"] == "test"]
     test = Pairs.open(paths.PAIRS).split("test")
     model = SuperResolver.load(paths.WEIGHTS)
     expected = list(score_pairs((model(lr) for lr, _ in test), test, CLASSICAL))
-    assert [row["id"] for row in rows] == ["p2", "p3", "p4", "p5", "p6"]
-    assert [row["source"][-1] for row in rows] == list("11223")
-    for row, score in zip(rows, expected, strict=True):
-        for name in (measure.name for measure in CLASSICAL):
-            assert float(row[name]) == pytest.approx(score.sr[name], abs=1e-6)
-            assert float(row[f"{name}_bicubic"]) == pytest.approx(score.bicubic[name], abs=1e-6)
-    psnr, bicubic = ([float(row[name]) for row in rows] for name in ("psnr", "psnr_bicubic"))
-    gain = np.subtract(psnr, bicubic)
-    by_source = np.mean([gain[:2].mean(), gain[2:4].mean(), gain[4]])
+    assert list(table["id"]) == ["p2", "p3", "p4", "p5", "p6"]
+    assert list(table["source"].str[-1]) == list("11223")
+    for name in (measure.name for measure in CLASSICAL):
+        sr = [score.sr[name] for score in expected]
+        bicubic = [score.bicubic[name] for score in expected]
+        assert list(table[name]) == pytest.approx(sr, abs=1e-6)
+        assert list(table[f"{name}_bicubic"]) == pytest.approx(bicubic, abs=1e-6)
+    gain = table["psnr"] - table["psnr_bicubic"]
     wanted = {
-        "psnr": np.mean(psnr),
-        "psnr_std": np.std(psnr, ddof=1),
-        "psnr_bicubic": np.mean(bicubic),
+        "psnr": table["psnr"].mean(),
+        "psnr_std": table["psnr"].std(),
+        "psnr_bicubic": table["psnr_bicubic"].mean(),
         "psnr_gain": gain.mean(),
-        "psnr_source_gain": by_source,
+        "psnr_source_gain": gain.groupby(table["source"]).mean().mean(),
         "pictures": 5,
         "sources": 3,
     }
@@ -105,7 +99,7 @@ def test_the_figures_say_what_they_are_figures_of(results):
 
 
 def test_validation_pictures_are_measured_as_many_as_the_training_looked_at(results):
-    rows, figures = results
+    table, figures = results
     pairs = Pairs.open(paths.PAIRS)
     mine, standard = map(SuperResolver.load, (paths.WEIGHTS, packaged.file("packaged:x2")))
     functions = CLASSICAL | {measure: measure.make(Context()) for measure in (VGG19, SIFID)}
@@ -122,19 +116,20 @@ def test_validation_pictures_are_measured_as_many_as_the_training_looked_at(resu
         "sifid": pytest.approx(score.sr["sifid"], rel=1e-4),
         "niqe": None,
     }
-    assert "p1" not in {row["id"] for row in rows}
+    assert "p1" not in list(table["id"])
 
 
 def test_test_sets_are_scored_in_studio_luma_beside_the_test_split(results):
-    rows, figures = results
-    assert [(row["set"], row["id"], row["luma"]) for row in rows[5:]] == [
-        ("One", "a.bmp", "studio"),
-        ("One", "b.png", "full"),
-        ("Two", "c.png", "full"),
-        ("Two", "d_HR.png", "full"),  # not what was made of it
+    table, figures = results
+    assert table.loc[5:, ["set", "id", "luma"]].to_numpy().tolist() == [
+        ["One", "a.bmp", "studio"],
+        ["One", "b.png", "full"],
+        ["Two", "c.png", "full"],
+        ["Two", "d_HR.png", "full"],  # not what was made of it
     ]
     # The same errors are larger in a gray picture, which is scored as it is.
-    lost = [float(rows[5][name]) - float(rows[6][name]) for name in ("psnr", "psnr_bicubic")]
+    scores = table[["psnr", "psnr_bicubic"]]
+    lost = list(scores.loc[5] - scores.loc[6])
     assert lost == pytest.approx([20 * math.log10(255 / 219)] * 2, abs=0.05)
     one, two = figures["test_sets"]["One"], figures["test_sets"]["Two"]
     assert (one["luma"], one["model_luma"], one["pictures"]) == ("studio", "full", 2)
@@ -142,9 +137,9 @@ def test_test_sets_are_scored_in_studio_luma_beside_the_test_split(results):
     assert (two["luma"], "luma_note" in two) == ("full", False)
     assert two["psnr_source_gain_ci95"] is None
     # Every scored picture is identified by its pixels.
-    digests = {row["id"]: row["pixels"] for row in rows}
+    digests = table.set_index("id")["pixels"]
     assert digests["p2"] == digests["c.png"]
-    assert len(set(digests.values())) == 8
+    assert digests.nunique() == 8
 
 
 @pytest.mark.parametrize(
@@ -158,7 +153,7 @@ def test_test_sets_are_scored_in_studio_luma_beside_the_test_split(results):
 def test_a_wrong_test_set_stops_before_anything_is_looked_at(
     tmp_path, monkeypatch, name, folder, message
 ):
-    enter(tmp_path, monkeypatch)
+    small_project.enter(tmp_path, monkeypatch)
     write_picture(Path("named/a\nb.png"), picture(0, 40, 40))
     write_picture(Path("small/tiny.png"), picture(0, 15, 40))
     with pytest.raises(StageError, match=message) as error:

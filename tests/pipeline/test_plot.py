@@ -1,8 +1,8 @@
-import csv
 import io
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 from PIL import Image
@@ -68,31 +68,25 @@ def test_every_figure_says_the_loss_and_is_each_time_the_same(run, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("test_pictures", "expected"),
-    [(1, ["best"]), (2, ["best", "worst"]), (5, ["best", "median", "worst"])],
+    ("test_pictures", "expected", "kept"),
+    [(1, ["best"], 1), (2, ["best", "worst"], 2), (23, ["best", "median", "worst"], 12)],
 )
-def test_examples_are_the_best_the_median_and_the_worst(run, drawn, test_pictures, expected):
+def test_the_best_the_median_and_the_worst_are_drawn_and_some_are_kept_for_comparisons(
+    run, drawn, test_pictures, expected, kept
+):
     run(test_pictures)
     shown = drawn["reconstructions"][0]
-    with paths.PER_IMAGE.open(newline="") as file:
-        gains = {
-            row["id"]: float(row["psnr"]) - float(row["psnr_bicubic"])
-            for row in csv.DictReader(file)
-        }
-    ranked = sorted(gains, key=gains.get, reverse=True)
+    table = pd.read_csv(paths.PER_IMAGE, index_col="id")
+    ranked = (table["psnr"] - table["psnr_bicubic"]).sort_values(ascending=False).index
     assert [example.title.split(":")[0] for example in shown] == expected
     assert shown[0].score.id == ranked[0]
     assert shown[-1].score.id == ranked[-1]
     assert shown[len(shown) // 2].score.id == ranked[len(ranked) // 2]
 
-
-@pytest.mark.parametrize(("test_pictures", "shown"), [(5, 5), (23, 12)])
-def test_some_test_pictures_are_kept_for_comparisons(run, drawn, test_pictures, shown):
-    run(test_pictures)
     index = json.loads((paths.RECONSTRUCTIONS / "index.json").read_text())
     ids = [entry["id"] for entry in index]
     everything = sorted(f"p{i + 2}" for i in range(test_pictures))
-    assert ids == [everything[k * test_pictures // shown] for k in range(shown)]
+    assert ids == [everything[k * test_pictures // kept] for k in range(kept)]
     test, resolver = Pairs.open(paths.PAIRS).split("test"), SuperResolver.load(paths.WEIGHTS)
     for entry in index:
         i = test.ids.index(entry["id"])

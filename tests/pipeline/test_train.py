@@ -30,11 +30,12 @@ def project(whole_project, tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_line_at_the_start_and_at_each_validation(project, capsys):
+def test_a_line_at_the_start_for_parameters_not_committed_and_at_each_validation(project, capsys):
+    write_params(project, small_project.PARAMS | {"seed": 5})
     stage.run(train.main)
     said = capsys.readouterr()
     start = r"Stage train: 4 steps on cpu, \w+, float32, processes: 1, threads: 1, PyTorch \S+\n"
-    assert re.fullmatch(start, said.out)
+    assert re.fullmatch(f"{start}Not as committed in params.yaml: seed 0 → 5\n", said.out)
     validated = said.err.splitlines()
     assert [re.match(r"train: step \d", line)[0][-1] for line in validated] == ["0", "2", "4"]
     assert all(re.search(r": validation \d+\.\d\d dB \(bicubic ", line) for line in validated)
@@ -76,13 +77,6 @@ def test_fewer_threads_than_asked_for_are_told_before_anything_is_removed(projec
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("ERROR: machine.threads is 2, but OpenMP gives only 1 here (OMP")
     assert ended.stderr.count("\n") == 1
-
-
-def test_parameters_that_are_not_committed_are_named(project, capsys):
-    params = Path("params.yaml")
-    params.write_text(params.read_text().replace("seed: 0", "seed: 5"))
-    stage.run(train.main)
-    assert "Not as committed in params.yaml: seed 0 → 5" in capsys.readouterr().out
 
 
 def test_what_is_edited_meanwhile_stops_the_stage_and_the_training_is_kept(project, monkeypatch):
