@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from pipeline import stage, train
-from tests.e2e.conftest import curves
+from tests.support.published import points
 
 RESULTS = (
     "models/pixel.safetensors",
@@ -50,8 +50,8 @@ def test_killed_training_continues_to_the_same_bits_in_the_same_run(project, mon
     _, run = project.runs()
     assert run.info.run_id == dead.info.run_id
     assert run.info.status == "SCHEDULED"
-    (points,) = curves(project.client, run, "train/loss")
-    assert [step for step, _ in points] == list(range(5, 501, 5))
+    steps = [step for step, _ in points(project.client, run, "train/loss")]
+    assert steps == list(range(5, 501, 5))
     assert not checkpoints(project)
 
     monkeypatch.chdir(project.folder)

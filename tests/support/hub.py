@@ -21,7 +21,6 @@ class Hub:
         self.commit = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
         self.served = 0  # bytes of file content
         self.drops = 0  # how many more file transfers to break off in the middle
-        self.dropped = threading.Event()  # set at the first drop
         self.stall = threading.Event()  # set: file transfers stop in the middle and hang
         self.stalled = threading.Event()  # set when the first one hangs
         self._closing = threading.Event()
@@ -118,7 +117,6 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     hub._closing.wait(60)
                     return b""
                 hub.drops -= 1
-                hub.dropped.set()
             hub.served += len(body)
             return body
 

@@ -178,7 +178,6 @@ def test_a_model_is_offered_with_all_that_tells_it_from_others_but_not_one_of_an
 
 def test_where_nothing_was_trained_the_package_s_networks_are_offered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     models = Models.known()
     assert models.references[models.a] == "packaged:x4"
     assert models.references[models.b] == "packaged:x4-vgg19"

@@ -52,7 +52,6 @@ def test_the_package_s_srcnn_is_exported_into_a_new_folder_and_not_over_a_file(
     load, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     command = ["export", "--onnx", "new/a.onnx", "--scale", "3"]
     assert main(command) == 0
     assert "new/a.onnx: packaged:x3" in capsys.readouterr().out
