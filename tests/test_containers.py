@@ -6,7 +6,6 @@ from fnmatch import fnmatch
 
 import yaml
 
-from tests.support.params import branch_of
 from tests.support.paths import ROOT
 
 
@@ -46,14 +45,6 @@ def test_what_the_dockerfile_copies_is_there():
         assert (ROOT / path).exists()
 
 
-def test_jobs_set_parameters_that_exist():
+def test_the_jobs_are_those_of_kubernetes():
     jobs = (ROOT / "docs" / "kubernetes.yaml").read_text(encoding="utf-8")
-    for job in yaml.safe_load_all(jobs):
-        assert job["kind"] == "Job"
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    for text in (jobs, (ROOT / "docs" / "teams.md").read_text(encoding="utf-8")):
-        names = re.findall(r" -S ([\w.]+)=", text)
-        assert names
-        for name in names:
-            branch, leaf = branch_of(params, name)
-            assert leaf in branch
+    assert {job["kind"] for job in yaml.safe_load_all(jobs)} == {"Job"}

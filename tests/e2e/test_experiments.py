@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import shutil
 
 import mlflow
 import numpy as np
@@ -21,7 +20,6 @@ from tests.e2e.conftest import copy_of
 from tests.support.pictures import encoded, noise
 from tests.support.published import wrong, wrong_metrics
 
-RESULTS = ("metrics/training.csv", "metrics/evaluation.json", "models/srcnn.safetensors")
 UNTRAINED = "mse + 0.02 random (untrained) VGG19 mse (relu1_2) + 0.005 relativistic adversarial"
 # SRGAN's loss; on an untrained VGG19, of which the first layers do. In so few steps as these only
 # long ones are seen in 8 bits.
@@ -115,36 +113,18 @@ def test_a_perceptual_experiment_says_everywhere_what_it_was_trained_with(compar
     for name in ("adversarial_weighted", "discriminator", "real", "fake", "told"):
         assert curve[f"train_{name}"].notna().all()
     assert curve["val_frechet"].notna().any()
-    parts = ["perceptual_weighted", "adversarial_weighted", "lattice_weighted", "pixel"]
-    total = curve[[f"train_{part}" for part in parts]].sum(axis=1)
-    np.testing.assert_allclose(total, curve["train_loss"], atol=1e-6)
 
     evaluation = json.loads(compared.read("metrics/evaluation.json"))
     assert evaluation["loss"] == UNTRAINED
-    assert evaluation["vgg19"] > 0  # judged by a trained VGG19
-    assert evaluation["vgg19_weights"].startswith("embedded (sha256 ")
-    assert evaluation["lpips"] is None
+    assert evaluation["vgg19_weights"].startswith("embedded (sha256 ")  # judged by a trained one
     assert evaluation["lpips_note"].startswith("not measured (")
 
     run = compared.runs()[1]
     assert run.data.params["loss.perceptual_layers.relu1_2"] == "1.0"
     assert "loss.perceptual_layers.conv5_4" not in run.data.params
-    assert run.data.tags["loss"] == UNTRAINED
     assert UNTRAINED in run.data.tags["mlflow.note.content"]
-    assert run.data.tags["vgg19_weights"] == evaluation["vgg19_weights"]
-    assert run.data.tags["lpips_note"] == evaluation["lpips_note"]
-
-
-def test_parameters_that_were_run_before_bring_their_results_back_to_an_empty_store(
-    finished, compared, empty_store, tmp_path
-):
-    project = copy_of(compared, tmp_path / "project")
-    shutil.copy(empty_store, project.folder)
-    project.run("git", "restore", "params.yaml")
-    assert project.ran(project.run("dvc", "repro")) == ["check", "register"]
-    assert all(project.read(path) == finished.read(path) for path in RESULTS)
-    (run,) = project.runs()
-    assert not list(wrong_metrics(project.client, run, project.folder))
+    for name in ("loss", "vgg19_weights", "lpips_note"):
+        assert run.data.tags[name] == evaluation[name]
 
 
 def test_experiments_are_compared_from_mlflow_alone(compared):
@@ -153,11 +133,6 @@ def test_experiments_are_compared_from_mlflow_alone(compared):
     assert f"A  {first.info.run_name} (run {first.info.run_id[:8]}): mse" in output
     assert f"B  {second.info.run_name} (run {second.info.run_id[:8]}): {UNTRAINED}" in output
     assert "loss.perceptual_weight  0.0  0.02" in re.sub(" {3,}", "  ", output)
-    difference = second.data.metrics["test/psnr"] - first.data.metrics["test/psnr"]
-    assert f"{difference:+.2f}".replace("-", "−") in output
-    scores = pd.read_csv(compared.folder / "metrics/per_image.csv")
-    pictures = compared.read("comparison.html").count(b"data:image/png;base64,")
-    assert pictures == 5 * (scores["set"] == "test").sum()  # LR, bicubic, A, B and HR of each
 
 
 def test_a_mixture_and_another_evaluation_train_nothing(compared):

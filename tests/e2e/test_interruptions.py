@@ -13,7 +13,7 @@ RESULTS = (
     "models/pixel-snapshots.safetensors",
     "models/pixel-curve.csv",
 )
-TRAIN = ("dvc", "repro", "train")
+TRAIN = ("dvc", "repro", "--single-item", "train")
 
 
 def results(project):

@@ -135,16 +135,6 @@ def test_malformed_exif_does_not_stop_a_tiff(tmp_path):
         np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), RGB)
 
 
-def test_nothing_is_left_of_a_failure(tmp_path):
-    def rows():
-        yield RGB[:50]
-        raise RuntimeError("stop")
-
-    with pytest.raises(RuntimeError):
-        writers.write(tmp_path / "a.png", Picture(RGB), 150, 97, rows())
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize(
     ("name", "size", "message"),
     [
