@@ -20,6 +20,7 @@ from tests.e2e.conftest import copy_of
 from tests.support.pictures import encoded, noise
 from tests.support.published import wrong, wrong_metrics
 
+RESULTS = ("metrics/training.csv", "metrics/evaluation.json", "models/srcnn.safetensors")
 UNTRAINED = "mse + 0.02 random (untrained) VGG19 mse (relu1_2) + 0.005 relativistic adversarial"
 # SRGAN's loss; on an untrained VGG19, of which the first layers do. In so few steps as these only
 # long ones are seen in 8 bits.
@@ -150,3 +151,9 @@ def test_a_mixture_and_another_evaluation_train_nothing(compared):
     assert mixed.data.metrics["test-Camera/psnr"] > 15
     assert mixed.data.tags["pipeline.training_run"] == perceptual.info.run_id
     assert not list(wrong_metrics(compared.client, mixed, compared.folder))
+
+
+def test_parameters_that_were_run_before_bring_their_results_back(finished, compared):
+    compared.run("git", "restore", "params.yaml")
+    assert compared.ran(compared.run("dvc", "repro")) == ["check", "register"]
+    assert all(compared.read(path) == finished.read(path) for path in RESULTS)

@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Self
 
 import requests
+
+from tests.support.ports import free_port
 
 _PATIENCE = 240.0  # seconds
 
@@ -154,9 +155,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]

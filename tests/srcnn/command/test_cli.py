@@ -15,9 +15,9 @@ from skimage import data
 from srcnn.command.cli import main
 from srcnn.inference.upscaler import Upscaler
 from tests.support import optional
-from tests.support.mlflow_server import free_port
 from tests.support.models import model_file, resolver
 from tests.support.paths import SOURCE
+from tests.support.ports import free_port
 
 ASTRONAUT = data.astronaut()[:60, 150:230]
 

@@ -6,7 +6,6 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-import requests
 from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
@@ -23,8 +22,8 @@ from srcnn.inference.upscaler import Upscaler
 from srcnn.scoring import classical
 from tests.support import optional
 from tests.support.browser import chromium
-from tests.support.mlflow_server import free_port
 from tests.support.models import model_file, resolver
+from tests.support.ports import free_port
 
 PORTRAIT = data.astronaut()[:120, 150:250]
 
@@ -146,6 +145,7 @@ def shown(browser, note):
 
 
 def test_the_server_answers_its_own_page_alone(served):
+    requests = optional.package("requests", "requirements.txt")
     headers = {"Origin": "http://evil.example"}
     answer = requests.post(f"{served.address}/gradio_api/upload", headers=headers, timeout=60)
     assert answer.status_code == 403

@@ -84,14 +84,6 @@ def test_uint8_is_the_rounded_definition(scale):
     np.testing.assert_array_equal(bicubic_upscale(small, scale), expected)
 
 
-def test_ties_round_up():
-    line = np.zeros((32, 2), np.uint8)
-    line[16] = 128  # at scale 2 it comes with the weights -3, 29, 111, -9 of 256
-    expected = np.zeros(16)
-    expected[7:9] = [15, 56]  # 14.5 and 55.5; the negative ones are clipped
-    np.testing.assert_array_equal(downscale(line, 2)[:, 0], expected)
-
-
 def test_floats_are_neither_rounded_nor_clipped():
     picture = noise(0, (12, 16)).astype(np.float32)
     expected = bicubic_matrix(12, 6) @ picture @ bicubic_matrix(16, 8).T
