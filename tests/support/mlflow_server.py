@@ -114,18 +114,15 @@ class Proxy:
 
     def up(self) -> None:
         """Listen."""
-        if self._listening is None:
-            handler = type("Handler", (_Handler,), {"proxy": self})
-            self._listening = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
-            self._listening.daemon_threads = True
-            threading.Thread(target=self._listening.serve_forever, daemon=True).start()
+        handler = type("Handler", (_Handler,), {"proxy": self})
+        self._listening = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        threading.Thread(target=self._listening.serve_forever, daemon=True).start()
 
     def down(self) -> None:
         """Refuse connections."""
         if self._listening:
             self._listening.shutdown()
-            self._listening.socket.close()
-            self._listening = None
+            self._listening.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
