@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -103,11 +104,10 @@ def test_the_sheet_shows_every_pixel_as_a_square_of_its_own_and_how_good_each_is
 
 
 def test_errors_are_shown_in_colours():
-    black = example()
-    hr = np.zeros_like(black.hr)
+    hr = np.zeros((96, 128), np.uint8)
     sr = hr.copy()
     sr[:, 64:] = 100
-    wrong = figures.Example("best", black.lr, sr, sr, hr, black.score)
+    wrong = replace(example(), baseline=sr, sr=sr, hr=hr)
     figure = figures.reconstructions([wrong], 4, "full")
     errors = cell(figure, 0, 4, 256)[32:-32]
     assert errors[5, 5].max() < 8

@@ -123,6 +123,18 @@ def test_a_model_that_cannot_be_used_is_one_error(folder, capsys, options, reaso
     assert not Path("big.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("package", "command", "extra"),
+    [("gradio", ["demo"], "demo"), ("onnx", ["export", "--onnx", "a.onnx"], "onnx")],
+)
+def test_without_a_package_the_message_names_its_extra(
+    folder, capsys, monkeypatch, package, command, extra
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(command) == 1
+    assert f"srcnn[{extra}]" in capsys.readouterr().err
+
+
 def test_a_picture_that_is_opaque_throughout_goes_into_a_jpeg(folder):
     opaque = Image.fromarray(ASTRONAUT)
     opaque.putalpha(255)

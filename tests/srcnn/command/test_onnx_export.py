@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +8,7 @@ from srcnn.inference.model_files import TrainedModel
 from srcnn.library import load_model
 from srcnn.networks import NETWORKS
 from tests.support import optional
-from tests.support.models import model_file, resolver
+from tests.support.models import resolver
 
 
 @pytest.fixture
@@ -69,10 +67,3 @@ def test_a_graph_that_differs_is_not_written(onnxruntime, tmp_path, monkeypatch)
     with pytest.raises(ValueError, match="differs from PyTorch"):
         onnx_export.export(TrainedModel(resolver(), "a model"), tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
-
-
-def test_without_onnx_the_message_names_the_extra(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    command = ["export", "--model", str(model_file(tmp_path)), "--onnx", str(tmp_path / "a.onnx")]
-    assert main(command) == 1
-    assert "srcnn[onnx]" in capsys.readouterr().err
