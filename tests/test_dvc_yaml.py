@@ -10,6 +10,7 @@ from dvc.utils.hydra import to_hydra_overrides
 
 from srcnn.inference import packaged
 from tests.support.imports import closure
+from tests.support.params import branch_of, tree_with
 from tests.support.paths import ROOT
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -80,22 +81,14 @@ def test_a_stage_depends_on_the_code_that_it_imports_and_on_no_other(stage):
         assert 2 * len(files & needed) > len(files), f"{dep} is declared, but not needed"
 
 
-def test_every_exception_is_needed():
-    read = {
-        stage: {path.as_posix() for path in closure(main_of(stage), ROOT)}
-        for stage in ("fetch", "train", "finetune", "evaluate")
-    }
-    assert all(exceptions.keys() <= read[stage] for stage, exceptions in OF_STAGE.items())
-    assert CARRIERS.keys() <= set().union(*read.values())
-
-
 def test_data_in_the_package_is_known_here():
     files = {file.relative_to(ROOT).as_posix() for file in (ROOT / "src").rglob("*.safetensors")}
     assert files == READ_BY.keys()
 
 
-def test_dvc_takes_the_values_that_the_docs_give_it():
-    pages = [ROOT / "README.md", ROOT / "params.yaml", *(ROOT / "docs").glob("*.md")]
+def test_dvc_takes_the_values_that_the_docs_give_to_parameters():
+    docs = [*(ROOT / "docs").glob("*.md"), ROOT / "docs" / "kubernetes.yaml"]
+    pages = [ROOT / "README.md", ROOT / "params.yaml", *docs]
     given = {
         re.sub(r"\$\w+", "/x", setting.strip("',"))
         for page in pages
@@ -105,6 +98,10 @@ def test_dvc_takes_the_values_that_the_docs_give_it():
     assert len(given) > 50
     for setting in given:
         assert to_hydra_overrides([setting])
+        name = setting.partition("=")[0]
+        if not name.startswith(("+", "~")):
+            branch, leaf = branch_of(tree_with(), name)
+            assert leaf in branch, setting
 
 
 def is_empty(file: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 
 from benchmarks.faults.project import until
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 
 REGION = "us-east-1"
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.faults.project import until
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 
 
 def binaries() -> Path | None:

@@ -4,19 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import yaml
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from skimage import data, io
 
 from srcnn.inference.mlflow_sqlite import bring_up_to_date
-from tests.support.params import branch_of
+from tests.support.params import write_params
 from tests.support.paths import ROOT
 
 WAIT = 900  # seconds for one command, on a busy machine; a test has its own limit
@@ -24,26 +22,25 @@ WAIT = 900  # seconds for one command, on a busy machine; a test has its own lim
 # Small pictures: VGG19's seconds grow with them.
 SIDE = 96
 TINY = {
-    "data": {"source": "folder", "path": "photos", "split_salt": 1},
+    "data.source": "folder",
+    "data.path": "photos",
+    "data.split_salt": 1,
     "data.split": {"train": 0.5, "val": 0.25, "test": 0.25},
-    "model.srcnn": {"kernels": [5, 1, 3], "channels": [8, 4]},
-    "machine": {"threads": 1},
-    "train": {
-        "steps": 40,
-        "batch_size": 4,
-        "patch_size": 24,
-        "log_every": 5,
-        "validate_every": 20,
-        "val_pictures": 1,
-        "checkpoint_every": 5,
-    },
-    "finetune": {
-        "steps": 10,
-        "batch_size": 4,
-        "patch_size": 24,
-        "validate_every": 5,
-    },
-    "evaluate": {"perceptual_pictures": 1},
+    "model.srcnn.kernels": [5, 1, 3],
+    "model.srcnn.channels": [8, 4],
+    "machine.threads": 1,
+    "train.steps": 40,
+    "train.batch_size": 4,
+    "train.patch_size": 24,
+    "train.log_every": 5,
+    "train.validate_every": 20,
+    "train.val_pictures": 1,
+    "train.checkpoint_every": 5,
+    "finetune.steps": 10,
+    "finetune.batch_size": 4,
+    "finetune.patch_size": 24,
+    "finetune.validate_every": 5,
+    "evaluate.perceptual_pictures": 1,
 }
 
 
@@ -55,11 +52,13 @@ class Project:
         folder: where it is.
         first_output: of the `dvc repro` that it began with.
         settings: environment variables of its commands.
+        database: of its MLflow store, in the folder.
     """
 
     folder: Path
     first_output: str = ""
     settings: dict[str, str] = field(default_factory=dict)
+    database: str = "mlflow.db"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -102,33 +101,19 @@ class Project:
         self.run("git", "add", "-A")
         self.run("git", "commit", "-qm", "state", "--allow-empty")
 
-    def wait_for_queue(self) -> None:
-        """Until every queued experiment is done; all must succeed."""
-        deadline = time.monotonic() + WAIT
-        while time.monotonic() < deadline:
-            time.sleep(1)
-            # DVC's own answer takes two seconds of what the queue could use.
-            if any((self.folder / ".dvc/tmp/exps").glob("tmp*")):
-                continue  # a copy of the project, in which an experiment runs
-            status = self.run("dvc", "queue", "status")
-            if "Running" not in status and "Queued" not in status:
-                assert "Failed" not in status, status
-                return
-        raise AssertionError("the queue does not end")
-
     def ran(self, output: str) -> list[str]:
         """The stages that DVC really ran, in order."""
         return [line.split("'")[1] for line in output.splitlines() if "Running stage '" in line]
 
     def runs(self) -> list[Run]:
-        """The MLflow runs in the original repository, oldest first."""
+        """The MLflow runs of its experiment, oldest first."""
         client = self.client
         experiment = client.get_experiment_by_name("portrait-srcnn")
         return client.search_runs([experiment.experiment_id], order_by=["start_time"])
 
     @property
     def client(self) -> MlflowClient:
-        uri = f"sqlite:///{self.folder / 'mlflow.db'}"
+        uri = f"sqlite:///{self.folder / self.database}"
         return MlflowClient(uri, registry_uri=uri)
 
     def read(self, path: str) -> bytes:
@@ -140,23 +125,13 @@ def clone(folder: Path) -> Project:
 
     dvc.lock and metrics/ come along, as in every clone: DVC skips what they say is done.
     """
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.splitlines():
+    listing = ["git", "ls-files", "-co", "--exclude-standard"]
+    for name in subprocess.check_output(listing, cwd=ROOT, text=True).splitlines():
         if (ROOT / name).is_file() and not name.startswith("docs/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     project = Project(folder)
-    parameters = yaml.safe_load((folder / "params.yaml").read_text())
-    for section, values in TINY.items():
-        branch, leaf = branch_of(parameters, section)
-        branch[leaf] |= values
-    (folder / "params.yaml").write_text(yaml.safe_dump(parameters, sort_keys=False))
+    write_params(folder, TINY)
     (folder / "photos").mkdir()
     for y in range(4):
         for x in range(4):
@@ -174,12 +149,6 @@ def copy_of(project: Project, folder: Path) -> Project:
     shutil.copytree(project.folder, folder, symlinks=True)
     bring_up_to_date(folder / "mlflow.db")  # as its first command would
     return Project(folder, project.first_output)
-
-
-def curves(client: MlflowClient, run: Run, *metrics: str) -> list[list[tuple[int, float]]]:
-    """A run's steps and values of each of these metrics."""
-    histories = [client.get_metric_history(run.info.run_id, name) for name in metrics]
-    return [sorted((point.step, point.value) for point in history) for history in histories]
 
 
 @pytest.fixture(scope="session")

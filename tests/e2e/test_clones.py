@@ -4,9 +4,9 @@ import os
 import shutil
 
 import pytest
-from mlflow import MlflowClient
 
 from tests.e2e.conftest import Project
+from tests.support.published import wrong
 
 RECORDED = ("metrics/evaluation.json", "metrics/training.csv", "metrics/per_image.csv")
 OTHER_SURROUNDINGS = {
@@ -20,16 +20,12 @@ OTHER_SURROUNDINGS = {
 }
 
 
-def check_published(folder, uri):
+def check_published(project):
     """The store holds one finished run, its model and the champion."""
-    client = MlflowClient(uri, registry_uri=uri)
-    experiment = client.get_experiment_by_name("portrait-srcnn")
-    (run,) = client.search_runs([experiment.experiment_id])
-    assert run.info.status == "FINISHED"
-    (version,) = client.search_model_versions("name = 'srcnn'")
-    assert version.run_id == run.info.run_id
-    assert client.get_model_version_by_alias("srcnn", "champion").version == version.version
-    assert run.info.artifact_uri.startswith(f"{folder}/mlartifacts")
+    (run,) = project.runs()
+    assert wrong(project.client, run, folder=project.folder) == []
+    database = project.folder / project.database
+    assert run.info.artifact_uri.startswith(f"{database.parent}/mlartifacts")
 
 
 @pytest.fixture
@@ -44,7 +40,8 @@ def test_first_command_in_a_fresh_clone_publishes_the_same_bits_in_the_named_sto
     finished, clone, tmp_path
 ):
     clone.settings |= OTHER_SURROUNDINGS | {"HOME": str(tmp_path)}
-    clone.settings["MLFLOW_TRACKING_URI"] = "sqlite:///stores/other.db"
+    clone.database = "stores/other.db"
+    clone.settings["MLFLOW_TRACKING_URI"] = f"sqlite:///{clone.database}"
     mask = os.umask(0o077)
     try:
         output = clone.run("dvc", "repro")
@@ -62,7 +59,7 @@ def test_first_command_in_a_fresh_clone_publishes_the_same_bits_in_the_named_sto
         "register",
     ]
     assert all(clone.read(path) == finished.read(path) for path in RECORDED)
-    check_published(clone.folder / "stores", f"sqlite:///{clone.folder / 'stores/other.db'}")
+    check_published(clone)
     assert not clone.run("git", "status", "--porcelain", "metrics", "dvc.lock").strip()
 
 
@@ -74,4 +71,4 @@ def test_a_second_clone_takes_everything_from_a_dvc_remote(project, clone, empty
     clone.run("dvc", "pull", "--run-cache")
     shutil.copy(empty_store, clone.folder)
     assert clone.ran(clone.run("dvc", "repro")) == ["check", "register"]
-    check_published(clone.folder, f"sqlite:///{clone.folder / 'mlflow.db'}")
+    check_published(clone)

@@ -6,29 +6,18 @@ import time
 from pathlib import Path
 
 from pipeline import stage, train
-from tests.e2e.conftest import curves
+from tests.support.published import points
 
 RESULTS = (
     "models/pixel.safetensors",
     "models/pixel-snapshots.safetensors",
     "models/pixel-curve.csv",
 )
-TRAIN = ("dvc", "repro", "train")
+TRAIN = ("dvc", "repro", "--single-item", "train")
 
 
 def results(project):
     return {path: project.read(path) for path in RESULTS}
-
-
-def kill_when(project, process, condition):
-    """SIGKILL DVC and all its children as soon as the condition holds."""
-    for _ in range(6000):
-        if condition():
-            break
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
 
 
 def checkpoints(project) -> list[Path]:
@@ -40,7 +29,11 @@ def test_killed_training_continues_to_the_same_bits_in_the_same_run(project, mon
     longer = params.read_text().replace("steps: 40", "steps: 500")
     params.write_text(longer.replace("validate_every: 20", "validate_every: 250"))
     process = project.start(*TRAIN)
-    kill_when(project, process, lambda: checkpoints(project) and len(project.runs()) == 2)
+    while not checkpoints(project) or len(project.runs()) < 2:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)  # DVC and all its children
+    process.communicate()
     assert not (project.folder / "models/pixel.safetensors").exists()
 
     dead = project.runs()[1]
@@ -50,8 +43,8 @@ def test_killed_training_continues_to_the_same_bits_in_the_same_run(project, mon
     _, run = project.runs()
     assert run.info.run_id == dead.info.run_id
     assert run.info.status == "SCHEDULED"
-    (points,) = curves(project.client, run, "train/loss")
-    assert [step for step, _ in points] == list(range(5, 501, 5))
+    steps = [step for step, _ in points(project.client, run, "train/loss")]
+    assert steps == list(range(5, 501, 5))
     assert not checkpoints(project)
 
     monkeypatch.chdir(project.folder)

@@ -14,12 +14,10 @@ REPRO = ("dvc", "repro", "grayscale-and-degrade")
 def damage(file: Path) -> None:
     """Flip one bit as a disk does: nothing else shows it, no time, no permission."""
     before = file.stat()
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
     file.chmod(0o644)
-    with file.open("r+b") as opened:
-        opened.seek(before.st_size // 2)
-        byte = opened.read(1)[0]
-        opened.seek(before.st_size // 2)
-        opened.write(bytes([byte ^ 1]))
+    file.write_bytes(content)
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     file.chmod(before.st_mode)
 

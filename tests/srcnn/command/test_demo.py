@@ -1,7 +1,6 @@
 """The demo: what its page shows, computed without the page."""
 
 import gc
-import sys
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from srcnn.command.cli import main
 from srcnn.command.demo import work
 from srcnn.command.demo.models import Models
 from srcnn.data.imresize import downscale
@@ -178,14 +176,7 @@ def test_a_model_is_offered_with_all_that_tells_it_from_others_but_not_one_of_an
 
 def test_where_nothing_was_trained_the_package_s_networks_are_offered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     models = Models.known()
     assert models.references[models.a] == "packaged:x4"
     assert models.references[models.b] == "packaged:x4-vgg19"
     assert list(models.references.values()) == packaged.references()
-
-
-def test_without_gradio_the_message_names_the_extra(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "gradio", None)
-    assert main(["demo"]) == 1
-    assert "srcnn[demo]" in capsys.readouterr().err

@@ -67,10 +67,8 @@ def test_without_a_registry_the_default_is_of_the_package(nowhere):
 @pytest.mark.parametrize(
     ("over_packaged", "scale", "name", "why"),
     [
-        (0.25, None, "model.safetensors", "the champion, 0.25 dB above packaged:x2 on its val"),
         (0.25, 2, "model.safetensors", "the champion, 0.25 dB above packaged:x2 on its val"),
         (0.25, 3, "packaged:x3", "the champion, version 7, enlarges x2"),
-        (-0.5, None, "packaged:x2", "the champion, version 7, is 0.50 dB below it on its val"),
         (-0.5, 2, "packaged:x2", "the champion, version 7, is 0.50 dB below it on its val"),
         (0.0, None, "packaged:x2", "the champion, version 7, is 0.00 dB below it on its val"),
         (None, None, "model.safetensors", "the champion, not compared with the package's"),

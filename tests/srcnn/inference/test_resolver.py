@@ -8,22 +8,15 @@ from safetensors.torch import save_file
 from srcnn.data.imresize import bicubic_upscale
 from srcnn.inference import resolver as inference
 from srcnn.inference.resolver import SuperResolver, UnusableModel, bicubic, to_uint8
-from srcnn.networks import SRCNN
+from tests.support.models import resolver
 from tests.support.pictures import noise
 
 LR = noise(0, (20, 13))
 
 
-def resolver(seed=0, scale=3, luma="studio", **options):
-    model = SRCNN(scale, generator=torch.Generator().manual_seed(seed), **options).eval()
-    with torch.no_grad():  # far enough from bicubic to be told apart from it
-        model.reconstruct.weight.mul_(20)
-    return SuperResolver(model, luma)
-
-
 @pytest.mark.parametrize("residual", [True, False])
 def test_it_is_the_network_on_gray_levels_in_0_to_1(residual):
-    res = resolver(residual=residual, kernels=(9, 1, 5))
+    res = resolver(3, residual=residual)
     x = torch.from_numpy(LR / 255).float()[None, None]
     with torch.no_grad():
         expected = res.model(x)[0, 0].numpy() * 255
@@ -46,7 +39,7 @@ def path(tmp_path):
 def test_the_same_model_gives_the_same_bytes(path):
     path.write_bytes(resolver().to_bytes())
     assert resolver().to_bytes() == path.read_bytes() == SuperResolver.load(path).to_bytes()
-    assert resolver(seed=1).to_bytes() != path.read_bytes()
+    assert resolver(residual=False).to_bytes() != path.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -57,15 +50,10 @@ def test_the_same_model_gives_the_same_bytes(path):
     ],
 )
 def test_a_damaged_file_is_named(path, damaged):
-    whole = resolver().to_bytes()
+    whole = resolver(luma="studio").to_bytes()
     path.write_bytes(damaged(whole))
     assert path.read_bytes() != whole
     with pytest.raises(UnusableModel, match=r"model\.safetensors .*checksum"):
-        SuperResolver.load(path)
-
-
-def test_a_missing_file_is_named(path):
-    with pytest.raises(FileNotFoundError, match=r"model\.safetensors: no such model file"):
         SuperResolver.load(path)
 
 
@@ -82,9 +70,10 @@ def test_bicubic_rounds_once_at_the_end():
 
 
 def test_files_of_version_0_2_are_srcnns(path):
-    res = resolver(scale=2, kernels=(9, 3, 5), channels=(8, 6))
-    about = {"kernels": [9, 3, 5], "channels": [8, 6], "residual": True, "scale": 2}
-    about |= {"luma": "studio", "precision": "float32"}
+    res = resolver()
+    about = {"kernels": [5, 3, 3], "channels": [6, 4], "residual": True, "scale": 2}
+    about |= {"luma": "full", "precision": "float32"}
     about["sha256"] = inference._checksum(about, res.model.state_dict())
-    save_file(dict(res.model.state_dict()), path, metadata={"srcnn": json.dumps(about)})
+    tensors = {name: tensor.contiguous() for name, tensor in res.model.state_dict().items()}
+    save_file(tensors, path, metadata={"srcnn": json.dumps(about)})
     np.testing.assert_array_equal(SuperResolver.load(path)(LR), res(LR))

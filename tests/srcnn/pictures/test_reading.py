@@ -5,7 +5,8 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
+from PIL.ExifTags import Base
 
 from srcnn.data.color import LUMA_RANGES, luma
 from srcnn.pictures import images
@@ -145,24 +146,16 @@ def test_cmyk_becomes_rgb_without_its_profile():
     assert read(data).icc is None
 
 
-UPRIGHT = {  # EXIF: where the stored picture's row 0 and column 0 are
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: np.rot90(a.swapaxes(0, 1), 2),
-    8: lambda a: np.rot90(a, 1),
-}
-
-
-@pytest.mark.parametrize("orientation", UPRIGHT)
-def test_exif_orientation_is_applied(orientation):
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_as_pillow_does(orientation):
     exif = Image.Exif()
-    exif[274] = orientation
-    upright = UPRIGHT[orientation]
-    tag = [(274, "H", 1, orientation, False)]
+    exif[Base.Orientation] = orientation
+
+    def upright(stored):
+        image = Image.open(io.BytesIO(encoded(stored, exif=exif)))
+        return np.asarray(ImageOps.exif_transpose(image))
+
+    tag = [(Base.Orientation, "H", 1, orientation, False)]
     deep = RGB.astype(np.uint16) * 257
     for data, stored in (
         (encoded(RGB, exif=exif), RGB),

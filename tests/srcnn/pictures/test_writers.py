@@ -19,12 +19,8 @@ EXIF = Image.Exif()
 EXIF.update(
     {
         Base.Make: "A camera",
-        Base.Model: "M1",
-        Base.DateTime: "2024:05:06 07:08:09",
-        Base.Copyright: "Somebody",
         Base.XResolution: 72.5,
         Base.Orientation: 6,
-        Base.Software: "An editor",
         Base.YCbCrPositioning: 1,  # on the layout of a JPEG
     }
 )
@@ -89,11 +85,8 @@ def test_lossy_formats_come_back_nearly(tmp_path, suffix, dtype):
 
 def assert_described(image):
     exif = image.getexif()
-    assert (exif[Base.Make], exif[Base.Model]) == ("A camera", "M1")
-    assert exif[Base.DateTime] == "2024:05:06 07:08:09"
-    assert (exif[Base.Copyright], exif[Base.Software]) == ("Somebody", "An editor")
-    assert Base.YCbCrPositioning not in exif
-    assert exif[Base.XResolution] == 72.5
+    assert (exif[Base.Make], exif[Base.XResolution]) == ("A camera", 72.5)
+    assert not {Base.Orientation, Base.YCbCrPositioning} & exif.keys()
     block = exif.get_ifd(IFD.Exif)
     assert block[Base.ExposureTime] == IFDRational(1, 125)
     assert block[Base.LensModel] == "50 mm"
@@ -115,7 +108,6 @@ def test_profile_and_exif_go_along(tmp_path, source, suffix, endian):
     with Image.open(path) as image:
         assert image.info["icc_profile"] == SRGB
         assert image.size == (300, 194)
-        assert Base.Orientation not in image.getexif()
         assert_described(image)
         block = image.getexif().get_ifd(IFD.Exif)
         assert (block[Base.ExifImageWidth], block[Base.ExifImageHeight]) == (300, 194)
@@ -141,16 +133,6 @@ def test_malformed_exif_does_not_stop_a_tiff(tmp_path):
         picture = read(tmp_path / "in.png")
         write(tmp_path / "a.tif", RGB, picture)
         np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), RGB)
-
-
-def test_nothing_is_left_of_a_failure(tmp_path):
-    def rows():
-        yield RGB[:50]
-        raise RuntimeError("stop")
-
-    with pytest.raises(RuntimeError):
-        writers.write(tmp_path / "a.png", Picture(RGB), 150, 97, rows())
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
