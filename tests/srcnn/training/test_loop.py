@@ -58,19 +58,17 @@ def result(run):
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"),
+    ("name", "changes"),
     [
-        *((name, SHORT) for name in NETWORKS),
-        *(
-            ("srcnn", replace(SHORT, optimization=Optimization(o)))
-            for o in ("adam", "adamw", "sgd")
-        ),
-        ("srcnn", replace(SHORT, precision="bfloat16")),
+        *((name, {}) for name in NETWORKS),
+        *(("srcnn", {"optimization": Optimization(each)}) for each in ("adam", "adamw", "sgd")),
+        ("srcnn", {"precision": "bfloat16"}),
     ],
 )
 def test_a_run_learns_and_continued_from_any_checkpoint_ends_in_the_same_bits(
-    pairs, name, settings, tmp_path
+    pairs, name, changes, tmp_path
 ):
+    settings = replace(SHORT, **changes)
     whole, states = prepare(pairs, settings, name=name), []
     whole.fit(checkpoint=lambda state: states.append(copy.deepcopy(state)), checkpoint_every=5)
     assert [state["step"] for state in states] == [5, 10]
@@ -161,10 +159,8 @@ def test_patches_are_of_the_training_s_pictures_and_validated_ones_of_the_valida
         levels.append(hr.unique().tolist())
         return (sr - hr).abs().mean()
 
-    flat = [
-        (split, np.full((40, 40), level, np.uint8))
-        for split, level in (("train", 51), ("val", 204))
-    ]
+    levels_of = {"train": 51, "val": 204}
+    flat = [(split, np.full((40, 40), level, np.uint8)) for split, level in levels_of.items()]
     loss = ReconstructionLoss("mse", {"other": Weighted(see)})
     fitted(write_pairs(tmp_path, 2, flat), replace(SHORT, steps=2), loss=loss)
     train, val = [pytest.approx(0.2)], [pytest.approx(0.8)]
@@ -187,28 +183,20 @@ def test_the_first_step_changes_nothing_and_shows_what_decides_the_bits(pairs):
 
 def test_the_best_weights_are_those_of_the_best_validation(pairs):
     # A rate this high makes the first validations better than the last.
-    settings = replace(
-        SHORT, optimization=Optimization("sgd", 2.0, schedule="constant"), validate_every=1
-    )
-    run, weights = prepare(pairs, settings), {}
+    high = Optimization("sgd", 2.0, schedule="constant")
+    run, weights = prepare(pairs, replace(SHORT, optimization=high, validate_every=1)), {}
     run.fit(
         report=lambda row: weights.setdefault(row["step"], run.state_dict()["learner"]["network"])
     )
     best = max(run.curve, key=lambda row: row["val_psnr"])
-    assert best["step"] < settings.steps
+    assert best["step"] < SHORT.steps
     for name, tensor in run.best().model.state_dict().items():
         assert torch.equal(tensor, weights[best["step"]][name])
 
 
 def test_a_few_steps_beat_bicubic(pairs):
-    settings = Settings(
-        steps=150,
-        batch_size=8,
-        patch_size=24,
-        optimization=Optimization(lr=1e-2),
-        validate_every=150,
-    )
-    run = fitted(pairs, settings)
+    rate = Optimization(lr=1e-2)
+    run = fitted(pairs, replace(SHORT, steps=150, optimization=rate, validate_every=150))
     start, end = run.curve[0], run.curve[-1]
     assert start["val_psnr"] == pytest.approx(start["val_psnr_bicubic"], abs=0.3)
     assert end["val_psnr"] > end["val_psnr_bicubic"] + 0.5
