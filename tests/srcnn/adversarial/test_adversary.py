@@ -130,8 +130,7 @@ def test_a_training_that_makes_nothing_more_natural_is_told(distances, failed):
 
 
 def test_what_is_kept_is_the_running_mean(pairs):
-    settings = replace(SHORT, steps=1, validate_every=1, log_every=1, ema=0.75)
-    run = training(pairs, settings)
+    run = training(pairs, replace(SHORT, steps=1, ema=0.75))
     before = copy.deepcopy(run._network.state_dict())
     run.fit()
     for name, now in run._network.state_dict().items():

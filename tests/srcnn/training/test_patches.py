@@ -6,6 +6,7 @@ import torch
 
 from srcnn.data.imresize import bicubic_upscale
 from srcnn.networks.bicubic import Bicubic
+from srcnn.networks.network import crop
 from srcnn.training import patches
 from srcnn.training.patches import PatchSampler
 from tests.support.pairs import write_pairs
@@ -47,11 +48,14 @@ def gray(patches):
     return np.rint(patches[:, 0].numpy() * 255).astype(np.uint8)
 
 
-def check_drawn(sampler, scale, expected):
-    """All these HR patches are drawn and no others, each with its LR patch."""
-    lr, hr = sampler.draw(1000, generator())
+def check_drawn(pairs, size, expected, augment):
+    """All these HR patches are drawn and no others, each with its LR patch and what is around."""
+    reach = 9  # beyond small pictures
+    lr, hr = PatchSampler(pairs, size, reach, augment).draw(1000, generator())
+    assert lr.shape[2:] == (size // pairs.scale + 2 * reach,) * 2
     found = gray(hr)
-    for patch, upsampled in zip(found, Bicubic(scale)(lr)[:, 0].numpy(), strict=True):
+    lr = crop(lr, reach - 2)  # what bicubic needs
+    for patch, upsampled in zip(found, Bicubic(pairs.scale)(lr)[:, 0].numpy(), strict=True):
         np.testing.assert_allclose(upsampled * 255, expected[patch.tobytes()], atol=1e-3)
     assert {patch.tobytes() for patch in found} == set(expected)
 
@@ -62,8 +66,7 @@ def test_patches_are_crops_of_the_whole_pictures_and_reach_every_position(write,
     # The second picture is as small as a patch; the last position of the last picture counts too.
     shapes = (6 * scale, 7 * scale), (size, size), (size, 6 * scale)
     pairs = write(*shapes, scale=scale)
-    sampler = PatchSampler(pairs, size, 2, augment=False)
-    check_drawn(sampler, scale, crops(pairs, size))
+    check_drawn(pairs, size, crops(pairs, size), augment=False)
 
 
 def test_positions_are_drawn_uniformly(write):
@@ -85,16 +88,7 @@ def test_augmentation_is_the_eight_symmetries_of_both_patches(write):
     expected = {turn(hr_whole).tobytes(): turn(lr_whole) for turn in SYMMETRIES}
     assert len(expected) == 8
 
-    check_drawn(PatchSampler(pairs, 16, 2), 4, expected)
-
-
-def test_shapes_dtype_and_range(write):
-    pairs = write((32, 32))
-    lr, hr = PatchSampler(pairs, 24, reach=9).draw(5, generator())
-    assert lr.shape == (5, 1, 24, 24)  # 6 and 9 on each side: beyond a picture of 8
-    assert hr.shape == (5, 1, 24, 24)
-    assert lr.dtype == hr.dtype == torch.float32
-    assert 0 <= hr.min() < hr.max() <= 1
+    check_drawn(pairs, 16, expected, augment=True)
 
 
 def test_the_generator_decides_and_not_where_the_pixels_lie(write):
