@@ -51,13 +51,15 @@ def test_a_figure_for_print_shows_each_picture_and_its_window_by_each_method():
     assert {*pictures, "of LR", "of mine"} < set(texts(figure))
 
 
-def curve(perceptual=False):
+def curve():
     step = np.arange(41) * 10.0
     loss = 0.001 + 0.002 * np.exp(-step / 100)
-    trained = {"train_loss": loss, "train_pixel": loss}
-    if perceptual:
-        weighted = {"train_perceptual": loss * 100, "train_perceptual_weighted": loss}
-        trained |= weighted | {"train_loss": 2 * loss}
+    trained = {
+        "train_loss": 2 * loss,
+        "train_pixel": loss,
+        "train_perceptual": 100 * loss,
+        "train_perceptual_weighted": loss,
+    }
     validated = {
         "val_loss": loss,
         "train_psnr": 30 + step / 400,
@@ -192,7 +194,7 @@ def test_labels_of_the_tradeoff_are_on_no_line_and_on_no_other_label():
 
 
 def test_curves_show_train_validation_both_bicubic_lines_and_each_term():
-    figure = figures.curves(curve(perceptual=True), 300, "full")
+    figure = figures.curves(curve(), 300, "full")
 
     loss, psnr = figure.axes
     labels = {line.get_label() for line in psnr.lines}

@@ -135,8 +135,8 @@ def test_a_test_set_is_scored_by_the_protocol_of_the_literature(scale, kind):
 def test_digest_is_of_the_pixels_that_are_scored():
     picture = noise(0, (30, 34, 3))
 
-    def digest(changed, scale=2):
-        (result,) = score_test_set(Resolver(scale), [("a", changed)], CLASSICAL)
+    def digest(changed):
+        (result,) = score_test_set(Resolver(2), [("a", changed)], CLASSICAL)
         return result.pixels
 
     other = picture.copy()

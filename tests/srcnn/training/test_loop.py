@@ -98,41 +98,53 @@ def test_every_term_is_logged_apart_and_vgg19_is_not_stored(pairs, tmp_path):
             assert row[f"{split}_loss"] == pytest.approx(total, rel=1e-5)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_stops_the_run_after_the_last_good_checkpoint(pairs, value):
+def test_a_loss_that_is_not_finite_stops_the_run_after_the_last_good_checkpoint(pairs):
     calls = itertools.count()  # at 0 the first validation
 
     def fails(sr, hr):
-        return (sr - hr).abs().mean() * (value if next(calls) >= 8 else 1)
+        return (sr - hr).abs().mean() * (math.inf if next(calls) >= 8 else 1)
 
     # No log point or validation between the failure and the next checkpoint at step 10.
     settings = replace(SHORT, log_every=12, validate_every=12)
     loss = ReconstructionLoss("mse", {"other": Weighted(fails)})
     run, states = prepare(pairs, settings, loss=loss), []
 
-    with pytest.raises(
-        DivergedError, match=r"the training loss became (nan|inf) at step 8, in its term other"
-    ):
+    with pytest.raises(DivergedError, match="became inf at step 8, in its term other"):
         run.fit(checkpoint=lambda state: states.append(copy.deepcopy(state)), checkpoint_every=5)
 
     assert [state["step"] for state in states] == [5]
     assert all(torch.isfinite(weight).all() for weight in states[0]["learner"]["network"].values())
 
 
-def test_the_curve_and_the_snapshots_have_their_steps(pairs):
-    run, reported = prepare(pairs), []
-    run.fit(report=lambda row: reported.append(dict(row)))
+def steps_of(rows, column="step"):
+    return [row["step"] for row in rows if column in row]
 
-    assert reported == run.curve
-    assert [row["step"] for row in run.curve] == [0, 3, 4, 6, 8, 9, 12]
-    assert [row["step"] for row in run.curve if "val_psnr" in row] == [0, 4, 8, 12]
-    assert [row["step"] for row in run.curve if "train_loss" in row] == [3, 4, 6, 8, 9, 12]
-    for row in run.curve:
-        assert set(row) <= set(run.curve[-1])
+
+def test_curve_and_snapshots_have_their_steps_and_another_training_may_continue_them(pairs):
+    first, reported = prepare(pairs), []
+    first.fit(report=lambda row: reported.append(dict(row)))
+    assert reported == first.curve
+    assert steps_of(reported) == [0, 3, 4, 6, 8, 9, 12]
+    assert steps_of(reported, "val_psnr") == [0, 4, 8, 12]
+    assert steps_of(reported, "train_loss") == [3, 4, 6, 8, 9, 12]
+    for row in reported:
+        assert set(row) <= set(reported[-1])
         assert all(math.isfinite(value) for value in row.values())
-    snapshots = run.snapshots()
+    snapshots = first.snapshots()
     assert snapshots["steps"].tolist() == [0, 1, 3, 6, 12]
     assert snapshots["sr"].shape == (5, 3, 48, 48)
+
+    past = Past(first.curve, dict(zip((0, 12), snapshots["sr"][[0, -1]], strict=True)))
+    second = Training(first.best().model, pairs, ReconstructionLoss("l1"), SHORT, seed=5, past=past)
+    reported = []
+    second.fit(report=reported.append)
+    assert steps_of(reported) == [12, 15, 16, 18, 20, 21, 24]
+    assert second.curve[: len(first.curve) - 1] == first.curve[:-1]
+    joint = second.curve[len(first.curve) - 1]  # the end of one and the start of the other
+    assert joint["train_loss"] == first.curve[-1]["train_loss"]
+    assert joint["val_loss"] == reported[0]["val_loss"] != first.curve[-1]["val_loss"]
+    assert second.snapshots()["steps"].tolist() == [0, 12, 13, 15, 18, 24]
+    assert second.best_row["step"] >= 12
 
 
 def test_logged_losses_are_means_over_their_steps(pairs):
@@ -224,19 +236,3 @@ def test_the_pixel_loss_keeps_the_highest_psnr_a_perceptual_loss_the_lowest_loss
     assert max(rows, key=validation_score) is rows[1]
     rows = [row | {"val_perceptual_weighted": 0.1} for row in rows]
     assert max(rows, key=validation_score) is rows[0]
-
-
-def test_a_training_may_continue_another(pairs):
-    first = fitted(pairs)
-    past = Past(first.curve, dict(zip((0, 12), first.snapshots()["sr"][[0, -1]], strict=True)))
-    second = Training(first.best().model, pairs, ReconstructionLoss("l1"), SHORT, seed=5, past=past)
-    reported = []
-    second.fit(report=reported.append)
-
-    assert [row["step"] for row in reported] == [12, 15, 16, 18, 20, 21, 24]
-    assert second.curve[: len(first.curve) - 1] == first.curve[:-1]
-    joint = second.curve[len(first.curve) - 1]  # the end of one and the start of the other
-    assert joint["train_loss"] == first.curve[-1]["train_loss"]
-    assert joint["val_loss"] == reported[0]["val_loss"] != first.curve[-1]["val_loss"]
-    assert second.snapshots()["steps"].tolist() == [0, 12, 13, 15, 18, 24]
-    assert second.best_row["step"] >= 12
