@@ -28,14 +28,11 @@ def texts(figure):
     return [text.get_text() for text in figure.findobj(Text)]
 
 
-def pixels(figure):
-    return np.asarray(Image.open(io.BytesIO(figures.encoded(figure))))
-
-
-def cell(figure, row, column, side):
-    """The pixels of a sheet's cell."""
-    top, left = 40 + row * (side + 44), 12 + column * (side + 12)
-    return pixels(figure)[top : top + side, left : left + side]
+def cells(figure, side):
+    """The pixels of a sheet's cells, (rows, columns, side, side, 3)."""
+    sheet = np.asarray(Image.open(io.BytesIO(figures.encoded(figure))))[40:, 12:]
+    windows = np.lib.stride_tricks.sliding_window_view(sheet, (side, side), axis=(0, 1))
+    return np.moveaxis(windows[:: side + 44, :: side + 12], 2, -1)
 
 
 def test_a_figure_for_print_shows_each_picture_and_its_window_by_each_method():
@@ -94,11 +91,12 @@ def test_the_sheet_shows_every_pixel_as_a_square_of_its_own_and_how_good_each_is
     figure = figures.reconstructions([shown], 4, "studio")
     window = figures.hardest_window(shown.baseline, shown.hr, 64, 4)
     pictures = enlarged(shown.lr, 4), shown.baseline, shown.sr, shown.hr
-    for column, crop in enumerate(picture[window] for picture in pictures):  # within the frame
-        got = cell(figure, 1, column, 256)[2:-2, 2:-2, 0]
-        np.testing.assert_array_equal(got, enlarged(crop, 256 // len(crop))[2:-2, 2:-2])
+    wholes, windows = cells(figure, 256)[..., 0]
+    for got, crop in zip(windows, (picture[window] for picture in pictures), strict=False):
+        expected = enlarged(crop, 256 // len(crop))
+        np.testing.assert_array_equal(got[2:-2, 2:-2], expected[2:-2, 2:-2])  # within the frame
     # 128 pixels in a cell of 256: twice; the frame around the window hides some.
-    whole = cell(figure, 0, 2, 256)[32:-32, :, 0]
+    whole = wholes[2, 32:-32]
     assert (whole == enlarged(shown.sr, 2)).mean() > 0.95
     written = texts(figure)
     assert {"best", "28.12 dB / 0.8000", "29.88 dB / 0.8123"} < set(written)
@@ -110,7 +108,7 @@ def test_errors_are_shown_in_colours():
     wrong = black.copy()
     wrong[:, 64:] = 100
     figure = figures.reconstructions([replace(example(), hr=black, sr=wrong)], 4, "full")
-    errors = cell(figure, 0, 4, 256)[32:-32]
+    errors = cells(figure, 256)[0, 4, 32:-32]
     assert errors[5, 5].max() < 8
     assert errors[5, -5].min() > 150  # magma ends in a pale yellow
     assert {"mean 50.0"} < set(texts(figure))
@@ -118,8 +116,7 @@ def test_errors_are_shown_in_colours():
 
 def test_the_sheet_takes_pictures_of_any_size():
     mixed = [example(*size, scale=3) for size in ((15, 24), (600, 903), (33, 300), (96, 96))]
-    sheet = pixels(figures.reconstructions(mixed, 3, "full"))
-    assert sheet.shape[1] == 5 * 268 + 12
+    assert figures.reconstructions(mixed, 3, "full").bbox.width == 5 * 268 + 12
 
 
 def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
@@ -130,9 +127,8 @@ def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
     figure = figures.snapshots(np.array([0, 50, 1500]), sr, baseline, hr, learned, 4, "full")
 
     window = figures.hardest_window(baseline[0], hr[0], 64, 1)
-    for column, picture in enumerate([baseline[0], *sr[:, 0], hr[0]]):
-        part = enlarged(picture[window], 3)
-        np.testing.assert_array_equal(cell(figure, 0, column, 192)[..., 0], part)
+    for got, picture in zip(cells(figure, 192)[0], [baseline[0], *sr[:, 0], hr[0]], strict=True):
+        np.testing.assert_array_equal(got[..., 0], enlarged(picture[window], 3))
     written = texts(figure)
     steps = [text for text in written if text.startswith("step")]
     assert steps == ["step 0", "step 50", "step 1,500"]

@@ -100,14 +100,6 @@ def test_forward_is_the_papers_three_convolutions_on_the_bicubic(residual):
     torch.testing.assert_close(model(lr), expected + x if residual else expected)
 
 
-def test_bfloat16_is_close_and_still_gives_float32():
-    model, lr = perturbed(SRCNN(2, (9, 5, 5))), pictures(2, 1, 30, 21)
-    exact, rounded = model.patch(lr), model.patch(lr, bfloat16=True)
-    assert rounded.dtype == torch.float32
-    error = (rounded - exact).abs().max()
-    assert 0 < error < 0.02 * (exact - crop(model.bicubic(lr), 8)).abs().max()
-
-
 @EVERY
 def test_initial_weights_come_from_the_generator(name):
     first, again, other = (network(name, seed=seed).state_dict() for seed in (1, 1, 2))

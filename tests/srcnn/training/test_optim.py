@@ -5,13 +5,7 @@ import torch
 
 from srcnn.networks import SRCNN, build
 from srcnn.networks.srresnet import SRResNet
-from srcnn.training.optim import (
-    Muon,
-    Optimization,
-    build_optimizers,
-    orthogonalise,
-    schedule,
-)
+from srcnn.training.optim import Muon, Optimization, build_optimizers, orthogonalise, schedule
 
 
 def normal(*shape, seed=0):
