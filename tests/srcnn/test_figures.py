@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 from srcnn import figures
@@ -31,7 +32,7 @@ def texts(figure):
 def cells(figure, side):
     """The pixels of a sheet's cells, (rows, columns, side, side, 3)."""
     sheet = np.asarray(Image.open(io.BytesIO(figures.encoded(figure))))[40:, 12:]
-    windows = np.lib.stride_tricks.sliding_window_view(sheet, (side, side), axis=(0, 1))
+    windows = sliding_window_view(sheet, (side, side), axis=(0, 1))
     return np.moveaxis(windows[:: side + 44, :: side + 12], 2, -1)
 
 
@@ -73,16 +74,11 @@ def curve():
 def test_the_hardest_window_is_the_one_with_the_greatest_squared_error(scale):
     baseline, hr = noise(0, (60, 72)), noise(1, (60, 72))
     side = 24 // scale * scale
-    squared = figures.error_map(baseline, hr).astype(float) ** 2
-    sums = {
-        (top, left): squared[top : top + side, left : left + side].sum()
-        for top in range(0, 60 - side + 1, scale)
-        for left in range(0, 72 - side + 1, scale)
-    }
+    squared = (baseline.astype(float) - hr) ** 2
+    sums = sliding_window_view(squared, (side, side))[::scale, ::scale].sum(axis=(2, 3))
+    top, left = (scale * place for place in np.unravel_index(sums.argmax(), sums.shape))
 
     window = figures.hardest_window(baseline, hr, 24, scale)
-
-    top, left = max(sums, key=sums.get)
     assert window == np.s_[top : top + side, left : left + side]
 
 

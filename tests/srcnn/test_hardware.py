@@ -46,16 +46,12 @@ def test_precision_follows_the_cpu(capabilities, expected, monkeypatch):
     assert choose_precision("auto", torch.device("cpu")) == expected
 
 
-@pytest.mark.parametrize(("native", "expected"), [(True, "bfloat16"), (False, "float32")])
-def test_precision_follows_the_gpu(native, expected, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
-    assert choose_precision("auto", torch.device("cuda")) == expected
-
-
-def test_precision_is_float32_on_mps_and_otherwise_what_is_asked_for():
+def test_precision_follows_the_gpu_unless_one_is_asked_for(monkeypatch):
+    for native, expected in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda native=native, **_: native)
+        assert choose_precision("auto", torch.device("cuda")) == expected
+        assert choose_precision(expected, torch.device("cpu")) == expected
     assert choose_precision("auto", torch.device("mps")) == "float32"
-    for name in ("float32", "bfloat16"):
-        assert choose_precision(name, torch.device("cpu")) == name
 
 
 def load_on_cuda():

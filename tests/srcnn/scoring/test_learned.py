@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torchvision.models import alexnet
 
-from srcnn.perceptual import vgg19
+from srcnn.perceptual.loss import VGG19Features
 from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 from srcnn.scoring.learned import LPIPS, SIFID, VGGDistance
 
@@ -34,14 +34,12 @@ def alexnet_cache(tmp_path_factory):
     cache = home / "hub" / "checkpoints"
     cache.mkdir(parents=True)
     with torch.device("meta"):
-        shapes = {key: value.shape for key, value in alexnet().state_dict().items()}
+        tensors = alexnet().state_dict()
     generator = torch.Generator().manual_seed(4)
     state = {
-        # Zeros expanded from one keep the file small.
-        key: torch.randn(shape, generator=generator) * 0.05
-        if key.startswith("features")
-        else torch.zeros(1).expand(shape)
-        for key, shape in shapes.items()
+        key: torch.randn(tensor.shape, generator=generator) * 0.05
+        for key, tensor in tensors.items()
+        if key.startswith("features")  # the others are large and not used
     }
     torch.save(state, cache / ALEXNET)
     return home
@@ -97,20 +95,9 @@ def test_lpips_knows_what_is_worse(lpips):
 
 def test_vgg_distance_is_its_definition(vgg):
     a, b = PICTURE[:33, :40], blurred(PICTURE, 2)[:33, :40]
-    weights = vgg19.load(vgg19.CONVOLUTIONS, "embedded")
-    features = []
-    mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 1, 3, 1, 1)
-    for gray in (a, b):
-        x = (torch.from_numpy(gray / 255.0).float() - mean) / std
-        for name, (kernel, bias) in weights.items():
-            if name in ("conv2_1", "conv3_1", "conv4_1", "conv5_1"):
-                x = torch.max_pool2d(x, 2)
-            x = torch.conv2d(x, kernel, bias, padding=1)
-            if name != "conv5_4":
-                x = x.clamp(min=0)
-        features.append(x)
-    expected = ((features[0] - features[1]) ** 2).mean().item()
-    assert vgg(a, b) == pytest.approx(expected, rel=1e-4)
+    network = VGG19Features(["conv5_4"])  # torchvision's, see test_loss.py
+    of_a, of_b = (network(torch.from_numpy(x / 255).float()[None, None])["conv5_4"] for x in (a, b))
+    assert vgg(a, b) == pytest.approx(((of_a - of_b) ** 2).mean().item(), rel=1e-4)
 
 
 def test_studio_luma_is_seen_as_the_gray_it_was_made_of(measure):
