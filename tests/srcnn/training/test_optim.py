@@ -25,6 +25,7 @@ def test_orthogonalise_brings_singular_values_near_one(shape):
     assert large.sum() >= 0.8 * len(before)
     assert values[large].min() > 0.65
     assert values.max() < 1.25
+    torch.testing.assert_close(orthogonalise(1e-3 * matrix), result, atol=1e-3, rtol=0)
     assert torch.equal(orthogonalise(torch.zeros(shape)), torch.zeros(shape))
 
 
