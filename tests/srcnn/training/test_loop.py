@@ -25,11 +25,6 @@ SHORT = Settings(
 )
 
 
-@pytest.fixture(autouse=True)
-def deterministic():
-    hardware.make_deterministic(1)
-
-
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
     """Sharp-edged shapes: bicubic blurs them, and a network soon learns to sharpen them."""
@@ -41,6 +36,7 @@ def pairs(tmp_path_factory):
 
 
 def prepare(pairs, settings=SHORT, seed=0, loss=None, name="srcnn"):
+    hardware.make_deterministic(1)
     loss = loss or ReconstructionLoss("mse")
     return Training(network(name, seed=seed), pairs, loss, settings, seed + 1)
 
