@@ -63,7 +63,7 @@ def test_a_file_keeps_what_its_format_says_and_is_the_same_each_time(make):
     given = {
         "conv3_1": some_weights(),
         "conv4_1": on_a_grid(some_weights(seed=1)),
-        "conv5_4": some_weights(16, 8),
+        "conv5_4": some_weights(16, 8),  # of more than 256 values
     }
     file = make(given).read_bytes()
     found = vgg19.load(given, "embedded")

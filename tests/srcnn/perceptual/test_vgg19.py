@@ -16,25 +16,23 @@ ALL = tuple(vgg19.CONVOLUTIONS)
 
 
 @pytest.mark.parametrize(
-    ("prefix", "file", "save", "dtype"),
-    [
-        ("features.", "vgg19.pth", torch.save, torch.float32),
-        ("", "vgg19.safetensors", save_file, torch.float16),
-    ],
+    ("prefix", "file", "save"),
+    [("features.", "vgg19.pth", torch.save), ("", "vgg19.safetensors", save_file)],
 )
-def test_loads_the_convolutions_of_a_file_as_float32(tmp_path, prefix, file, save, dtype):
+def test_loads_the_convolutions_of_a_file_as_float32(tmp_path, prefix, file, save):
     generator = torch.Generator().manual_seed(5)
     state = {}
     for index, (outputs, inputs) in {0: (64, 3), 2: (64, 64), 5: (128, 64)}.items():
         for part, shape in (("weight", (outputs, inputs, 3, 3)), ("bias", (outputs,))):
-            state[f"{prefix}{index}.{part}"] = torch.randn(shape, generator=generator).to(dtype)
+            state[f"{prefix}{index}.{part}"] = torch.randn(shape, generator=generator).half()
     if prefix:
         state["classifier.0.weight"] = torch.zeros(2, 2)  # a whole VGG19 has one: passed over
     save(state, tmp_path / file)
     loaded = vgg19.load(SHALLOW, tmp_path / file)
     for name, index in zip(SHALLOW, (0, 2, 5), strict=True):
-        assert torch.equal(loaded[name].kernel, state[f"{prefix}{index}.weight"].float())
-        assert torch.equal(loaded[name].bias, state[f"{prefix}{index}.bias"].float())
+        for part, tensor in (("weight", loaded[name].kernel), ("bias", loaded[name].bias)):
+            assert tensor.dtype == torch.float32
+            assert torch.equal(tensor, state[f"{prefix}{index}.{part}"].float())
 
 
 @pytest.mark.parametrize("configuration", ["A", "B", "D"])
