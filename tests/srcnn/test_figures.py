@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 from srcnn import figures
@@ -16,26 +17,23 @@ from srcnn.scoring.scores import Score
 from tests.support.pictures import noise
 
 
-def example(height=96, width=128, scale=4, title="best"):
+def example(height=96, width=128, scale=4):
     lr = noise(1, (height // scale, width // scale))
     baseline, sr, hr = (noise(seed, (height, width)) for seed in (2, 3, 0))
     of_sr, of_bicubic = {"psnr": 29.876, "ssim": 0.81234}, {"psnr": 28.123, "ssim": 0.79999}
     score = Score("a", "a", "full", "digest", of_sr, of_bicubic)
-    return figures.Example(title, lr, baseline, sr, hr, score)
+    return figures.Example("best", lr, baseline, sr, hr, score)
 
 
 def texts(figure):
     return [text.get_text() for text in figure.findobj(Text)]
 
 
-def pixels(figure):
-    return np.asarray(Image.open(io.BytesIO(figures.encoded(figure))))
-
-
-def cell(figure, row, column, side):
-    """The pixels of a sheet's cell."""
-    top, left = 40 + row * (side + 44), 12 + column * (side + 12)
-    return pixels(figure)[top : top + side, left : left + side]
+def cells(figure, side):
+    """The pixels of a sheet's cells, (rows, columns, side, side, 3)."""
+    sheet = np.asarray(Image.open(io.BytesIO(figures.encoded(figure))))[40:, 12:]
+    windows = sliding_window_view(sheet, (side, side), axis=(0, 1))
+    return np.moveaxis(windows[:: side + 44, :: side + 12], 2, -1)
 
 
 def test_a_figure_for_print_shows_each_picture_and_its_window_by_each_method():
@@ -52,38 +50,35 @@ def test_a_figure_for_print_shows_each_picture_and_its_window_by_each_method():
 
 
 def curve():
-    """Every tenth of its rows is validated."""
     step = np.arange(41) * 10.0
-    loss = np.where(step > 0, 0.001 + 0.002 * np.exp(-step / 100), np.nan)
-    validated = np.where(step % 100 == 0, 1.0, np.nan)
-    return {
-        "step": step,
+    loss = 0.001 + 0.002 * np.exp(-step / 100)
+    trained = {
         "train_loss": 2 * loss,
         "train_pixel": loss,
         "train_perceptual": 100 * loss,
         "train_perceptual_weighted": loss,
-        "val_loss": 0.002 * validated,
-        "train_psnr": (30 + step / 400) * validated,
-        "train_psnr_bicubic": 29.0 * validated,
-        "val_psnr": (28 + np.minimum(step, 300) / 200) * validated,
-        "val_psnr_bicubic": 28.5 * validated,
     }
+    validated = {
+        "val_loss": loss,
+        "train_psnr": 30 + step / 400,
+        "train_psnr_bicubic": np.full(41, 29.0),
+        "val_psnr": 28 + np.minimum(step, 300) / 200,
+        "val_psnr_bicubic": np.full(41, 28.5),
+    }
+    rows = {name: np.where(step > 0, values, np.nan) for name, values in trained.items()}
+    rows |= {name: np.where(step % 100 == 0, values, np.nan) for name, values in validated.items()}
+    return rows | {"step": step}
 
 
 @pytest.mark.parametrize("scale", [1, 3, 4])
 def test_the_hardest_window_is_the_one_with_the_greatest_squared_error(scale):
     baseline, hr = noise(0, (60, 72)), noise(1, (60, 72))
     side = 24 // scale * scale
-    squared = figures.error_map(baseline, hr).astype(float) ** 2
-    sums = {
-        (top, left): squared[top : top + side, left : left + side].sum()
-        for top in range(0, 60 - side + 1, scale)
-        for left in range(0, 72 - side + 1, scale)
-    }
+    squared = (baseline.astype(float) - hr) ** 2
+    sums = sliding_window_view(squared, (side, side))[::scale, ::scale].sum(axis=(2, 3))
+    top, left = (scale * place for place in np.unravel_index(sums.argmax(), sums.shape))
 
     window = figures.hardest_window(baseline, hr, 24, scale)
-
-    top, left = max(sums, key=sums.get)
     assert window == np.s_[top : top + side, left : left + side]
 
 
@@ -92,11 +87,12 @@ def test_the_sheet_shows_every_pixel_as_a_square_of_its_own_and_how_good_each_is
     figure = figures.reconstructions([shown], 4, "studio")
     window = figures.hardest_window(shown.baseline, shown.hr, 64, 4)
     pictures = enlarged(shown.lr, 4), shown.baseline, shown.sr, shown.hr
-    for column, crop in enumerate(picture[window] for picture in pictures):  # within the frame
-        got = cell(figure, 1, column, 256)[2:-2, 2:-2, 0]
-        np.testing.assert_array_equal(got, enlarged(crop, 256 // len(crop))[2:-2, 2:-2])
+    wholes, windows = cells(figure, 256)[..., 0]
+    for got, crop in zip(windows, (picture[window] for picture in pictures), strict=False):
+        expected = enlarged(crop, 256 // len(crop))
+        np.testing.assert_array_equal(got[2:-2, 2:-2], expected[2:-2, 2:-2])  # within the frame
     # 128 pixels in a cell of 256: twice; the frame around the window hides some.
-    whole = cell(figure, 0, 2, 256)[32:-32, :, 0]
+    whole = wholes[2, 32:-32]
     assert (whole == enlarged(shown.sr, 2)).mean() > 0.95
     written = texts(figure)
     assert {"best", "28.12 dB / 0.8000", "29.88 dB / 0.8123"} < set(written)
@@ -104,22 +100,19 @@ def test_the_sheet_shows_every_pixel_as_a_square_of_its_own_and_how_good_each_is
 
 
 def test_errors_are_shown_in_colours():
-    hr = np.zeros((96, 128), np.uint8)
-    sr = hr.copy()
-    sr[:, 64:] = 100
-    wrong = replace(example(), baseline=sr, sr=sr, hr=hr)
-    figure = figures.reconstructions([wrong], 4, "full")
-    errors = cell(figure, 0, 4, 256)[32:-32]
+    black = np.zeros((96, 128), np.uint8)
+    wrong = black.copy()
+    wrong[:, 64:] = 100
+    figure = figures.reconstructions([replace(example(), hr=black, sr=wrong)], 4, "full")
+    errors = cells(figure, 256)[0, 4, 32:-32]
     assert errors[5, 5].max() < 8
     assert errors[5, -5].min() > 150  # magma ends in a pale yellow
     assert {"mean 50.0"} < set(texts(figure))
 
 
-@pytest.mark.parametrize(("height", "width", "scale"), [(16, 24, 2), (600, 903, 3), (33, 300, 3)])
-def test_the_sheet_takes_pictures_of_any_size(height, width, scale):
-    mixed = [example(height, width, scale), example(96, 96, scale, title="worst")]
-
-    assert pixels(figures.reconstructions(mixed, scale, "full")).shape[1] == 5 * 268 + 12
+def test_the_sheet_takes_pictures_of_any_size():
+    mixed = [example(*size, scale=3) for size in ((15, 24), (600, 903), (33, 300), (96, 96))]
+    assert figures.reconstructions(mixed, 3, "full").bbox.width == 5 * 268 + 12
 
 
 def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
@@ -130,9 +123,8 @@ def test_snapshots_run_from_bicubic_over_all_steps_to_hr():
     figure = figures.snapshots(np.array([0, 50, 1500]), sr, baseline, hr, learned, 4, "full")
 
     window = figures.hardest_window(baseline[0], hr[0], 64, 1)
-    for column, picture in enumerate([baseline[0], *sr[:, 0], hr[0]]):
-        part = enlarged(picture[window], 3)
-        np.testing.assert_array_equal(cell(figure, 0, column, 192)[..., 0], part)
+    for got, picture in zip(cells(figure, 192)[0], [baseline[0], *sr[:, 0], hr[0]], strict=True):
+        np.testing.assert_array_equal(got[..., 0], enlarged(picture[window], 3))
     written = texts(figure)
     steps = [text for text in written if text.startswith("step")]
     assert steps == ["step 0", "step 50", "step 1,500"]
@@ -181,10 +173,9 @@ def test_labels_of_the_tradeoff_are_on_no_line_and_on_no_other_label():
     figures.encoded(figure)
 
     (axes,) = figure.axes
-    labels = [text for text in axes.texts if text.get_text()]
-    shown = sorted(label.get_text() for label in labels)
+    shown = sorted(label.get_text() for label in axes.texts)
     assert shown == sorted({point.label for point in falls + rises})
-    boxes = [label.get_window_extent() for label in labels]
+    boxes = [label.get_window_extent() for label in axes.texts]
     for k, box in enumerate(boxes):
         assert not box.count_overlaps(boxes[:k])
         for drawn in axes.lines:
@@ -213,10 +204,10 @@ def test_the_histogram_counts_every_picture_and_parts_gains_from_losses():
     figure = figures.gain_histogram(gains, 0.42, [0.1, 0.7], "full", 4)
 
     assert not figure.axes[0].texts  # so nothing stands on a bar or a line
-    bars = figure.axes[0].patches[:-1]  # the last is the interval
-    assert sum(bar.get_height() for bar in bars) == len(gains)
-    assert sum(b.get_height() for b in bars if to_hex(b.get_facecolor()) == VERMILION.lower()) == 2
-    assert sum(b.get_height() for b in bars if to_hex(b.get_facecolor()) == BLUE.lower()) == 5
+    counted = dict.fromkeys((VERMILION, BLUE), 0)
+    for bar in figure.axes[0].patches[:-1]:  # the last is the interval
+        counted[to_hex(bar.get_facecolor()).upper()] += bar.get_height()
+    assert counted == {VERMILION: 2, BLUE: 5}
     assert "better on 5 of 7 pictures" in figure.axes[0].get_xlabel()
     assert any("+0.10 to +0.70" in text for text in texts(figure))
     assert any("mean over sources +0.42 dB" in text for text in texts(figure))

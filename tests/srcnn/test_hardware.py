@@ -20,7 +20,7 @@ def test_devices_that_are_not_there_are_named():
         choose_device(missing)
 
 
-def test_freed_memory_is_kept_where_glibc_allows_it(monkeypatch):
+def test_freed_memory_is_kept_with_glibc(monkeypatch):
     settings = {}
     glibc = SimpleNamespace(mallopt=settings.__setitem__)
     monkeypatch.setattr(hardware.ctypes, "CDLL", lambda _: glibc)
@@ -28,7 +28,7 @@ def test_freed_memory_is_kept_where_glibc_allows_it(monkeypatch):
     mmap_threshold, trim_threshold = -3, -1  # of glibc's malloc.h
     assert settings == {mmap_threshold: 32 << 20, trim_threshold: 2**31 - 1}
     monkeypatch.setattr(hardware.ctypes, "CDLL", Mock(side_effect=OSError))
-    hardware.keep_freed_memory()
+    hardware.keep_freed_memory()  # elsewhere memory is left alone
 
 
 @pytest.mark.parametrize(
@@ -46,38 +46,24 @@ def test_precision_follows_the_cpu(capabilities, expected, monkeypatch):
     assert choose_precision("auto", torch.device("cpu")) == expected
 
 
-@pytest.mark.parametrize("native", [True, False])
-def test_precision_follows_the_gpu(native, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
-    expected = "bfloat16" if native else "float32"
-    assert choose_precision("auto", torch.device("cuda")) == expected
-
-
-def test_precision_is_float32_on_mps_and_otherwise_what_is_asked_for():
+def test_precision_follows_the_gpu_unless_one_is_asked_for(monkeypatch):
+    for native, expected in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda native=native, **_: native)
+        assert choose_precision("auto", torch.device("cuda")) == expected
+        assert choose_precision(expected, torch.device("cpu")) == expected
     assert choose_precision("auto", torch.device("mps")) == "float32"
-    for name in ("float32", "bfloat16"):
-        assert choose_precision(name, torch.device("cpu")) == name
 
 
-@pytest.fixture
-def tf32():
-    """The two switches, on; afterwards as they were."""
-    parts = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    before = [part.allow_tf32 for part in parts]
-    for part in parts:
-        part.allow_tf32 = True
-    yield parts
-    for part, allowed in zip(parts, before, strict=True):
-        part.allow_tf32 = allowed
-
-
-def test_float32_is_not_tf32_where_results_must_repeat(tf32):
-    hardware.make_deterministic(1)
-    assert [part.allow_tf32 for part in tf32] == [False, False]
-
-
-def test_model_on_cuda_is_used_without_tf32(tf32, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+def load_on_cuda():
     with pytest.raises(NoModel):
         model_files.load("missing.safetensors", "cuda")
-    assert [part.allow_tf32 for part in tf32] == [False, False]
+
+
+@pytest.mark.parametrize("begin", [lambda: hardware.make_deterministic(1), load_on_cuda])
+def test_neither_trainings_nor_models_on_cuda_use_tf32(begin, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    switches = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    for each in switches:
+        each.allow_tf32 = True
+    begin()
+    assert [each.allow_tf32 for each in switches] == [False, False]

@@ -31,12 +31,11 @@ def test_threads_prepare_threads_unless_the_user_decided(given, spins, monkeypat
 def test_stages_and_commands_set_it_before_pytorch_is_loaded(code, tmp_path):
     code = (
         "import os, sys\n"
-        "class Watch:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'torch':\n"
-        "            print('GOMP', os.environ.get('GOMP_SPINCOUNT'), flush=True)\n"
-        "            os._exit(0)\n"
-        "sys.meta_path.insert(0, Watch())\n"
+        "def watch(event, arguments):\n"
+        "    if event == 'import' and arguments[0] == 'torch':\n"
+        "        print('GOMP', os.environ.get('GOMP_SPINCOUNT'), flush=True)\n"
+        "        os._exit(0)\n"
+        "sys.addaudithook(watch)\n"
         f"{code}\n"
         "import torch\n"
     )

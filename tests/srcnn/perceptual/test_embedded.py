@@ -46,7 +46,8 @@ def assert_rounded(found, kernel):
     assert not torch.equal(found, kernel)
 
 
-def test_the_weights_are_these_bits_on_every_machine():
+def test_the_weights_are_these_bits_on_every_machine_and_the_default(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchvision", None)  # which is not needed
     weights = vgg19.load(vgg19.CONVOLUTIONS, "embedded")
     total = hashlib.sha256()
     for name, (kernel, bias) in weights.items():
@@ -55,42 +56,26 @@ def test_the_weights_are_these_bits_on_every_machine():
         assert kernel.dtype == bias.dtype == torch.float32
         total.update(embedded.digest(kernel.numpy(), bias.numpy()))
     assert total.hexdigest() == DECODED
+    assert torch.equal(VGG19Features(["conv1_1"]).conv1_1_kernel, weights["conv1_1"].kernel)
 
 
-def test_it_is_what_is_loaded_unless_said_otherwise_and_torchvision_is_not_needed(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchvision", None)
-    kernel = vgg19.load(["conv1_1"], "embedded")["conv1_1"].kernel
-    assert torch.equal(VGG19Features(["conv1_1"]).conv1_1_kernel, kernel)
-
-
-def test_shallow_kernels_are_rounded_to_float16_and_biases_are_exact(make):
-    weights = some_weights()
-    make({"conv3_1": weights})
-    kernel, bias = vgg19.load(["conv3_1"], "embedded")["conv3_1"]
-    assert torch.equal(kernel, weights.kernel.half().float())
-    assert torch.equal(bias, weights.bias)
-
-
-@pytest.mark.parametrize("name", ["conv4_1", "conv5_4"])
-def test_taps_on_a_grid_are_exact_and_the_last_one_is_rounded(make, name):
-    weights = on_a_grid(some_weights())
-    make({name: weights})
-    kernel, bias = vgg19.load([name], "embedded")[name]
-    assert torch.equal(kernel.flatten(2)[..., :8], weights.kernel.flatten(2)[..., :8])
-    assert_rounded(kernel[..., 2, 2], weights.kernel[..., 2, 2])
-    assert torch.equal(bias, weights.bias)
-
-
-def test_without_a_grid_all_taps_are_rounded(make):
-    weights = some_weights(16, 8)
-    make({"conv4_2": weights})
-    assert_rounded(vgg19.load(["conv4_2"], "embedded")["conv4_2"].kernel, weights.kernel)
-
-
-def test_the_same_weights_give_the_same_file(make):
-    weights = {"conv1_1": some_weights(), "conv4_1": on_a_grid(some_weights(seed=1))}
-    first = make(weights).read_bytes()
-    assert make(dict(reversed(weights.items()))).read_bytes() == first
+def test_a_file_keeps_what_its_format_says_and_is_the_same_each_time(make):
+    given = {
+        "conv3_1": some_weights(),
+        "conv4_1": on_a_grid(some_weights(seed=1)),
+        "conv5_4": some_weights(16, 8),  # of more than 256 values
+    }
+    file = make(given).read_bytes()
+    found = vgg19.load(given, "embedded")
+    kernels = {name: (found[name].kernel, given[name].kernel) for name in given}
+    assert all(torch.equal(found[name].bias, given[name].bias) for name in given)
+    shallow, full = kernels["conv3_1"]
+    assert torch.equal(shallow, full.half().float())
+    gridded, full = kernels["conv4_1"]
+    assert torch.equal(gridded.flatten(2)[..., :8], full.flatten(2)[..., :8])
+    assert_rounded(gridded[..., 2, 2], full[..., 2, 2])
+    assert_rounded(*kernels["conv5_4"])
+    assert make(dict(reversed(given.items()))).read_bytes() == file
 
 
 def test_every_damaged_byte_is_found(make):

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from srcnn.perceptual import pretrained
 from srcnn.perceptual.pretrained import WeightsUnavailable, read_state_dict, torchvision_state_dict
@@ -23,9 +22,9 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
-def weights_at(url: str):
-    """A stand-in for torchvision's pre-trained weights."""
-    return SimpleNamespace(url=url)
+def download(url: str):
+    """What torchvision's pre-trained weights would be if they were there."""
+    return torchvision_state_dict(SimpleNamespace(url=url))
 
 
 @pytest.fixture(autouse=True)
@@ -37,41 +36,34 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def server(tmp_path):
-    """Serves the files in its folder."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    """The address of one that serves the files in tmp_path."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield SimpleNamespace(folder=folder, url=f"http://127.0.0.1:{httpd.server_port}")
+        threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
         httpd.shutdown()
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors", "legacy.pth"])
-def test_reads_each_kind_of_file(tmp_path, suffix):
-    path = tmp_path / f"weights{suffix}"
-    if suffix == ".safetensors":
-        save_file(STATE, path)
-    else:
-        torch.save(STATE, path, _use_new_zipfile_serialization=suffix != "legacy.pth")
-    assert same(read_state_dict(path), STATE)
+@pytest.mark.parametrize(("name", "is_new"), [("new.pt", True), ("old.pth", False)])
+def test_reads_both_formats_of_pytorch(tmp_path, name, is_new):
+    torch.save(STATE, tmp_path / name, _use_new_zipfile_serialization=is_new)
+    assert same(read_state_dict(tmp_path / name), STATE)
 
 
 def test_download_is_kept_and_then_needs_no_network(server, cache, tmp_path):
     torch.save(STATE, tmp_path / "state.pth")
     digest = hashlib.sha256((tmp_path / "state.pth").read_bytes()).hexdigest()[:8]
-    served = (tmp_path / "state.pth").rename(server.folder / f"net-{digest}.pth")
-    weights = weights_at(f"{server.url}/{served.name}")
-    assert same(torchvision_state_dict(weights), STATE)
+    served = (tmp_path / "state.pth").rename(tmp_path / f"net-{digest}.pth")
+    assert same(download(f"{server}/{served.name}"), STATE)
     served.unlink()
-    assert same(torchvision_state_dict(weights), STATE)
+    assert same(download(f"{server}/{served.name}"), STATE)
     assert [path.name for path in cache.iterdir()] == [served.name]
 
 
-def test_wrong_download_is_refused_and_not_kept(server, cache):
-    (server.folder / "net-0123abcd.pth").write_text("<html>Please log in to this network</html>")
+def test_wrong_download_is_refused_and_not_kept(server, cache, tmp_path):
+    (tmp_path / "net-0123abcd.pth").write_text("<html>Please log in to this network</html>")
     with pytest.raises(WeightsUnavailable, match="checksum"):
-        torchvision_state_dict(weights_at(f"{server.url}/net-0123abcd.pth"))
+        download(f"{server}/net-0123abcd.pth")
     assert not list(cache.iterdir())
 
 
@@ -86,9 +78,8 @@ def test_download_that_stalls_is_given_up(cache, monkeypatch):
     start = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         threading.Thread(target=answer).start()
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/net-0123abcd.pth"
         with pytest.raises(WeightsUnavailable, match="timed out"):
-            torchvision_state_dict(weights_at(url))
+            download(f"http://127.0.0.1:{silent.getsockname()[1]}/net-0123abcd.pth")
     assert time.monotonic() - start < 5
     assert socket.getdefaulttimeout() is None
     assert not list(cache.iterdir())

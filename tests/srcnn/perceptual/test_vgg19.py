@@ -15,35 +15,24 @@ SHALLOW = ("conv1_1", "conv1_2", "conv2_1")
 ALL = tuple(vgg19.CONVOLUTIONS)
 
 
-def shallow_state(prefix: str = "") -> dict[str, torch.Tensor]:
+@pytest.mark.parametrize(
+    ("prefix", "file", "save"),
+    [("features.", "vgg19.pth", torch.save), ("", "vgg19.safetensors", save_file)],
+)
+def test_loads_the_convolutions_of_a_file_as_float32(tmp_path, prefix, file, save):
     generator = torch.Generator().manual_seed(5)
     state = {}
     for index, (outputs, inputs) in {0: (64, 3), 2: (64, 64), 5: (128, 64)}.items():
-        state[f"{prefix}{index}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=generator)
-        state[f"{prefix}{index}.bias"] = torch.randn(outputs, generator=generator)
-    return state
-
-
-def write(state, path):
-    save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
-    return path
-
-
-@pytest.mark.parametrize(("prefix", "suffix"), [("features.", ".pth"), ("", ".safetensors")])
-def test_loads_the_convolutions_of_a_file(tmp_path, prefix, suffix):
-    state = shallow_state(prefix)
+        for part, shape in (("weight", (outputs, inputs, 3, 3)), ("bias", (outputs,))):
+            state[f"{prefix}{index}.{part}"] = torch.randn(shape, generator=generator).half()
     if prefix:
         state["classifier.0.weight"] = torch.zeros(2, 2)  # a whole VGG19 has one: passed over
-    loaded = vgg19.load(SHALLOW, write(state, tmp_path / f"vgg19{suffix}"))
+    save(state, tmp_path / file)
+    loaded = vgg19.load(SHALLOW, tmp_path / file)
     for name, index in zip(SHALLOW, (0, 2, 5), strict=True):
-        assert torch.equal(loaded[name].kernel, state[f"{prefix}{index}.weight"])
-        assert torch.equal(loaded[name].bias, state[f"{prefix}{index}.bias"])
-
-
-def test_half_precision_becomes_float32(tmp_path):
-    state = {key: tensor.half() for key, tensor in shallow_state().items()}
-    loaded = vgg19.load(SHALLOW, write(state, tmp_path / "half.safetensors"))
-    assert {tensor.dtype for weights in loaded.values() for tensor in weights} == {torch.float32}
+        for part, tensor in (("weight", loaded[name].kernel), ("bias", loaded[name].bias)):
+            assert tensor.dtype == torch.float32
+            assert torch.equal(tensor, state[f"{prefix}{index}.{part}"].float())
 
 
 @pytest.mark.parametrize("configuration", ["A", "B", "D"])
@@ -53,8 +42,9 @@ def test_shallower_vggs_are_refused(tmp_path, configuration):
     with torch.device("meta"):
         state = make_layers(cfgs[configuration]).state_dict()
     state = {key: torch.zeros(1).expand(tensor.shape) for key, tensor in state.items()}
+    torch.save(state, tmp_path / "vgg.pth")
     with pytest.raises(UnusableWeights, match="is not a VGG19"):
-        vgg19.load(SHALLOW, write(state, tmp_path / "vgg.pth"))
+        vgg19.load(SHALLOW, tmp_path / "vgg.pth")
 
 
 def test_random_weights_follow_he_and_are_the_same_however_deep():

@@ -10,25 +10,21 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torchvision.models import alexnet
 
-from srcnn.perceptual import vgg19
+from srcnn.perceptual.loss import VGG19Features
 from srcnn.perceptual.pretrained import UnusableWeights, WeightsUnavailable
 from srcnn.scoring.learned import LPIPS, SIFID, VGGDistance
 
 ALEXNET = "alexnet-owt-7be5be79.pth"
-
-
-@pytest.fixture(scope="module")
-def picture():
-    return skimage.data.camera()[64:112, 200:248]
+PICTURE = skimage.data.camera()[64:112, 200:248]
 
 
 def blurred(picture, sigma):
     return np.rint(gaussian_filter(picture.astype(float), sigma)).astype(np.uint8)
 
 
-def noisy(picture, sigma):
-    noise = np.random.default_rng(0).normal(0, sigma, picture.shape)
-    return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+def noisy(sigma):
+    noise = np.random.default_rng(0).normal(0, sigma, PICTURE.shape)
+    return np.clip(np.rint(PICTURE + noise), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +34,12 @@ def alexnet_cache(tmp_path_factory):
     cache = home / "hub" / "checkpoints"
     cache.mkdir(parents=True)
     with torch.device("meta"):
-        shapes = {key: value.shape for key, value in alexnet().state_dict().items()}
+        tensors = alexnet().state_dict()
     generator = torch.Generator().manual_seed(4)
     state = {
-        # Zeros expanded from one keep the file small.
-        key: torch.randn(shape, generator=generator) * 0.05
-        if key.startswith("features")
-        else torch.zeros(1).expand(shape)
-        for key, shape in shapes.items()
+        key: torch.randn(tensor.shape, generator=generator) * 0.05
+        for key, tensor in tensors.items()
+        if key.startswith("features")  # the others are large and not used
     }
     torch.save(state, cache / ALEXNET)
     return home
@@ -68,60 +62,45 @@ def measure(request):
     return request.getfixturevalue(request.param)
 
 
-def test_vgg19_looks_at_hr_once_for_sr_and_bicubic(picture, vgg):
+def test_vgg19_looks_at_hr_once_for_sr_and_bicubic(vgg):
     seen = []
     hook = vgg._network.register_forward_hook(lambda *_: seen.append(1))
-    near, far = (vgg(blurred(picture, sigma), picture) for sigma in (0.6, 1.2))
+    near, far = (vgg(blurred(PICTURE, sigma), PICTURE) for sigma in (0.6, 1.2))
     assert 0 < near < far
     assert len(seen) == 3
-    assert vgg(picture, picture[::-1]) > 0  # another HR
-    assert vgg(blurred(picture, 0.6), picture) == near
+    assert vgg(PICTURE, PICTURE[::-1]) > 0  # another HR
+    assert vgg(blurred(PICTURE, 0.6), PICTURE) == near
     hook.remove()
 
 
-def test_sifid_compares_what_there_is_not_where_it_lies(picture):
+def test_sifid_compares_what_there_is_not_where_it_lies():
     sifid = SIFID()
-    hr = np.pad(picture, (0, len(picture)), "symmetric")  # whose opposite borders fit
+    hr = np.pad(PICTURE, (0, len(PICTURE)), "symmetric")  # whose opposite borders fit
     blurs = [sifid(blurred(hr, sigma), hr) for sigma in (0.6, 1.2, 2.5)]
     assert blurs == sorted(blurs)
     assert sifid(hr, hr) == pytest.approx(0, abs=1e-3 * blurs[0])
     assert sifid(np.roll(hr, 24, axis=(0, 1)), hr) < blurs[1] / 4
-    assert sifid(hr, picture) == pytest.approx(SIFID()(hr, picture))  # another HR than before
+    assert sifid(hr, PICTURE) == pytest.approx(SIFID()(hr, PICTURE))  # another HR than before
     studio = [np.rint(16 + each / 255 * 219).astype(np.uint8) for each in (blurred(hr, 1.2), hr)]
     assert sifid(*studio, "studio") == pytest.approx(blurs[1], rel=0.05)
 
 
-def test_lpips_knows_what_is_worse(lpips, picture):
-    blurs = [lpips(picture, blurred(picture, sigma)) for sigma in (0.6, 1.2, 2.5)]
-    noises = [lpips(picture, noisy(picture, sigma)) for sigma in (3, 10, 30)]
-    assert lpips(picture, picture) == 0
+def test_lpips_knows_what_is_worse(lpips):
+    blurs = [lpips(PICTURE, blurred(PICTURE, sigma)) for sigma in (0.6, 1.2, 2.5)]
+    noises = [lpips(PICTURE, noisy(sigma)) for sigma in (3, 10, 30)]
+    assert lpips(PICTURE, PICTURE) == 0
     assert 0 < blurs[0] < blurs[1] < blurs[2]
     assert 0 < noises[0] < noises[1] < noises[2]
 
 
-def test_vgg_distance_is_its_definition(picture, vgg):
-    a, b = picture[:33, :40], blurred(picture, 2)[:33, :40]
-    weights = vgg19.load(vgg19.CONVOLUTIONS, "embedded")
-    features = []
-    for gray in (a, b):
-        x = torch.stack(
-            [
-                (torch.from_numpy(gray / 255.0).float() - mean) / std
-                for mean, std in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))
-            ]
-        )[None]
-        for name, (kernel, bias) in weights.items():
-            if name in ("conv2_1", "conv3_1", "conv4_1", "conv5_1"):
-                x = torch.max_pool2d(x, 2)
-            x = torch.conv2d(x, kernel, bias, padding=1)
-            if name != "conv5_4":
-                x = x.clamp(min=0)
-        features.append(x)
-    expected = ((features[0] - features[1]) ** 2).mean().item()
-    assert vgg(a, b) == pytest.approx(expected, rel=1e-4)
+def test_vgg_distance_is_its_definition(vgg):
+    a, b = PICTURE[:33, :40], blurred(PICTURE, 2)[:33, :40]
+    network = VGG19Features(["conv5_4"])  # torchvision's, see test_loss.py
+    of_a, of_b = (network(torch.from_numpy(x / 255).float()[None, None])["conv5_4"] for x in (a, b))
+    assert vgg(a, b) == pytest.approx(((of_a - of_b) ** 2).mean().item(), rel=1e-4)
 
 
-def test_studio_luma_is_seen_as_the_gray_it_was_made_of(measure, picture):
+def test_studio_luma_is_seen_as_the_gray_it_was_made_of(measure):
     # 255 / 219 of a gray level is one of luma: these levels are made without rounding.
     steps = np.random.default_rng(0).integers(0, 4, (48, 48))
     gray, other = (73 * each * 255 / 219 for each in (steps, steps[::-1]))
@@ -130,22 +109,22 @@ def test_studio_luma_is_seen_as_the_gray_it_was_made_of(measure, picture):
     expected = measure(*(each.astype(np.uint8) for each in (gray, other)))
     assert measure(*studio, "studio") == pytest.approx(expected, rel=1e-4)
     assert measure(*studio, "full") != pytest.approx(expected, rel=1e-3)
-    beyond, black = (np.where(picture < 60, level, picture) for level in (3, 16))
+    beyond, black = (np.where(PICTURE < 60, level, PICTURE) for level in (3, 16))
     assert measure(beyond.astype(np.uint8), black.astype(np.uint8), "studio") == 0
 
 
-def test_the_smallest_pictures_have_a_distance(picture, measure):
+def test_the_smallest_pictures_have_a_distance(measure):
     small = (slice(measure.smallest),) * 2
-    assert measure(picture[small], noisy(picture, 9)[small]) > 0
+    assert measure(PICTURE[small], noisy(9)[small]) > 0
 
 
-def test_alexnet_from_a_file(alexnet_cache, lpips, picture, tmp_path, monkeypatch):
+def test_alexnet_from_a_file(alexnet_cache, lpips, tmp_path, monkeypatch):
     file = alexnet_cache / "hub/checkpoints" / ALEXNET
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     before = torch.get_rng_state()
     ours = LPIPS(download=False, file=file)
     assert torch.equal(torch.get_rng_state(), before)
-    assert ours(picture, noisy(picture, 9)) == lpips(picture, noisy(picture, 9))
+    assert ours(PICTURE, noisy(9)) == lpips(PICTURE, noisy(9))
     assert ours.weights.startswith(f"{ALEXNET} (sha256 ")
     assert lpips.weights is None
     with pytest.raises(WeightsUnavailable, match="not in torch's cache"):

@@ -20,12 +20,11 @@ def hr():
 def test_frechet_is_the_distance_of_gaussians():
     rng = np.random.default_rng(0)
     a, b = (rng.normal(size=(500, 6)) @ rng.normal(size=(6, 6)) + i for i in (0, 1))
-    expected = np.sum((a.mean(0) - b.mean(0)) ** 2)
+    mean_a, mean_b = (x.mean(0) for x in (a, b))
     cov_a, cov_b = (np.cov(x.T, bias=True) for x in (a, b))
+    expected = np.sum((mean_a - mean_b) ** 2)
     expected += np.trace(cov_a + cov_b - 2 * sqrtm(cov_a @ cov_b).real)
-    given = [
-        (torch.from_numpy(x.mean(0)), torch.from_numpy(np.cov(x.T, bias=True))) for x in (a, b)
-    ]
+    given = [tuple(map(torch.from_numpy, each)) for each in ((mean_a, cov_a), (mean_b, cov_b))]
     assert naturalness.frechet(*given) == pytest.approx(expected)
     assert naturalness.frechet(given[0], given[0]) == pytest.approx(0, abs=1e-6)
 

@@ -25,11 +25,6 @@ SHORT = Settings(
 )
 
 
-@pytest.fixture(autouse=True)
-def deterministic():
-    hardware.make_deterministic(1)
-
-
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
     """Sharp-edged shapes: bicubic blurs them, and a network soon learns to sharpen them."""
@@ -41,6 +36,7 @@ def pairs(tmp_path_factory):
 
 
 def prepare(pairs, settings=SHORT, seed=0, loss=None, name="srcnn"):
+    hardware.make_deterministic(1)
     loss = loss or ReconstructionLoss("mse")
     return Training(network(name, seed=seed), pairs, loss, settings, seed + 1)
 
@@ -58,19 +54,12 @@ def result(run):
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        *((name, SHORT) for name in NETWORKS),
-        *(
-            ("srcnn", replace(SHORT, optimization=Optimization(o)))
-            for o in ("adam", "adamw", "sgd")
-        ),
-        ("srcnn", replace(SHORT, precision="bfloat16")),
-    ],
+    ("name", "optimizer"), [*((name, "muon") for name in NETWORKS), ("srcnn", "sgd")]
 )
 def test_a_run_learns_and_continued_from_any_checkpoint_ends_in_the_same_bits(
-    pairs, name, settings, tmp_path
+    pairs, name, optimizer, tmp_path
 ):
+    settings = replace(SHORT, optimization=Optimization(optimizer))
     whole, states = prepare(pairs, settings, name=name), []
     whole.fit(checkpoint=lambda state: states.append(copy.deepcopy(state)), checkpoint_every=5)
     assert [state["step"] for state in states] == [5, 10]
@@ -100,41 +89,53 @@ def test_every_term_is_logged_apart_and_vgg19_is_not_stored(pairs, tmp_path):
             assert row[f"{split}_loss"] == pytest.approx(total, rel=1e-5)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_stops_the_run_after_the_last_good_checkpoint(pairs, value):
+def test_a_loss_that_is_not_finite_stops_the_run_after_the_last_good_checkpoint(pairs):
     calls = itertools.count()  # at 0 the first validation
 
     def fails(sr, hr):
-        return (sr - hr).abs().mean() * (value if next(calls) >= 8 else 1)
+        return (sr - hr).abs().mean() * (math.inf if next(calls) >= 8 else 1)
 
     # No log point or validation between the failure and the next checkpoint at step 10.
     settings = replace(SHORT, log_every=12, validate_every=12)
     loss = ReconstructionLoss("mse", {"other": Weighted(fails)})
     run, states = prepare(pairs, settings, loss=loss), []
 
-    with pytest.raises(
-        DivergedError, match=r"the training loss became (nan|inf) at step 8, in its term other"
-    ):
+    with pytest.raises(DivergedError, match="became inf at step 8, in its term other"):
         run.fit(checkpoint=lambda state: states.append(copy.deepcopy(state)), checkpoint_every=5)
 
     assert [state["step"] for state in states] == [5]
     assert all(torch.isfinite(weight).all() for weight in states[0]["learner"]["network"].values())
 
 
-def test_the_curve_and_the_snapshots_have_their_steps(pairs):
-    run, reported = prepare(pairs), []
-    run.fit(report=lambda row: reported.append(dict(row)))
+def steps_of(rows, column="step"):
+    return [row["step"] for row in rows if column in row]
 
-    assert reported == run.curve
-    assert [row["step"] for row in run.curve] == [0, 3, 4, 6, 8, 9, 12]
-    assert [row["step"] for row in run.curve if "val_psnr" in row] == [0, 4, 8, 12]
-    assert [row["step"] for row in run.curve if "train_loss" in row] == [3, 4, 6, 8, 9, 12]
-    for row in run.curve:
-        assert set(row) <= set(run.curve[-1])
+
+def test_curve_and_snapshots_have_their_steps_and_another_training_may_continue_them(pairs):
+    first, reported = prepare(pairs), []
+    first.fit(report=lambda row: reported.append(dict(row)))
+    assert reported == first.curve
+    assert steps_of(reported) == [0, 3, 4, 6, 8, 9, 12]
+    assert steps_of(reported, "val_psnr") == [0, 4, 8, 12]
+    assert steps_of(reported, "train_loss") == [3, 4, 6, 8, 9, 12]
+    for row in reported:
+        assert set(row) <= set(reported[-1])
         assert all(math.isfinite(value) for value in row.values())
-    snapshots = run.snapshots()
+    snapshots = first.snapshots()
     assert snapshots["steps"].tolist() == [0, 1, 3, 6, 12]
     assert snapshots["sr"].shape == (5, 3, 48, 48)
+
+    past = Past(first.curve, dict(zip((0, 12), snapshots["sr"][[0, -1]], strict=True)))
+    second = Training(first.best().model, pairs, ReconstructionLoss("l1"), SHORT, seed=5, past=past)
+    reported = []
+    second.fit(report=reported.append)
+    assert steps_of(reported) == [12, 15, 16, 18, 20, 21, 24]
+    assert second.curve[: len(first.curve) - 1] == first.curve[:-1]
+    joint = second.curve[len(first.curve) - 1]  # the end of one and the start of the other
+    assert joint["train_loss"] == first.curve[-1]["train_loss"]
+    assert joint["val_loss"] == reported[0]["val_loss"] != first.curve[-1]["val_loss"]
+    assert second.snapshots()["steps"].tolist() == [0, 12, 13, 15, 18, 24]
+    assert second.best_row["step"] >= 12
 
 
 def test_logged_losses_are_means_over_their_steps(pairs):
@@ -161,10 +162,8 @@ def test_patches_are_of_the_training_s_pictures_and_validated_ones_of_the_valida
         levels.append(hr.unique().tolist())
         return (sr - hr).abs().mean()
 
-    flat = [
-        (split, np.full((40, 40), level, np.uint8))
-        for split, level in (("train", 51), ("val", 204))
-    ]
+    levels_of = {"train": 51, "val": 204}
+    flat = [(split, np.full((40, 40), level, np.uint8)) for split, level in levels_of.items()]
     loss = ReconstructionLoss("mse", {"other": Weighted(see)})
     fitted(write_pairs(tmp_path, 2, flat), replace(SHORT, steps=2), loss=loss)
     train, val = [pytest.approx(0.2)], [pytest.approx(0.8)]
@@ -187,28 +186,20 @@ def test_the_first_step_changes_nothing_and_shows_what_decides_the_bits(pairs):
 
 def test_the_best_weights_are_those_of_the_best_validation(pairs):
     # A rate this high makes the first validations better than the last.
-    settings = replace(
-        SHORT, optimization=Optimization("sgd", 2.0, schedule="constant"), validate_every=1
-    )
-    run, weights = prepare(pairs, settings), {}
+    high = Optimization("sgd", 2.0, schedule="constant")
+    run, weights = prepare(pairs, replace(SHORT, optimization=high, validate_every=1)), {}
     run.fit(
         report=lambda row: weights.setdefault(row["step"], run.state_dict()["learner"]["network"])
     )
     best = max(run.curve, key=lambda row: row["val_psnr"])
-    assert best["step"] < settings.steps
+    assert best["step"] < SHORT.steps
     for name, tensor in run.best().model.state_dict().items():
         assert torch.equal(tensor, weights[best["step"]][name])
 
 
 def test_a_few_steps_beat_bicubic(pairs):
-    settings = Settings(
-        steps=150,
-        batch_size=8,
-        patch_size=24,
-        optimization=Optimization(lr=1e-2),
-        validate_every=150,
-    )
-    run = fitted(pairs, settings)
+    rate = Optimization(lr=1e-2)
+    run = fitted(pairs, replace(SHORT, steps=150, optimization=rate, validate_every=150))
     start, end = run.curve[0], run.curve[-1]
     assert start["val_psnr"] == pytest.approx(start["val_psnr_bicubic"], abs=0.3)
     assert end["val_psnr"] > end["val_psnr_bicubic"] + 0.5
@@ -236,19 +227,3 @@ def test_the_pixel_loss_keeps_the_highest_psnr_a_perceptual_loss_the_lowest_loss
     assert max(rows, key=validation_score) is rows[1]
     rows = [row | {"val_perceptual_weighted": 0.1} for row in rows]
     assert max(rows, key=validation_score) is rows[0]
-
-
-def test_a_training_may_continue_another(pairs):
-    first = fitted(pairs)
-    past = Past(first.curve, dict(zip((0, 12), first.snapshots()["sr"][[0, -1]], strict=True)))
-    second = Training(first.best().model, pairs, ReconstructionLoss("l1"), SHORT, seed=5, past=past)
-    reported = []
-    second.fit(report=reported.append)
-
-    assert [row["step"] for row in reported] == [12, 15, 16, 18, 20, 21, 24]
-    assert second.curve[: len(first.curve) - 1] == first.curve[:-1]
-    joint = second.curve[len(first.curve) - 1]  # the end of one and the start of the other
-    assert joint["train_loss"] == first.curve[-1]["train_loss"]
-    assert joint["val_loss"] == reported[0]["val_loss"] != first.curve[-1]["val_loss"]
-    assert second.snapshots()["steps"].tolist() == [0, 12, 13, 15, 18, 24]
-    assert second.best_row["step"] >= 12

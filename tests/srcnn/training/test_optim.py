@@ -5,13 +5,7 @@ import torch
 
 from srcnn.networks import SRCNN, build
 from srcnn.networks.srresnet import SRResNet
-from srcnn.training.optim import (
-    Muon,
-    Optimization,
-    build_optimizers,
-    orthogonalise,
-    schedule,
-)
+from srcnn.training.optim import Muon, Optimization, build_optimizers, orthogonalise, schedule
 
 
 def normal(*shape, seed=0):
@@ -31,59 +25,36 @@ def test_orthogonalise_brings_singular_values_near_one(shape):
     assert large.sum() >= 0.8 * len(before)
     assert values[large].min() > 0.65
     assert values.max() < 1.25
+    torch.testing.assert_close(orthogonalise(1e-3 * matrix), result, atol=1e-3, rtol=0)
+    assert torch.equal(orthogonalise(torch.zeros(shape)), torch.zeros(shape))
 
 
-def test_orthogonalise_ignores_the_length_and_keeps_zero():
-    matrix = normal(8, 20)
-    torch.testing.assert_close(
-        orthogonalise(matrix), orthogonalise(1e-3 * matrix), atol=1e-3, rtol=0
-    )
-    assert torch.equal(orthogonalise(torch.zeros(4, 6)), torch.zeros(4, 6))
-
-
-@pytest.mark.parametrize("shape", [(6, 2, 3, 3), (8, 1, 1, 2)])
-def test_muon_steps_along_the_orthogonalised_nesterov_momentum(shape):
-    kernel = torch.nn.Parameter(normal(*shape))
-    optimizer = Muon([kernel], lr=0.1, momentum=0.9)
-    expected, momentum = kernel.detach().clone(), torch.zeros(shape)
-    rows, columns = shape[0], math.prod(shape[1:])
+def test_muon_steps_each_kernel_along_its_orthogonalised_nesterov_momentum():
+    shapes = [(6, 2, 3, 3), (6, 2, 3, 3), (8, 1, 1, 2)]
+    kernels = [torch.nn.Parameter(normal(*shape, seed=i)) for i, shape in enumerate(shapes)]
+    without_gradient = torch.nn.Parameter(normal(6, 2, 3, 3, seed=3))
+    optimizer = Muon([*kernels, without_gradient], lr=0.1, momentum=0.9)
+    expected = [kernel.detach().clone() for kernel in kernels]
+    momenta = [torch.zeros(shape) for shape in shapes]
     for step in range(3):
-        gradient = normal(*shape, seed=10 + step)
-        kernel.grad = gradient.clone()
+        for i, shape in enumerate(shapes):
+            gradient = kernels[i].grad = normal(*shape, seed=10 * step + i)
+            momenta[i] = 0.9 * momenta[i] + 0.1 * gradient
+            nesterov = 0.1 * gradient + 0.9 * momenta[i]
+            matrix = nesterov.flatten(1)
+            length = 0.1 * max(1, matrix.shape[0] / matrix.shape[1]) ** 0.5
+            expected[i] -= length * orthogonalise(matrix).reshape(shape)
         optimizer.step()
-
-        momentum = 0.9 * momentum + 0.1 * gradient
-        nesterov = 0.1 * gradient + 0.9 * momentum
-        update = orthogonalise(nesterov.reshape(rows, columns)).reshape(shape)
-        expected = expected - 0.1 * max(1, rows / columns) ** 0.5 * update
-        torch.testing.assert_close(kernel.detach(), expected)
+        for kernel, wanted in zip(kernels, expected, strict=True):
+            torch.testing.assert_close(kernel.detach(), wanted)
+    assert torch.equal(without_gradient, normal(6, 2, 3, 3, seed=3))
 
 
-def test_kernels_of_one_shape_are_trained_as_each_alone():
-    kernels = [torch.nn.Parameter(normal(4, 2, 3, 3, seed=seed)) for seed in range(3)]
-    alone = [torch.nn.Parameter(kernel.detach().clone()) for kernel in kernels]
-    kernels.append(torch.nn.Parameter(normal(3, 1, 2, 2)))  # without gradient: left alone
-    before = kernels[-1].detach().clone()
-    optimizers = [Muon(kernels), *(Muon([kernel]) for kernel in alone)]
-    for seed, (kernel, single) in enumerate(zip(kernels, alone, strict=False)):
-        kernel.grad = single.grad = normal(4, 2, 3, 3, seed=10 + seed)
-    for optimizer in optimizers:
-        optimizer.step()
-    for kernel, single in zip(kernels, [*alone, before], strict=True):
-        torch.testing.assert_close(kernel, single)
-
-
-@pytest.mark.parametrize("name", ["muon", "adam", "adamw", "sgd"])
-def test_every_parameter_has_exactly_one_optimizer(name):
-    model = SRCNN(2)
-    optimizers = build_optimizers(model, Optimization(name))
-    trained = [p for o in optimizers for group in o.param_groups for p in group["params"]]
-    assert sorted(map(id, trained)) == sorted(map(id, model.parameters()))
-
-
-def test_settings_reach_the_optimizers():
+def test_settings_reach_the_optimizers_and_every_parameter_has_one():
     model = SRCNN(2)
     muon, adam = build_optimizers(model, Optimization("muon", 0.003, 0.04, 0.9))
+    trained = [p for each in (muon, adam) for p in each.param_groups[0]["params"]]
+    assert sorted(map(id, trained)) == sorted(map(id, model.parameters()))
     assert (muon.defaults["lr"], muon.defaults["momentum"]) == (0.04, 0.9)
     deep, _ = build_optimizers(build("srresnet", 2, {}), Optimization("muon", 0.003, 0.04))
     assert deep.defaults["lr"] == 0.04 * SRResNet.muon_factor == 0.02
