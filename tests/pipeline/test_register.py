@@ -13,6 +13,7 @@ from pipeline.stage import paths
 from pipeline.stage.inputs import digest
 from pipeline.stage.record import Evaluated, Trained
 from pipeline.tracking import publication, registry
+from pipeline.tracking.points import times
 from pipeline.tracking.store import TRAINING_RUN
 from srcnn.inference import model_files
 from tests.pipeline.experiment import load_params
@@ -198,6 +199,7 @@ def test_other_evaluation_is_a_run_of_its_own_that_names_the_training_run(publis
     assert second.data.tags[TRAINING_RUN] == first.info.run_id
     assert second.data.params["evaluate.lpips"] == "false"
     assert points(published.client, second, "val/psnr") == [(0, 28.5), (10, 30.1)]
+    assert times(published, [second]) == times(published, [first])
 
 
 def test_a_mended_code_of_the_served_model_is_a_new_version(published, monkeypatch):
