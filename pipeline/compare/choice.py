@@ -1,4 +1,4 @@
-"""Which two experiments are compared: those that are named, or the best of each kind."""
+"""Which experiments are compared: those that are named, or the best of each kind."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase

@@ -63,7 +63,8 @@ def verdict(comparison: Comparison, name: str) -> str:
     undecided: dict[str, list[str]] = {}
     for d in differences:
         if not d.is_decidable:
-            why = f"{undecidable(d.sources)}, {fewest_sources(d.tests)} are needed"
+            needed = f"{fewest_sources(d.tests)} are needed for {_count(d.tests, 'difference')}"
+            why = f"{undecidable(d.sources)}, {needed}"
             undecided.setdefault(why, []).append(d.measure.title)
     parts += [f"{listed(titles)} {why}" for why, titles in undecided.items()]
     sentence = "; ".join(parts)

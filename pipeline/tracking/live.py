@@ -15,7 +15,7 @@ from typing import Any
 
 from mlflow.entities import Run
 
-from pipeline.tracking.points import Curve, times
+from pipeline.tracking.points import SPEED, log_curve, times
 from pipeline.tracking.store import TRAINING_KEY, RunState, Store
 from srcnn.masking import brief
 
@@ -54,13 +54,17 @@ def reporting(
     """
     news: SimpleQueue[Row | RunState] = SimpleQueue()  # rows, and at last how the training ended
     given_up = Event()
-    for row in begun:
-        news.put(row)
+    last: dict[str, Any] = {}
 
     def report(row: Row) -> None:
-        news.put({**row, "time": time.time()})
+        nonlocal last
+        now = {**row, "time": time.time()}
+        if last and (took := now["time"] - last["time"]) > 0:
+            now[SPEED] = (row["step"] - last["step"]) / took
+        news.put(now)
+        last = now
 
-    begin = partial(_begin, params=params, key=key, earlier=earlier)
+    begin = partial(_begin, params=params, key=key, begun=begun, earlier=earlier)
     reporter = Thread(target=_work, args=(experiment, begin, news, given_up), daemon=True)
     reporter.start()
     end = RunState.FAILED
@@ -78,7 +82,7 @@ def reporting(
 
 def _work(
     experiment: str,
-    begin: Callable[[Store], tuple[Run, Curve] | None],
+    begin: Callable[[Store], tuple[Run, Mapping[int, int]] | None],
     news: "SimpleQueue[Row | RunState]",
     given_up: Event,
 ) -> None:
@@ -93,10 +97,11 @@ def _work(
             begun = begun or begin(store)
             if begun is None:
                 return
-            run, curve = begun
+            run, known = begun
             while not (waiting and news.empty()):
                 waiting.append(news.get())
-            curve.log([row for row in waiting if not isinstance(row, RunState)])
+            rows = [row for row in waiting if not isinstance(row, RunState)]
+            log_curve(store, run, rows, known)
             if isinstance(end := waiting[-1], RunState):
                 store.move(run.info.run_id, end)
                 return
@@ -110,25 +115,33 @@ def _work(
 
 
 def _begin(
-    store: Store, params: Mapping[str, Any], key: str, earlier: str | None
-) -> tuple[Run, Curve] | None:
-    """The run of this training, and its curve.
+    store: Store,
+    params: Mapping[str, Any],
+    key: str,
+    begun: Sequence[Row],
+    earlier: str | None,
+) -> tuple[Run, Mapping[int, int]] | None:
+    """The run of this training, with the rows of its curve so far, and when they were measured.
 
     None if its result is in MLflow, or waits for `register`.
     """
     with store.lock:
         store.mark_crashed()
-        known = times(store, store.runs(TRAINING_KEY, earlier)) if earlier else {}
-        for other in store.left(earlier) if earlier else ():
-            store.delete(other)
         same = store.runs(TRAINING_KEY, key)
         here = [run for run in same if store.is_here(run)]  # RUNNING: until its process died
-        if any(run.info.status == RunState.FINISHED for run in same) or any(
-            run.info.status == RunState.SCHEDULED for run in here
+        opened = None
+        if not (
+            any(run.info.status == RunState.FINISHED for run in same)
+            or any(run.info.status == RunState.SCHEDULED for run in here)
         ):
-            return None
-        run = store.open(params, {TRAINING_KEY: key}, old=here)
-        return run, Curve(store, run, known | times(store, [run]))
+            run = store.open(params, {TRAINING_KEY: key}, old=here)
+            continued = store.runs(TRAINING_KEY, earlier) if earlier else []
+            known = times(store, [*continued, run])
+            log_curve(store, run, begun, known)
+            opened = run, known
+        for other in store.left(earlier) if earlier else ():  # last, as only it has their times
+            store.delete(other)
+        return opened
 
 
 def _warn(error: Exception) -> None:

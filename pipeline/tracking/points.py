@@ -9,14 +9,14 @@ from mlflow.entities import Metric, Run
 
 from pipeline.tracking.store import Store
 
-_SPEED = "train/steps_per_second"
+SPEED = "train_steps_per_second"  # a column that training.csv has not
 
 # Of each row that was logged, also in part, one of these is there: they come first in it.
 _FIRST = ("train/lr", "train/loss", "val/loss")
 
 
 def times(store: Store, runs: Iterable[Run]) -> dict[int, int]:
-    """When the rows in runs were measured, in ms since 1970, by their steps."""
+    """When the rows in runs were measured, in ms since 1970, by steps; the last run counts."""
     return {
         point.step: point.timestamp
         for run in runs
@@ -25,47 +25,33 @@ def times(store: Store, runs: Iterable[Run]) -> dict[int, int]:
     }
 
 
-class Curve:
-    """The curve of a run.
+def log_curve(
+    store: Store, run: Run, rows: Iterable[Mapping[Any, Any]], known: Mapping[int, int]
+) -> None:
+    """Log rows of training.csv, each at the time when it was measured.
 
     MLflow takes a point again as the one that is there if its time is equal, too. So a row that is
-    there, as of a training that was interrupted, keeps its time.
+    there, as of a training that was interrupted, keeps its time and its speed.
+
+    Args:
+        store: where the run is.
+        run: whose curve it is.
+        rows: those of a training under way have a "time", in seconds since 1970; others that are
+            not known are of now.
+        known: see `times`.
     """
-
-    def __init__(self, store: Store, run: Run, known: Mapping[int, int]) -> None:
-        """
-        Args:
-            store: where the run is.
-            run: whose curve it is.
-            known: see `times`.
-        """
-        self._store, self._run_id = store, run.info.run_id
-        self._times = dict(known)
-
-    def log(self, rows: Iterable[Mapping[Any, Any]]) -> None:
-        """Log rows of training.csv.
-
-        Those of a training under way have a "time", in seconds since 1970, and get their speed.
-        """
-        now = time.time()
-        points = []
-        for row in rows:
-            step = int(row["step"])
-            at = self._times.setdefault(step, round(1000 * row.get("time", now)))
-            points += [
-                Metric(curve_name(column), float(value), at, step)
-                for column, value in row.items()
-                if column not in ("step", "time") and not math.isnan(value)
-            ]
-            if "time" in row and (speed := self._speed(step)):
-                points.append(Metric(_SPEED, speed, at, step))
-        self._store.log_points(self._run_id, points)
-
-    def _speed(self, step: int) -> float:
-        """Steps a second since the row before; 0 where that is not known."""
-        before = max((known for known in self._times if known < step), default=step)
-        took = self._times[step] - self._times[before]
-        return 1000 * (step - before) / took if took > 0 else 0.0
+    now = time.time()
+    points = []
+    for row in rows:
+        step = int(row["step"])
+        at = known.get(step, round(1000 * row.get("time", now)))
+        others = ("step", "time", SPEED) if step in known else ("step", "time")
+        points += [
+            Metric(curve_name(column), float(value), at, step)
+            for column, value in row.items()
+            if column not in others and not math.isnan(value)
+        ]
+    store.log_points(run.info.run_id, points)
 
 
 def curve_name(column: str) -> str:

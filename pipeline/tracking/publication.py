@@ -16,7 +16,7 @@ from pipeline.stage import paths
 from pipeline.stage.inputs import digest, hash_of
 from pipeline.tracking import identity, image_grid, registry
 from pipeline.tracking.experiment import Experiment
-from pipeline.tracking.points import Curve, times
+from pipeline.tracking.points import log_curve, times
 from pipeline.tracking.store import RESULTS, TRAINING_KEY, TRAINING_RUN, RunState, Store
 from srcnn.inference.mlflow_models import CONTENT_TAG
 
@@ -70,7 +70,9 @@ def _open(store: Store, experiment: Experiment) -> Run:
 
 
 def _log_results(store: Store, run: Run, experiment: Experiment) -> None:
-    Curve(store, run, times(store, [run])).log(experiment.curve.to_dict("records"))
+    trained, *_ = store.runs(TRAINING_KEY, experiment.trained.key)
+    known = times(store, [trained, run])
+    log_curve(store, run, experiment.curve.to_dict("records"), known)
     store.log_metrics(run, experiment.metrics())
     store.client.log_inputs(run.info.run_id, [_dataset(experiment)])
 

@@ -14,6 +14,7 @@ from pipeline.stage import paths
 from pipeline.stage.inputs import digest
 from pipeline.stage.record import Evaluated, Trained
 from pipeline.tracking import publication, registry
+from pipeline.tracking.points import times
 from pipeline.tracking.store import TRAINING_RUN
 from srcnn.inference import model_files
 from tests.pipeline.experiment import load_params
@@ -178,6 +179,7 @@ def test_another_evaluation_has_its_own_run_and_a_champion_of_other_data_stays(p
     assert second.data.tags[TRAINING_RUN] == first.info.run_id
     assert second.data.params["evaluate.lpips"] == "false"
     assert points(published.client, second, "val/psnr") == [(0, 28.5), (10, 30.1)]
+    assert times(published, [second]) == times(published, [first])
 
     publish_another(promote=True)
     assert "champion version 2" in (said := capsys.readouterr().out)

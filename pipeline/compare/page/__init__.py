@@ -87,7 +87,8 @@ def _curves(run: PublishedRun) -> str:
     """The figure of the training curve, as a URI."""
     evaluation = run.results.evaluation
     columns = {str(name): of.to_numpy(float) for name, of in run.results.curve.items()}
-    best = int(run.metrics["best/step"])
+    names = ("best/step", "kept/step")  # the latter of older runs
+    best = next(int(run.metrics[name]) for name in names if name in run.metrics)
     figure = figures.curves(columns, best, evaluation["luma"], evaluation["loss"])
     return _uri(figures.encoded(figure, "svg"), "svg+xml")
 

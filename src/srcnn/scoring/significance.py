@@ -8,8 +8,8 @@ sources. It equals the mean over pictures where all sources have as many.
 
 A network counts as significantly better if that mean, its 95 % bootstrap interval and a two-sided
 Wilcoxon signed-rank test (p < 0.05) all say that it is. The interval says how large the difference
-is but is too narrow for few sources; the test is exact there. Who looks at several measures finds
-one with a small p by chance more easily: `correct` makes up for that, in the p values alone.
+is but is too narrow for few sources; the test is exact there. Who looks at several finds one with
+a small p by chance more easily: `correct` makes up for that, in the p values alone.
 """
 
 import math
@@ -33,7 +33,7 @@ def fewest_sources(tests: int = 1) -> int:
     """So many can be significant at all: n that all agree have a p of 2 to the 1 - n, no less.
 
     Args:
-        tests: how many measures p is corrected for.
+        tests: how many differences p is corrected for.
     """
     return math.floor(2 + math.log2(tests / _SIGNIFICANCE))
 
@@ -108,7 +108,7 @@ class Difference:
         sources: from how many sources.
         trainings: of A and of B, the mean over the pictures of each training; there are several
             where it is the mean of trainings that differ in their seed alone.
-        tests: of how many measures this is one, for which p is corrected.
+        tests: of how many differences this is one, for which p is corrected.
     """
 
     measure: Measure

@@ -106,6 +106,12 @@ def test_page_holds_all_it_needs_and_nothing_ends_its_scripts(written):
     assert text.count("</script>") == 2
 
 
+def test_an_older_run_whose_best_step_has_another_name_is_shown():
+    older = replace(experiment("older"), metrics={"kept/step": 300})
+    text = page.render([compare_two(older, experiment("new"))])
+    assert text.count("Loss and PSNR of") == 2
+
+
 def test_pictures_measures_and_curves_are_shown(shown):
     assert len(shown.find_elements(By.CSS_SELECTOR, "#thumbnails img")) == 3
     body = shown.find_element(By.TAG_NAME, "body").text

@@ -61,7 +61,8 @@ def test_an_interval_that_the_test_contradicts_is_explained():
 def test_few_sources_decide_nothing(tiles, counted):
     a, b = (experiment(n, shift=s, tiles=tiles) for n, s in (("pixel", 0), ("other", 0.5)))
     text = wording.as_text([compare_two(a, b)])
-    assert f"PSNR, SSIM and GMSD cannot be decided with {counted}, 7 are needed." in text
+    needed = "7 are needed for 3 differences"
+    assert f"PSNR, SSIM and GMSD cannot be decided with {counted}, {needed}." in text
     assert re.search(
         rf"PSNR, dB ↑  {counted}, 24 pictures .*cannot be decided with {counted}\n", text
     )

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import pytest
 from mlflow import MlflowClient
@@ -47,12 +48,12 @@ def test_store_created_by_two_clones_at_once_is_whole(project):
     """They share the database, in a folder of an odd name, and the lock beside it."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        "from pipeline.tracking.points import Curve\n"
+        "from pipeline.tracking.points import log_curve\n"
         "from pipeline.tracking.store import Store\n"
         "store = Store('portraits')\n"
         "run = store.open({'seed': 0}, {})\n"
         "rows = [{'step': s, 'train_loss': s / 7} for s in range(1001)]\n"
-        "Curve(store, run, {}).log(rows)"
+        "log_curve(store, run, rows, {})"
     )
     clones = [project / "a", project / "b"]
     for clone in clones:
@@ -102,15 +103,17 @@ def test_a_training_that_goes_on_has_one_run_with_each_point_once(store, error, 
 def test_points_have_the_time_when_they_were_measured_and_the_speed_since_the_last(
     store, monkeypatch
 ):
-    clock = iter([1e9, 1e9 + 4])
-    monkeypatch.setattr(live.time, "time", lambda: next(clock, 2e9))
+    """Also those of a fine-tuning, which begins on another day; nobody trained in between."""
+    clock = Mock(side_effect=[1e9, 1e9 + 4, 2e9, 2e9 + 5])
+    monkeypatch.setattr(live, "time", Mock(time=clock))
     train(rows(10, 20))
     (run,) = store.runs(TRAINING_KEY, "key")
     assert times(store, [run]) == {10: 1e12, 20: 1e12 + 4000}
     assert points(store.client, run, "train/steps_per_second") == [(20, 2.5)]
-    train(rows(30), key="further", begun=rows(10, 20), earlier="key")
+    train(rows(30, 40), key="further", begun=rows(10, 20), earlier="key")
     (run,) = store.runs(TRAINING_KEY, "further")
-    assert times(store, [run]) == {10: 1e12, 20: 1e12 + 4000, 30: 2e12}
+    assert times(store, [run]) == {10: 1e12, 20: 1e12 + 4000, 30: 2e12, 40: 2e12 + 5000}
+    assert points(store.client, run, "train/steps_per_second") == [(40, 2)]
 
 
 @pytest.mark.parametrize("state", ["SCHEDULED", "FINISHED"])
@@ -144,6 +147,8 @@ def test_reports_that_fail_are_repeated_and_nothing_is_lost_or_double(
     store, monkeypatch, capsys, failing
 ):
     """A locked database, an expired token: the first request fails, the third after its work."""
+    train(rows(5), key="earlier")
+    measured = times(store, store.runs(TRAINING_KEY, "earlier"))
     done, calls = getattr(MlflowClient, failing), []
 
     def unsteady(self, *args, **kwargs):
@@ -159,10 +164,12 @@ def test_reports_that_fail_are_repeated_and_nothing_is_lost_or_double(
         patch.setattr(MlflowClient, failing, unsteady)
         patch.setattr(live, "GRACE", 30.0)
         patch.setattr(live, "_LONGEST_PAUSE", 0.01)
-        train(rows(5, 10, 15))
+        train(rows(10, 15), begun=rows(5), earlier="earlier")
+    assert store.runs(TRAINING_KEY, "earlier") == []
     (run,) = store.runs(TRAINING_KEY, "key")
     check(store, run, "SCHEDULED", 5, 10, 15)
-    assert run.data.params == {"seed": "0", "train.optimizer": "muon"}
+    assert measured.items() <= times(store, [run]).items()
+    assert run.data.params == {"seed": "0", "train.optimizer": "muon", "finetune.steps": "5"}
     assert capsys.readouterr().err.count("WARNING: MLflow cannot be reached") == 1
 
 
