@@ -257,6 +257,13 @@ def bicubic(lr: np.ndarray, scale: int) -> np.ndarray:
 
 
 def to_uint8(picture: np.ndarray) -> np.ndarray:
-    """Clamp gray levels to 0..255 and round them to uint8; a network that diverged gives black."""
+    """Clamp gray levels to 0..255 and round them; what is NaN, of a diverged network, is black.
+
+    Args:
+        picture: floating point of any shape.
+
+    Returns:
+        uint8 of the same shape; halves are rounded to even.
+    """
     levels = np.clip(np.nan_to_num(picture), 0, 255)
     return np.rint(levels, out=levels).astype(np.uint8)

@@ -47,7 +47,14 @@ class Network(nn.Module, ABC):
         self.bicubic = Bicubic(scale)
 
     def forward(self, lr: torch.Tensor) -> torch.Tensor:
-        """Super-resolve whole pictures, continued beyond their borders by the network itself."""
+        """Super-resolve whole pictures, continued beyond their borders by the network itself.
+
+        Args:
+            lr: (B, 1, h, w) luma in [0, 1].
+
+        Returns:
+            (B, 1, h · scale, w · scale), not clamped.
+        """
         return self.region(lr, slice(0, lr.shape[2]), slice(0, lr.shape[3]))
 
     @abstractmethod

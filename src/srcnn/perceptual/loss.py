@@ -52,6 +52,8 @@ class VGG19Features(nn.Module):
     ) -> None:
         super().__init__()
         self.layers = frozenset(layers)
+        if unknown := self.layers.difference(LAYERS):
+            raise ValueError(f"VGG19 has no layer {min(unknown)}; it has {', '.join(LAYERS)}")
         deepest = max(LAYERS.index(layer) for layer in self.layers)
         self.convolutions = list(vgg19.CONVOLUTIONS)[: deepest // 2 + 1]
         for name, value in vgg19.load(self.convolutions, weights).items():

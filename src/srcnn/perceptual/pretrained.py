@@ -42,8 +42,13 @@ def torch_cache() -> Path:
 
 def is_cached(network: str) -> bool:
     """Whether torchvision's weights of a network, such as "vgg19", need no download."""
-    # The rest of the name is a hash, which torchvision knows; importing it takes a second.
-    return any(torch_cache().glob(f"{network}-*.pth"))
+    if not any(torch_cache().glob(f"{network}-*.pth")):
+        return False  # without torchvision, which takes a second to import
+    from torchvision.models import get_model_weights
+
+    # A cache may hold another training, such as torchvision's first AlexNet, under another hash.
+    url = get_model_weights(network).IMAGENET1K_V1.url
+    return (torch_cache() / Path(url).name).exists()
 
 
 def torchvision_state_dict(weights: "WeightsEnum") -> dict[str, Tensor]:

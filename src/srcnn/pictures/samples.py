@@ -21,7 +21,8 @@ from PIL.TiffImagePlugin import (
 
 # Pillow keeps only the high byte of 16-bit colour. Reading such samples with their bytes in the
 # other order gives the low byte: the two readings together are the whole sample.
-_SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+_HIGH = 1 if sys.byteorder == "little" else 0
+_SWAPPED = {"B": "L", "L": "B", "N": "LB"[_HIGH]}
 _COLOURS = ("RGB", "RGBX", "RGBA")
 
 # EXIF's orientations: the order of rows and of columns; from 5 on the two are exchanged before.
@@ -99,14 +100,11 @@ def _deep_colour(image: ImageFile, reopen: Callable[[], ImageFile]) -> NDArray[n
     name, order = stored[:-4], stored[-1]
     if name not in _COLOURS:
         raise UnreadableImage(f"16-bit samples stored as {name} are not supported")
-
-    def read_bytes(kept: str) -> NDArray[np.uint8]:
+    halves = np.empty((image.height, image.width, len(image.getbands()), 2), np.uint8)
+    for half, kept in ((_HIGH, order), (1 - _HIGH, _SWAPPED[order])):
         with reopen() as reading:
-            return _upright(_pixels(_with_layout(reading, f"{name};16{kept}")), reading)
-
-    values = read_bytes(order).astype(np.uint16)
-    values <<= 8
-    values |= read_bytes(_SWAPPED[order])
+            _pixels(_with_layout(reading, f"{name};16{kept}"), out=halves[..., half])
+            values = _upright(halves.view(np.uint16)[..., 0], reading)
     transparent = image.info.get("transparency")
     if transparent is not None:
         values = _with_alpha(values, (values == np.array(transparent)).all(axis=-1))
@@ -124,17 +122,20 @@ def _upright(samples: np.ndarray, image: Image.Image) -> np.ndarray:
 
 
 def _with_alpha(values: NDArray[np.uint16], hidden: NDArray[np.bool_]) -> NDArray[np.uint16]:
-    alpha = np.where(hidden, 0, 65535).astype(np.uint16)
+    alpha = np.where(hidden, np.uint16(0), np.uint16(65535))
     return np.concatenate([values, alpha[..., None]], axis=2)
 
 
-def _pixels(image: Image.Image, mode: str | None = None) -> NDArray[np.uint8]:
+def _pixels(
+    image: Image.Image, mode: str | None = None, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
     """The samples, uint8 (H, W, C), in one of Pillow's modes, the picture's own by default.
 
     They are taken some rows at a time: asking for all at once copies them twice.
     """
     mode = mode or image.mode
-    out = np.empty((image.height, image.width, Image.getmodebands(mode)), np.uint8)
+    if out is None:
+        out = np.empty((image.height, image.width, Image.getmodebands(mode)), np.uint8)
     for top in range(0, image.height, ROWS):
         part = image.crop((0, top, image.width, min(top + ROWS, image.height))).convert(mode)
         out[top : top + ROWS] = np.asarray(part).reshape(part.height, part.width, -1)

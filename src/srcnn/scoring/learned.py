@@ -137,8 +137,9 @@ class LPIPS:
             own = {key: state[f"features.{key.partition('.')[2]}"] for key in alexnet.state_dict()}
             alexnet.load_state_dict(own)
         except (KeyError, RuntimeError) as error:
+            problem = " ".join(str(error).split())
             raise UnusableWeights(
-                f"{file or weights} is not torchvision's AlexNet: {error}"
+                f"{file or weights} is not torchvision's AlexNet: {problem}"
             ) from None
         self._lpips.to(device)
         described = _described(file) if file else ""

@@ -12,7 +12,16 @@ Term = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def charbonnier(sr: torch.Tensor, hr: torch.Tensor, epsilon: float = 1e-3) -> torch.Tensor:
-    """The differentiable L1 of Lai et al. (LapSRN, CVPR 2017, eq. 3): mean sqrt(d² + ε²)."""
+    """The differentiable L1 of Lai et al. (LapSRN, CVPR 2017, eq. 3): mean sqrt(d² + ε²).
+
+    Args:
+        sr: (B, 1, H, W) luma in [0, 1], not clamped.
+        hr: the same.
+        epsilon: ε, in the same unit.
+
+    Returns:
+        A scalar, at least ε.
+    """
     return torch.sqrt((sr - hr) ** 2 + epsilon**2).mean()
 
 
@@ -22,6 +31,8 @@ def rmse(sr: torch.Tensor, hr: torch.Tensor, epsilon: float = 1e-3) -> torch.Ten
     PSNR, too, is taken per picture and then averaged. Beside plain MSE, where patches full of
     detail outweigh all others, every patch counts for what can be gained on it. ε² is added under
     the root, which has no gradient at 0.
+
+    Args, Returns: see `charbonnier`.
     """
     return torch.sqrt(((sr - hr) ** 2).mean(dim=(1, 2, 3)) + epsilon**2).mean()
 
@@ -86,7 +97,7 @@ class Weighted:
     validates: bool = True
 
     def part(self, batch: torch.Tensor, step: int) -> torch.Tensor:
-        """What a step sees of a batch."""
+        """What a step sees of a batch (B, 1, H, W)."""
         # 7 has no divisor in common with the squares of 2, 3, 4 and 8, so that each shift comes up.
         down, right = divmod(step * 7 % self.shifts**2, self.shifts)
         return batch[: self.patches, :, down:, right:]

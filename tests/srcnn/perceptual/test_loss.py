@@ -116,3 +116,8 @@ def test_maximum_of_blocks_is_max_pooling_bit_for_bit_also_among_equals(side):
         pooled.append((y.detach(), x.grad))
     for expected, found in zip(*pooled, strict=True):
         assert torch.equal(expected, found)
+
+
+def test_a_layer_that_vgg19_does_not_have_is_named():
+    with pytest.raises(ValueError, match="no layer conv3_5; it has conv1_1, relu1_1"):
+        PerceptualLoss({"conv3_5": 1.0})

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -95,6 +96,16 @@ def test_16_bits_are_scaled_and_rounded(channels):
     for data in files:
         assert_rounds_to(decode(data), over_white(samples, 65535))
         np.testing.assert_array_equal(read(data).samples, samples)
+
+
+def test_16_bits_are_read_into_the_memory_of_the_result():
+    """Large ones are of 100 megapixels."""
+    data = png(16, samples16(2000, 300, 3))
+    tracemalloc.start()
+    samples = read(data).samples
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.3 * samples.nbytes
 
 
 def test_16_bit_tiff_of_photo_editors():

@@ -133,6 +133,12 @@ def test_alexnet_from_a_file(alexnet_cache, lpips, tmp_path, monkeypatch):
     monkeypatch.setattr(socket, "create_connection", refused)
     with pytest.raises(WeightsUnavailable, match="ConnectionRefused"):
         LPIPS()
-    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(UnusableWeights, match="is not torchvision's AlexNet"):
-        LPIPS(file=tmp_path / "other.pth")
+    (tmp_path / "hub/checkpoints/alexnet-owt-4df8aa71.pth").touch()  # torchvision's first
+    with pytest.raises(WeightsUnavailable, match=r"not in torch's cache$"):
+        LPIPS(download=False)
+    state = torch.load(file)
+    for other in ({}, state | {"features.0.weight": torch.zeros(1)}):
+        torch.save(other, tmp_path / "other.pth")
+        with pytest.raises(UnusableWeights, match="is not torchvision's AlexNet") as caught:
+            LPIPS(file=tmp_path / "other.pth")
+        assert len(str(caught.value).splitlines()) == 1
