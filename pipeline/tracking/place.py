@@ -14,9 +14,13 @@ from pipeline.stage import project_root
 
 def folder() -> Path:
     """The folder, which is made where it is missing."""
-    made = project_root() / ".checkpoints"
+    made = _folder()
     made.mkdir(exist_ok=True)
     return made
+
+
+def _folder() -> Path:
+    return project_root() / ".checkpoints"
 
 
 def identity() -> str:
@@ -30,4 +34,4 @@ def identity() -> str:
 
 def lock(key: str) -> FileLock:
     """The lock that whoever trains under this key at this place holds meanwhile."""
-    return FileLock(folder() / f"{key}.lock")
+    return FileLock(_folder() / f"{key}.lock")  # which makes the folder when it is taken
