@@ -266,9 +266,3 @@ def test_phone_has_no_sideways_scrolling(shown, scheme):
     assert (background == "rgb(28, 33, 38)") == (scheme == "light")
 
 
-def test_runs_without_intervals_still_have_a_page():
-    settings = {"count": 6, "tiles": 2}
-    a, b = experiment("pixel", **settings), experiment("other", shift=0.5, **settings)
-    text = page.render([compare_two(a, b)])
-    assert text.count("too few sources for an interval") == 3
-    assert "<small>cannot be decided with 3 sources</small>" in text

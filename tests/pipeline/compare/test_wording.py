@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.compare import wording
+from pipeline.compare import page, wording
 from tests.pipeline.compare.compared import changed, compare_two, experiment
 
 
@@ -60,10 +60,14 @@ def test_an_interval_that_the_test_contradicts_is_explained():
 @pytest.mark.parametrize(("tiles", "counted"), [(8, "3 sources"), (24, "1 source")])
 def test_few_sources_decide_nothing(tiles, counted):
     a, b = (experiment(n, shift=s, tiles=tiles) for n, s in (("pixel", 0), ("other", 0.5)))
-    text = wording.as_text([compare_two(a, b)])
+    comparison = compare_two(a, b)
+    text = wording.as_text([comparison])
     assert f"PSNR, SSIM and GMSD cannot be decided with {counted}, 7 are needed." in text
     assert re.search(
         rf"PSNR, dB ↑  {counted}, 24 pictures .*cannot be decided with {counted}\n", text
     )
     assert " to " not in text  # no interval
     assert "significantly" not in text
+    html = page.render([comparison])
+    assert html.count("too few sources for an interval") == 3
+    assert f"<small>cannot be decided with {counted}</small>" in html
