@@ -54,8 +54,6 @@ def test_all_that_was_published_is_read_newest_first(published):
             assert png == (paths.RECONSTRUCTIONS / f"{entry['file']}-{kind}.png").read_bytes()
 
 
-
-
 @pytest.fixture
 def enlarged(published, tmp_path):
     """The bicubic test pictures as files of another upscaler."""
