@@ -5,7 +5,7 @@ import pytest
 from pipeline import register
 from pipeline.stage import paths
 from srcnn.inference import model_files
-from srcnn.inference.mlflow_models import CONTENT_TAG, EXPERIMENTS_TAG, OVER_PACKAGED_TAG, NoModel
+from srcnn.inference.mlflow_models import CONTENT_TAG, EXPERIMENTS_TAG, NoModel
 from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs
 
@@ -53,11 +53,3 @@ def test_an_empty_registry_has_neither_champion_nor_names(store):
     assert model_files.load().name == "packaged:x4"
     with pytest.raises(NoModel, match="there are: none"):
         model_files.load("vgg")
-
-
-def test_the_champion_is_the_default_where_it_is_better_than_the_package_s_network(published):
-    assert model_files.load().name == "packaged:x2"
-    published.client.set_model_version_tag("srcnn", "1", OVER_PACKAGED_TAG, "0.1")
-    assert model_files.load().name == "srcnn version 1"
-    assert model_files.load(scale=2).name == "srcnn version 1"
-    assert model_files.load(scale=4).name == "packaged:x4"
