@@ -166,11 +166,7 @@ def test_a_killed_process_ends_all_and_the_training_resumes_to_the_same_bits(
 @pytest.mark.parametrize(
     ("processes", "error"),
     [
-        (
-            1,
-            "ERROR: machine.processes is 1, but the launcher started 2 processes. "
-            "Both must be the same number\n",
-        ),
+        (1, "ERROR: machine.processes is 1, but the launcher started 2 processes. "),
         (2, "ERROR: the 2 training processes do not find each other: "),  # without MASTER_PORT
     ],
 )
