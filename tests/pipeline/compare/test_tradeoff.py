@@ -87,28 +87,35 @@ def test_a_figure_for_print_shows_every_run_but_no_values_of_different_weights(
         assert len(row) == 3 + len(found)
 
 
-def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def said_of(tmp_path, monkeypatch, capsys):
+    """Draws the trade-off of experiments; what is said of them."""
+
+    def said_of(found):
+        monkeypatch.setattr(runs, "published", lambda _: found)
+        tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
+        return capsys.readouterr().out
+
+    return said_of
+
+
+def test_it_says_of_how_many_pictures_and_which_measure_it_is(said_of):
     found = [of_three_pictures(each) for each in sweep()]
-    monkeypatch.setattr(runs, "published", lambda _: found)
-    arguments = tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")])
-    tradeoff.main(load_params(), arguments)
-    said = capsys.readouterr().out
+    said = said_of(found)
     assert "\n  PSNR and SSIM: 24 sources, 24 pictures\n" in said
     assert "VGG19 distance: 3 sources, 3 pictures (differences cannot be decided with 3" in said
     found[0].results.evaluation["vgg19_weights"] = "other"
     found[0].metrics["test/gmsd_bicubic"] = found[1].metrics["test/gmsd_bicubic"] = 0.1
-    tradeoff.main(load_params(), arguments)
-    assert "GMSD is drawn: not all have SIFID or LPIPS or VGG19 distance" in capsys.readouterr().out
+    assert "GMSD is drawn: not all have SIFID or LPIPS or VGG19 distance" in said_of(found)
 
 
-def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
+def test_figure_has_a_line_for_each_kind_of_loss(said_of, tmp_path, monkeypatch):
     relu = "random (untrained) VGG19 mse (conv5_4 + 0.5 relu2_2)"
     mine = {"loss.vgg19_weights": "weights/mine.pth"}
     found = [swept("0.02", 26, 0.2, features=relu), swept("0.03", 25, 0.15, params=mine), *sweep()]
     draw = Mock(wraps=figures.tradeoff)
     monkeypatch.setattr(figures, "tradeoff", draw)
-    monkeypatch.setattr(runs, "published", lambda _: found)
-    tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
+    assert "w0.001" in said_of(found)
     drawn = draw.call_args.args[0]
     start = ("0", 28, 0.4)
     conv = "SRCNN, mse + weight × VGG19 mse (conv5_4)"
@@ -118,4 +125,3 @@ def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
         f"{conv}, mine.pth": [start, ("0.03", 25, 0.15)],
     }
     assert min(Image.open(tmp_path / "tradeoff.png").size) > 400
-    assert "w0.001" in capsys.readouterr().out

@@ -16,12 +16,9 @@ def test_text_says_who_is_better_if_anyone_and_what_is_to_be_expected():
         r"B is significantly better in GMSD \(by 0\.\d{4}\)\.",
         text,
     )
-    assert re.search(r"PSNR, dB ↑ .* A is better in \d+ of 24 sources, p < 0\.001\n", text)
     assert re.search(r"GMSD ↓ .* B is better in \d+ of 24 sources, p < 0\.001\n", text)
     assert "B was trained with a perceptual loss. It is expected to lose PSNR" in text
-    other_way = wording.as_text([compare_two(b, a)])
-    assert "A was trained with a perceptual loss" in other_way
-    assert "B is significantly better in PSNR" in other_way
+    assert "A was trained with a perceptual loss" in wording.as_text([compare_two(b, a)])
     text = wording.as_text([compare_two(experiment("pixel"), experiment("other"))])
     assert "No significant difference in PSNR, SSIM and GMSD." in text
     assert re.search(r"PSNR, dB ↑ .* no significant difference, p [01]\.\d{3}\n", text)

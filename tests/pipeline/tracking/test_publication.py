@@ -1,13 +1,16 @@
 """Which run an experiment is in, when its training, other processes and other hosts have theirs."""
 
 import json
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from pipeline import register
 from pipeline.stage import paths
 from pipeline.stage.record import Trained
 from pipeline.tracking import live, place, publication
+from pipeline.tracking.experiment import Experiment
 from pipeline.tracking.store import TRAINING_KEY, RunState, name_tag
 from srcnn.inference import mlflow_sqlite, model_files
 from srcnn.inference.mlflow_models import names_in
@@ -89,6 +92,16 @@ def test_what_two_hosts_publish_at_once_is_one_run_with_the_names_of_both(
     assert run.info.run_name == ("host-b" if dies else "host-a")  # the first to begin of the whole
     assert len(versions(experiment)) == 1
     check_whole(experiment, run)
+
+
+def test_every_result_and_parameter_of_the_evaluation_is_part_of_an_experiment(experiment):
+    trained = Trained.read(paths.TRAINED)
+    given = Experiment(trained, {"evaluate.lpips": False}, {}, pd.DataFrame(), None)
+    contents = {given.content, replace(given, params={"evaluate.lpips": True}).content}
+    for path in (paths.WEIGHTS, paths.PER_IMAGE, paths.EVALUATION):
+        path.write_bytes(path.read_bytes() + b" ")
+        contents.add(given.content)
+    assert len(contents) == 5
 
 
 def test_an_experiment_of_hundreds_of_names_keeps_all(published, monkeypatch):
