@@ -21,8 +21,6 @@ from srcnn.scoring.scores import read_scores
 from tests.pipeline.experiment import load_params, picture, write_experiment
 from tests.support.pairs import write_pairs
 
-CPU = torch.device("cpu")
-
 
 def load(lpips="auto", **loss):
     changes = {f"loss.{name}": value for name, value in loss.items()}
@@ -45,8 +43,8 @@ def weights(tmp_path_factory):
     return path
 
 
-def find(params):
-    return find_measures(params.loss, params.evaluate, CPU)
+def find(params, pairs=None):
+    return find_measures(params.loss, params.evaluate, torch.device("cpu"), pairs)
 
 
 def put_into_cache(name, content):
@@ -82,15 +80,11 @@ def test_a_damaged_installation_stops_no_evaluation(monkeypatch):
 def test_what_is_natural_is_what_training_pictures_show():
     hrs = {split: picture(i, 240, 240) for i, split in enumerate(("train", "val", "test"))}
     pairs = write_pairs(Path(), 2, [each for each in hrs.items() for _ in range(9)])
-    params = load(False)
-    with_pairs, without = (
-        find_measures(params.loss, params.evaluate, CPU, given) for given in (pairs, None)
-    )
+    with_pairs, without = find(load(False), pairs), find(load(False))
     natural = with_pairs.functions[NIQE].weights
     assert natural == niqe.fitted_niqe([hrs["train"]] * 9).fitted_to
-    assert with_pairs.functions[LR_PSNR].take(hrs["val"], hrs["test"], "full") == lr_psnr(
-        hrs["val"], hrs["test"], 2
-    )
+    two = hrs["val"], hrs["test"]
+    assert with_pairs.functions[LR_PSNR].take(*two, "full") == lr_psnr(*two, 2)
     assert {"niqe", "lr_psnr"} <= without.notes.keys()
 
 

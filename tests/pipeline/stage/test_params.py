@@ -65,14 +65,10 @@ def test_the_margin_of_a_patch_is_the_network_s(name):
     assert model.margin == build(name, 4, model.network.model_dump()).margin
 
 
-def test_every_layer_of_vgg19_and_no_other_may_be_named():
-    weighted = dict.fromkeys(LAYERS, 1.0)
-    assert params_with({"loss.perceptual_layers": weighted}).loss.perceptual_layers == weighted
-
-
-def test_a_shallow_layer_is_content_with_a_small_patch():
-    changes = VGG19 | {"loss.perceptual_layers": {"relu2_2": 1.0}, "finetune.patch_size": 24}
-    assert params_with(changes).finetune.patch_size == 24
+def test_every_layer_of_vgg19_may_be_named_and_a_shallow_one_needs_but_a_small_patch():
+    params_with({"loss.perceptual_layers": dict.fromkeys(LAYERS, 1.0)})
+    shallow = {"loss.perceptual_layers": {"relu2_2": 1.0}}
+    params_with(VGG19 | shallow | {"finetune.patch_size": 24})
 
 
 def test_all_problems_are_in_one_message():

@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,20 +11,16 @@ from tests.support.paths import ROOT
 
 
 @pytest.fixture
-def checkout(tmp_path, monkeypatch):
+def checkout(project):
     """A commit of the project's params.yaml, a source file and results, in the current folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     Path("metrics").mkdir()
-    Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
+    shutil.copy(ROOT / "params.yaml", project)
     for name in ("metrics/a.json", "dvc.lock", "net.py"):
         Path(name).write_text("1")
     commit_all()
 
 
-def test_experiment_name_outside_dvc_is_branch_and_commit(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+def test_experiment_name_outside_dvc_is_branch_and_commit(project, monkeypatch):
     assert identity.experiment_name() == "no-commit"
     assert identity.changed_parameters(load_params()) == ""  # nothing is known of them
     commit_all()
