@@ -83,8 +83,8 @@ def test_what_is_natural_is_what_training_pictures_show():
     with_pairs, without = find(load(False), pairs), find(load(False))
     natural = with_pairs.functions[NIQE].weights
     assert natural == niqe.fitted_niqe([hrs["train"]] * 9).fitted_to
-    two = hrs["val"], hrs["test"]
-    assert with_pairs.functions[LR_PSNR].take(*two, "full") == lr_psnr(*two, 2)
+    pair = hrs["val"], hrs["test"]
+    assert with_pairs.functions[LR_PSNR].take(*pair, "full") == lr_psnr(*pair, 2)
     assert {"niqe", "lr_psnr"} <= without.notes.keys()
 
 
