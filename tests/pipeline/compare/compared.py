@@ -10,7 +10,7 @@ from skimage import data
 from pipeline.compare.comparison import compare_all
 from pipeline.compare.runs import PublishedRun, Reconstruction, Results
 from srcnn.data.imresize import downscale
-from srcnn.inference.resolver import bicubic
+from srcnn.inference import resolver
 from srcnn.scoring.scores import Score
 from tests.support.pictures import encoded
 
@@ -82,19 +82,16 @@ def scores(shift, count, tiles, measures):
     rng = np.random.default_rng(0)
     noise = np.random.default_rng(round(1000 * shift) + 1)
     sizes = {"psnr": (28, 1, 3), "ssim": (0.8, 0.03, 0.05)}
-    of_sr, of_bicubic = [{} for _ in range(count)], [{} for _ in range(count)]
+    sr, bicubic = {}, {}
     for measure in measures:
         mean, gain, spread = sizes.get(measure, (0.2, -0.05, 0.02))
         base = rng.normal(mean, spread, count)
         worse = shift * gain * noise.normal(1, 0.3, count) * (1 if measure in sizes else -1)
-        for i in range(count):
-            of_bicubic[i][measure] = round(base[i] - gain, 6)
-            of_sr[i][measure] = round(base[i] - worse[i], 6)
+        sr[measure], bicubic[measure] = base - worse, base - gain
+    values = [pd.DataFrame(of).round(6).to_dict("records") for of in (sr, bicubic)]
     found = [
-        Score(
-            f"picture{i:02d}", f"source{i // tiles}", "full", f"{i:016x}", of_sr[i], of_bicubic[i]
-        )
-        for i in range(count)
+        Score(f"picture{i:02d}", f"source{i // tiles}", "full", f"{i:016x}", *of_both)
+        for i, of_both in enumerate(zip(*values, strict=True))
     ]
     return {"test": {score.id: score for score in found}}
 
@@ -109,7 +106,7 @@ def curve():
 def picture(i, shift):
     hr = data.camera()[64 * i : 64 * i + 128, 150:310]
     lr = downscale(np.ascontiguousarray(hr), SCALE)
-    smooth = bicubic(lr, SCALE)
+    smooth = resolver.bicubic(lr, SCALE)
     sr = (smooth * (0.5 + shift / 4) + hr * (0.5 - shift / 4)).astype(np.uint8)
     kinds = {"lr": lr, "bicubic": smooth, "sr": sr, "hr": hr}
     return Reconstruction(

@@ -10,6 +10,7 @@ from srcnn.scoring.measures import MEASURES, PSNR, VGG19
 from tests.pipeline.compare.compared import changed, compare_two, experiment, with_scores, without
 
 OTHER_DATA = {"tags": {"data.pairs": "another digest"}}
+MINE, OTHERS = {"vgg19_weights": "imagenet"}, {"vgg19_weights": "mine.pth"}
 
 
 @pytest.mark.parametrize(
@@ -54,18 +55,13 @@ def test_measure_taken_of_some_pictures_is_compared_on_those():
     [
         ("lpips", {"lpips_note": "not measured (no AlexNet)"}, {}, "A: not measured (no AlexNet)"),
         ("vgg19", {}, {}, "A: not measured"),
-        (
-            "vgg19",
-            {"vgg19_weights": "imagenet"},
-            {"vgg19_weights": "mine.pth"},
-            "measured with different weights: imagenet and mine.pth",
-        ),
+        ("vgg19", MINE, OTHERS, "measured with different weights: imagenet and mine.pth"),
     ],
 )
 def test_a_measure_that_one_lacks_or_took_otherwise_is_not_compared(measure, mine, other, why):
-    taken = ("psnr", measure) if "vgg19_weights" in mine else ("psnr",)
-    a = experiment("pixel", measures=taken, evaluation=mine)
-    b = experiment("other", measures=("psnr", measure), evaluation=other)
+    both = ("psnr", measure)
+    a = experiment("pixel", measures=both if mine is MINE else ("psnr",), evaluation=mine)
+    b = experiment("other", measures=both, evaluation=other)
     comparison = compare_two(a, b)
     assert [d.measure for d in comparison.differences["test"]] == [PSNR]
     assert f"{MEASURES[measure].title} is not compared: {why}." in wording.as_text([comparison])
@@ -89,18 +85,12 @@ def test_test_sets_of_both_are_compared_after_the_held_out_pictures():
     assert "Test set Set14 is not compared: only A was scored on it." in text
 
 
-@pytest.mark.parametrize(
-    ("change", "same"),
-    [
-        (lambda i, score: score if i else replace(score, pixels="other pixels"), 4),
-        (lambda i, score: replace(score, id=f"other/{score.id}"), 0),
-    ],
-)
-def test_test_sets_of_other_pictures_under_the_same_name_are_left_out(change, same):
+def test_test_sets_of_other_pictures_under_the_same_name_are_left_out():
+    other = {0: {"pixels": "other pixels"}, 1: {"id": "other name"}}
     a = with_test_sets(experiment("pixel"), "Set5")
-    b = with_test_sets(experiment("other", shift=0.5), "Set5", change=change)
-    text = wording.as_text([compare_two(a, b)])
-    assert re.search(f"Test set Set5 is not compared: .* {same} of 5 and 5 are the same", text)
+    b = with_test_sets(a, "Set5", change=lambda i, score: replace(score, **other.get(i, {})))
+    text = wording.as_text([compare_two(a, replace(b, run_id="b"))])
+    assert re.search("Test set Set5 is not compared: .* 3 of 5 and 5 are the same", text)
     assert "Test set Set5\n" not in text
 
 

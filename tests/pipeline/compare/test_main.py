@@ -1,5 +1,3 @@
-import subprocess
-
 import pytest
 
 from pipeline.compare import __main__ as compare
@@ -9,29 +7,24 @@ from pipeline.tracking import identity
 from pipeline.tracking.store import RESULTS, RunState, Store
 from srcnn.inference.mlflow_models import CONTENT_TAG
 from tests.pipeline.experiment import load_params
+from tests.support.git import commit_all, git
 
 
 def test_an_experiment_that_is_not_there_is_not_made(project):
     store = Store("portrait-srcnn")
-    before = {experiment.name for experiment in store.client.search_experiments()}
-    params = load_params()
-    tracking = params.tracking.model_copy(update={"experiment": "portrait-srnn"})
+    params = load_params({"tracking.experiment": "portrait-srnn"})
     with pytest.raises(StageError, match=r"tracking\.experiment is 'portrait-srnn', which .* hold"):
-        compare.main(params.model_copy(update={"tracking": tracking}), compare.parse([]))
-    assert {experiment.name for experiment in store.client.search_experiments()} == before
+        compare.main(params, compare.parse([]))
+    assert not store.client.get_experiment_by_name("portrait-srnn")
 
 
 def test_an_experiment_that_was_renamed_in_dvc_is_found_by_either_name(project):
     store = Store("portrait-srcnn")
     paths.EVALUATED.parent.mkdir()
-    for command in (("init", "-q"), ("config", "user.name", "T"), ("config", "user.email", "t@e")):
-        subprocess.run(["git", *command], check=True)
     for weights in ("one", "two"):
         paths.EVALUATED.write_text(weights)
-        subprocess.run(["git", "add", "metrics"], check=True)
-        subprocess.run(["git", "commit", "-qm", weights], check=True)
-        ref = f"refs/exps/ab/cdef/{weights}-new-name"
-        subprocess.run(["git", "update-ref", ref, "HEAD"], check=True)
+        commit_all()
+        git("update-ref", f"refs/exps/ab/cdef/{weights}-new-name", "HEAD")
         run = store.client.create_run(store.experiment_id, run_name=weights)
         tags = {RESULTS: identity.results_id(), CONTENT_TAG: "content"}
         store.tag(run.info.run_id, tags)

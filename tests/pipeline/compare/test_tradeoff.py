@@ -1,5 +1,5 @@
-import io
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 from matplotlib.figure import Figure
@@ -39,12 +39,8 @@ def test_a_sweep_is_the_newest_that_differ_in_their_loss_alone_by_weight():
     newer = swept("0.0", 28.5, 0.4, name="newer", params=unused)
     other = swept("0.3", 26, 0.1, params={"evaluate.lpips": "true"})
     found = [*left_out, newer, *sweep(), other]
-    assert [run.name for run in tradeoff.newest_sweep(found)] == [
-        "newer",
-        "w0.001",
-        "w0.01",
-        "w0.3",
-    ]
+    names = [run.name for run in tradeoff.newest_sweep(found)]
+    assert names == ["newer", "w0.001", "w0.01", "w0.3"]
 
 
 @pytest.mark.parametrize(
@@ -80,57 +76,52 @@ def test_measure_is_the_first_that_all_have_taken_in_the_same_way():
 def test_a_figure_for_print_shows_every_run_but_no_values_of_different_weights(
     monkeypatch, tmp_path
 ):
-    drawn = []
-    monkeypatch.setattr(figures, "side_by_side", lambda rows, scale: drawn.extend(rows) or Figure())
+    draw = Mock(return_value=Figure())
+    monkeypatch.setattr(figures, "side_by_side", draw)
     for measure in (VGG19, GMSD):
         found = [replace(run, name="of one name") for run in sweep()]
         found[0].results.evaluation["vgg19_weights"] = "other" if measure == GMSD else None
         figure.write(tmp_path / "figure.png", found, ["picture00"])
-        (row,) = drawn
+        (row,) = draw.call_args.args[0]
         assert row["HR"].captions == ("PSNR in dB / SSIM", measure.title)
         assert len(row) == 3 + len(found)
-        drawn.clear()
 
 
-def test_it_says_of_how_many_pictures_and_which_measure_it_is(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def said_of(tmp_path, monkeypatch, capsys):
+    """Draws the trade-off of experiments; what is said of them."""
+
+    def said_of(found):
+        monkeypatch.setattr(runs, "published", lambda _: found)
+        tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
+        return capsys.readouterr().out
+
+    return said_of
+
+
+def test_it_says_of_how_many_pictures_and_which_measure_it_is(said_of):
     found = [of_three_pictures(each) for each in sweep()]
-    monkeypatch.setattr(runs, "published", lambda _: found)
-    tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
-    assert (
-        "Means over pictures.\n"
-        "  PSNR and SSIM: 24 sources, 24 pictures\n"
-        "  VGG19 distance: 3 sources, 3 pictures (differences cannot be decided with 3 sources)\n"
-    ) in capsys.readouterr().out
+    said = said_of(found)
+    assert "\n  PSNR and SSIM: 24 sources, 24 pictures\n" in said
+    assert "VGG19 distance: 3 sources, 3 pictures (differences cannot be decided with 3" in said
     found[0].results.evaluation["vgg19_weights"] = "other"
     found[0].metrics["test/gmsd_bicubic"] = found[1].metrics["test/gmsd_bicubic"] = 0.1
-    tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
-    assert "GMSD is drawn: not all have SIFID or LPIPS or VGG19 distance" in capsys.readouterr().out
+    assert "GMSD is drawn: not all have SIFID or LPIPS or VGG19 distance" in said_of(found)
 
 
-def test_figure_has_a_line_for_each_kind_of_loss(tmp_path, monkeypatch, capsys):
+def test_figure_has_a_line_for_each_kind_of_loss(said_of, tmp_path, monkeypatch):
     relu = "random (untrained) VGG19 mse (conv5_4 + 0.5 relu2_2)"
     mine = {"loss.vgg19_weights": "weights/mine.pth"}
     found = [swept("0.02", 26, 0.2, features=relu), swept("0.03", 25, 0.15, params=mine), *sweep()]
-    drawn = {}
-    draw = tradeoff.figures.tradeoff
-
-    def remember(series, *others):
-        drawn.update(series)
-        return draw(series, *others)
-
-    monkeypatch.setattr(tradeoff.figures, "tradeoff", remember)
-    monkeypatch.setattr(runs, "published", lambda _: found)
-    tradeoff.main(load_params(), tradeoff.parse(["--output", str(tmp_path / "tradeoff.png")]))
+    draw = Mock(wraps=figures.tradeoff)
+    monkeypatch.setattr(figures, "tradeoff", draw)
+    assert "w0.001" in said_of(found)
+    drawn = draw.call_args.args[0]
     start = ("0", 28, 0.4)
+    conv = "SRCNN, mse + weight × VGG19 mse (conv5_4)"
     assert {name: [(p.label, p.psnr, p.measure) for p in line] for name, line in drawn.items()} == {
-        "SRCNN, mse + weight × VGG19 mse (conv5_4)": [
-            start,
-            ("0.001", 27.6, 0.3),
-            ("0.01", 27, 0.1),
-        ],
+        conv: [start, ("0.001", 27.6, 0.3), ("0.01", 27, 0.1)],
         f"SRCNN, mse + weight × {relu}": [start, ("0.02", 26, 0.2)],
-        "SRCNN, mse + weight × VGG19 mse (conv5_4), mine.pth": [start, ("0.03", 25, 0.15)],
+        f"{conv}, mine.pth": [start, ("0.03", 25, 0.15)],
     }
-    image = Image.open(io.BytesIO((tmp_path / "tradeoff.png").read_bytes()))
-    assert min(image.size) > 400
-    assert "w0.001" in capsys.readouterr().out
+    assert min(Image.open(tmp_path / "tradeoff.png").size) > 400

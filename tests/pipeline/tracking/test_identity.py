@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,21 +11,18 @@ from tests.support.paths import ROOT
 
 
 @pytest.fixture
-def checkout(tmp_path, monkeypatch):
+def checkout(project):
     """A commit of the project's params.yaml, a source file and results, in the current folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     Path("metrics").mkdir()
-    Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
+    shutil.copy(ROOT / "params.yaml", project)
     for name in ("metrics/a.json", "dvc.lock", "net.py"):
         Path(name).write_text("1")
     commit_all()
 
 
-def test_experiment_name_outside_dvc_is_branch_and_commit(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+def test_experiment_name_outside_dvc_is_branch_and_commit(project, monkeypatch):
     assert identity.experiment_name() == "no-commit"
+    assert identity.changed_parameters(load_params()) == ""  # nothing is known of them
     commit_all()
     assert identity.experiment_name().startswith("main-")
     git("checkout", "-q", "--detach")
@@ -33,19 +31,13 @@ def test_experiment_name_outside_dvc_is_branch_and_commit(tmp_path, monkeypatch)
     assert identity.experiment_name() == "bold-name"
 
 
-def test_results_and_parameters_do_not_make_a_checkout_dirty(checkout):
-    for name in ("metrics/a.json", "dvc.lock", "params.yaml"):
-        Path(name).write_text("2")
-    assert identity.provenance()["git.dirty"] == "false"
-    Path("net.py").write_text("2")
-    assert identity.provenance()["git.dirty"] == "true"
-
-
-def test_other_parameters_on_one_commit_have_another_name(checkout):
+def test_results_change_nothing_parameters_the_name_and_code_makes_a_checkout_dirty(checkout):
     committed = identity.experiment_name()
+    assert not identity.only_results_differ()
     Path("metrics/a.json").write_text("2")
     Path("dvc.lock").write_text("2")
     assert identity.experiment_name() == committed
+    assert identity.only_results_differ()
     params = Path("params.yaml").read_text()
     names = {committed}
     for seed in (1, 2):
@@ -53,6 +45,11 @@ def test_other_parameters_on_one_commit_have_another_name(checkout):
         names.add(identity.experiment_name())
     assert len(names) == 3
     assert all(name.startswith(committed) for name in names)
+    assert identity.provenance()["git.dirty"] == "false"
+    Path("params.yaml").write_text(params)
+    Path("net.py").write_text("2")
+    assert identity.provenance()["git.dirty"] == "true"
+    assert not identity.only_results_differ()
 
 
 def test_what_is_not_utf8_is_told_as_text_that_can_be_stored(checkout, monkeypatch):
@@ -80,7 +77,6 @@ def test_the_columns_of_mlflows_pages_are_filled(checkout, monkeypatch):
 
 
 def test_parameters_that_are_not_committed_are_named(checkout):
-    params = Path("params.yaml").read_text()
     tiny = identity.changed_parameters(load_params())
     assert "model.srcnn.channels [64, 32] → [4, 3]" in tiny
     assert "seed" not in tiny
@@ -88,24 +84,7 @@ def test_parameters_that_are_not_committed_are_named(checkout):
     changed = identity.changed_parameters(layers)
     assert "loss.perceptual_layers.conv5_4 1.0 → (none)" in changed
     assert "loss.perceptual_layers.relu1_2 (none) → 0.5" in changed
-    assert Path("params.yaml").read_text() == params
-
-
-def test_committed_parameters_are_read_as_dvc_writes_them(checkout):
     text = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(text.replace("lr: 0.001 ", "lr: 1e-05 ", 1))
+    Path("params.yaml").write_text(text.replace("lr: 0.001 ", "lr: 1e-05 ", 1))  # as by DVC
     git("commit", "-qam", "x")
     assert "train.lr 1e-05 → 0.001" in identity.changed_parameters(load_params())
-
-
-def test_nothing_is_named_without_a_committed_file_that_can_be_read(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert identity.changed_parameters(load_params()) == ""
-
-
-def test_results_that_alone_are_not_the_committed_ones(checkout):
-    assert not identity.only_results_differ()
-    Path("metrics/a.json").write_text("2")
-    assert identity.only_results_differ()
-    Path("net.py").write_text("2")
-    assert not identity.only_results_differ()

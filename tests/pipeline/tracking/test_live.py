@@ -38,13 +38,15 @@ def train(reported, error=None, key="key", begun=(), earlier=None):
             raise error
 
 
-def check(store, run, state, *steps):
-    """The run has this state and exactly these points."""
+def the_run(store, state, *steps, key="key"):
+    """The only run of a training, which has this state and exactly these points."""
+    (run,) = store.runs(TRAINING_KEY, key)
     assert run.info.status == state
     assert points(store.client, run, "train/loss") == [(step, 1 / (1 + step)) for step in steps]
+    return run
 
 
-def test_store_created_by_two_clones_at_once_is_whole(project):
+def test_store_created_by_two_clones_at_once_is_whole(project, monkeypatch):
     """They share the database, in a folder of an odd name, and the lock beside it."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
@@ -60,12 +62,11 @@ def test_store_created_by_two_clones_at_once_is_whole(project):
         (clone / ".dvc").mkdir(parents=True)
     file = project / ODD / "mlflow.db"
     uri = mlflow_sqlite.database_uri(file)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", uri)
-        writers = [
-            subprocess.Popen([sys.executable, "-c", code], cwd=clone, stderr=subprocess.PIPE)
-            for clone in clones
-        ]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=clone, stderr=subprocess.PIPE)
+        for clone in clones
+    ]
     errors = [writer.communicate(timeout=200)[1].decode() for writer in writers]
     assert all(writer.returncode == 0 for writer in writers), errors
     client = MlflowClient(uri)
@@ -76,10 +77,7 @@ def test_store_created_by_two_clones_at_once_is_whole(project):
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 2
     for run in runs:
-        history = client.get_metric_history(run.info.run_id, "train/loss")
-        assert [(point.step, point.value) for point in history] == [
-            (step, step / 7) for step in range(1001)
-        ]
+        assert points(client, run, "train/loss") == [(step, step / 7) for step in range(1001)]
 
 
 @pytest.mark.parametrize(
@@ -88,15 +86,13 @@ def test_store_created_by_two_clones_at_once_is_whole(project):
 def test_a_training_that_goes_on_has_one_run_with_each_point_once(store, error, state):
     with pytest.raises(error):
         train([{"step": 0, "train_psnr": 1.0}, *rows(5, 10)], error)
-    (failed,) = store.runs(TRAINING_KEY, "key")
-    check(store, failed, state, 5, 10)
+    failed = the_run(store, state, 5, 10)
     measured = times(store, [failed])
     assert failed.data.params == {"seed": "0", "train.optimizer": "muon"}
 
     train(rows(10, 15), begun=rows(5))  # the last checkpoint was before step 10
-    (again,) = store.runs(TRAINING_KEY, "key")
+    again = the_run(store, "SCHEDULED", 5, 10, 15)
     assert again.info.run_id == failed.info.run_id
-    check(store, again, "SCHEDULED", 5, 10, 15)
     assert measured.items() < times(store, [again]).items()
 
 
@@ -107,11 +103,11 @@ def test_points_have_the_time_when_they_were_measured_and_the_speed_since_the_la
     clock = Mock(side_effect=[1e9, 1e9 + 4, 2e9, 2e9 + 5])
     monkeypatch.setattr(live, "time", Mock(time=clock))
     train(rows(10, 20))
-    (run,) = store.runs(TRAINING_KEY, "key")
+    run = the_run(store, "SCHEDULED", 10, 20)
     assert times(store, [run]) == {10: 1e12, 20: 1e12 + 4000}
     assert points(store.client, run, "train/steps_per_second") == [(20, 2.5)]
     train(rows(30, 40), key="further", begun=rows(10, 20), earlier="key")
-    (run,) = store.runs(TRAINING_KEY, "further")
+    run = the_run(store, "SCHEDULED", 10, 20, 30, 40, key="further")
     assert times(store, [run]) == {10: 1e12, 20: 1e12 + 4000, 30: 2e12, 40: 2e12 + 5000}
     assert points(store.client, run, "train/steps_per_second") == [(40, 2)]
 
@@ -119,27 +115,21 @@ def test_points_have_the_time_when_they_were_measured_and_the_speed_since_the_la
 @pytest.mark.parametrize("state", ["SCHEDULED", "FINISHED"])
 def test_a_training_whose_result_is_there_reports_nowhere(store, state):
     train(rows(5, 10))
-    (run,) = store.runs(TRAINING_KEY, "key")
-    store.move(run.info.run_id, RunState(state))
-    train(rows(5))
-    (again,) = store.runs(TRAINING_KEY, "key")
-    assert again.info.run_id == run.info.run_id
-    check(store, again, state, 5, 10)
+    store.move(the_run(store, "SCHEDULED", 5, 10).info.run_id, RunState(state))
+    train(rows(15))
+    the_run(store, state, 5, 10)
 
 
 def test_what_continues_a_training_has_all_its_rows_and_replaces_its_run(store):
     train(rows(5, 10))
     train(rows(10, 15), key="further", begun=rows(5), earlier="key")
     assert store.runs(TRAINING_KEY, "key") == []
-    (run,) = store.runs(TRAINING_KEY, "further")
-    check(store, run, "SCHEDULED", 5, 10, 15)
+    run = the_run(store, "SCHEDULED", 5, 10, 15, key="further")
     assert run.data.params == {"seed": "0", "train.optimizer": "muon", "finetune.steps": "5"}
 
-    train(rows(5), key="another")
-    (published,) = store.runs(TRAINING_KEY, "another")
-    store.move(published.info.run_id, RunState.FINISHED)
-    train(rows(15), key="from another", begun=rows(5), earlier="another")
-    assert len(store.runs(TRAINING_KEY, "another")) == 1
+    store.move(run.info.run_id, RunState.FINISHED)  # published: it stays
+    train(rows(20), key="from another", begun=rows(5), earlier="further")
+    the_run(store, "FINISHED", 5, 10, 15, key="further")
 
 
 @pytest.mark.parametrize("failing", ["create_run", "log_batch", "search_runs"])
@@ -166,8 +156,7 @@ def test_reports_that_fail_are_repeated_and_nothing_is_lost_or_double(
         patch.setattr(live, "_LONGEST_PAUSE", 0.01)
         train(rows(10, 15), begun=rows(5), earlier="earlier")
     assert store.runs(TRAINING_KEY, "earlier") == []
-    (run,) = store.runs(TRAINING_KEY, "key")
-    check(store, run, "SCHEDULED", 5, 10, 15)
+    run = the_run(store, "SCHEDULED", 5, 10, 15)
     assert measured.items() <= times(store, [run]).items()
     assert run.data.params == {"seed": "0", "train.optimizer": "muon", "finetune.steps": "5"}
     assert capsys.readouterr().err.count("WARNING: MLflow cannot be reached") == 1
@@ -184,23 +173,17 @@ def test_no_server_holds_training_up(project, monkeypatch, capsys):
     assert "WARNING: MLflow cannot be reached, training goes on" in capsys.readouterr().err
 
 
-def test_a_run_is_failed_when_its_process_has_died_and_not_before(store):
+def test_a_run_is_failed_when_its_process_has_died_and_the_training_goes_on_in_it(store):
     somebodys = store.client.create_run(store.experiment_id)
     run = store.open(PARAMS, {TRAINING_KEY: "key"})
     with place.lock("key"):  # which the kernel frees when a process dies
         store.mark_crashed()
-        assert store.client.get_run(run.info.run_id).info.status == "RUNNING"
+        the_run(store, "RUNNING")
     store.mark_crashed()
-    assert store.client.get_run(run.info.run_id).info.status == "FAILED"
+    the_run(store, "FAILED")
     assert store.client.get_run(somebodys.info.run_id).info.status == "RUNNING"
-
-
-def test_a_training_that_was_killed_goes_on_in_its_run(store):
-    killed = store.open(PARAMS, {TRAINING_KEY: "key"})
     train(rows(5))
-    (run,) = store.runs(TRAINING_KEY, "key")
-    assert run.info.run_id == killed.info.run_id
-    check(store, run, "SCHEDULED", 5)
+    assert the_run(store, "SCHEDULED", 5).info.run_id == run.info.run_id
 
 
 def test_a_moved_project_is_the_same_place_and_a_copied_one_another(project, monkeypatch):

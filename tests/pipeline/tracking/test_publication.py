@@ -1,11 +1,16 @@
 """Which run an experiment is in, when its training, other processes and other hosts have theirs."""
 
+import json
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 
 from pipeline import register
 from pipeline.stage import paths
 from pipeline.stage.record import Trained
 from pipeline.tracking import live, place, publication
+from pipeline.tracking.experiment import Experiment
 from pipeline.tracking.store import TRAINING_KEY, RunState, name_tag
 from srcnn.inference import mlflow_sqlite, model_files
 from srcnn.inference.mlflow_models import names_in
@@ -13,19 +18,14 @@ from tests.pipeline.experiment import load_params
 from tests.pipeline.published import all_runs, check_whole, versions
 
 SHOWN = {"seed": 0, "train.patch_size": 24}
-ROWS = [
-    {"step": 0, "val_psnr": 28.5},
-    {"step": 5, "train_loss": 0.0018},
-    {"step": 10, "train_loss": 0.0015},
-]
 
 
 def train():
     """Report the experiment's training, in part, as the stage `train` does."""
     key = Trained.read(paths.TRAINED).key
     with live.reporting(load_params().tracking.experiment, SHOWN, key) as report:
-        for row in ROWS:
-            report(row)
+        report({"step": 0, "val_psnr": 28.5})
+        report({"step": 5, "train_loss": 0.0018})
 
 
 def as_host(patch, name):
@@ -89,9 +89,19 @@ def test_what_two_hosts_publish_at_once_is_one_run_with_the_names_of_both(
     check_whole(experiment, run)
 
 
-def test_an_experiment_of_a_thousand_names_keeps_all(published, monkeypatch):
+def test_every_result_and_parameter_of_the_evaluation_is_part_of_an_experiment(experiment):
+    trained = Trained.read(paths.TRAINED)
+    given = Experiment(trained, {"evaluate.lpips": False}, {}, pd.DataFrame(), None)
+    contents = {given.content, replace(given, params={"evaluate.lpips": True}).content}
+    for path in (paths.WEIGHTS, paths.PER_IMAGE, paths.EVALUATION):
+        path.write_bytes(path.read_bytes() + b" ")
+        contents.add(given.content)
+    assert len(contents) == 5
+
+
+def test_an_experiment_of_hundreds_of_names_keeps_all(published, monkeypatch):
     (run,) = all_runs(published)
-    names = [f"a-branch-of-some-length-{i:04d}" for i in range(1000)]
+    names = [f"a-branch-of-some-length-{i:04d}" for i in range(300)]  # more than a tag can hold
     tags = {tag: value for name in names for tag, value in name_tag(name).items()}
     published.tag(run.info.run_id, tags)
     monkeypatch.setenv("DVC_EXP_NAME", "the-last")
@@ -113,3 +123,15 @@ def test_pictures_of_the_training_are_logged_by_steps_once(published):
         for kind, step in (("HR", 0), ("SR", 0), ("SR", 10), ("bicubic", 0))
     ]
     assert len(files) == 2 * len(shown)  # each with a small one
+
+
+def test_the_charts_of_mlflows_pages_are_of_what_runs_have(published):
+    (run,) = all_runs(published)
+    tags = published.client.get_experiment(published.experiment_id).tags
+    state = json.loads(tags["mlflow.sharedViewState.results"])
+    charts = state["compareRunCharts"]
+    assert charts[0]["metricKey"] == "val/psnr"
+    shown = {chart["metricKey"] for chart in charts if chart["type"] != "IMAGE"}
+    assert shown <= run.data.metrics.keys()
+    sections = {section["uuid"] for section in state["compareRunSections"]}
+    assert {chart["metricSectionId"] for chart in charts} == sections

@@ -7,27 +7,13 @@ import pytest
 
 from pipeline.tracking import registry
 from pipeline.tracking.registry import CODE, DATA, GAIN, PICTURES, VGG19, VGG19_WEIGHTS
-from srcnn.inference.mlflow_models import (
-    CHAMPION,
-    PERCEPTUAL,
-    PERCEPTUAL_WEIGHT_TAG,
-    SCALE_TAG,
-    UNTRAINED_TAG,
-)
+from srcnn.inference.mlflow_models import CHAMPION, PERCEPTUAL, SCALE_TAG, UNTRAINED_TAG
+from srcnn.inference.mlflow_models import PERCEPTUAL_WEIGHT_TAG as WEIGHT
 
 NAME = "srcnn"
 MODEL = Path("model")  # of all versions
-TAGS = {
-    "data": DATA,
-    "scale": SCALE_TAG,
-    "pictures": PICTURES,
-    "untrained": UNTRAINED_TAG,
-    "weight": PERCEPTUAL_WEIGHT_TAG,
-    "judge": VGG19_WEIGHTS,
-    "distance": VGG19,
-}
-USUAL = {"data": "portraits", "scale": 4, "pictures": 8, "untrained": "false", "weight": 0}
-USUAL |= {"judge": "embedded"}
+USUAL = {DATA: "portraits", SCALE_TAG: 4, PICTURES: 8, UNTRAINED_TAG: "false", WEIGHT: 0}
+USUAL |= {VGG19_WEIGHTS: "embedded", CODE: "c"}
 
 
 @pytest.fixture
@@ -38,10 +24,10 @@ def client(store):
     return store.client
 
 
-def register(client, gain, promote=False, source=None, **said):
+def register(client, gain, other=None, promote=False, source=None):
     """Register a version as an experiment does and choose; the champion's version."""
-    tags = {GAIN: f"{gain}", CODE: "c"}
-    tags |= {TAGS[name]: f"{value}" for name, value in (USUAL | said).items()}
+    tags = USUAL | {GAIN: gain} | (other or {})
+    tags = {name: f"{value}" for name, value in tags.items()}
     experiment = client.get_experiment_by_name("portraits")
     run = client.create_run(experiment.experiment_id)
     place = source or MODEL.absolute().as_uri()
@@ -54,27 +40,21 @@ def test_the_best_gain_wins(client):
     assert str(client.get_model_version_by_alias(NAME, CHAMPION).version) == "3"
 
 
-@pytest.mark.parametrize(
-    "other", [{"data": "toys"}, {"scale": 2}, {"pictures": 3}], ids=["data", "scale", "pictures"]
-)
-def test_an_experiment_validated_otherwise_does_not_take_the_place(client, other):
+def test_an_experiment_validated_otherwise_takes_the_place_only_where_it_is_told_to(client):
     register(client, 1.0)
-    assert register(client, 9.0, **other) == "1"
+    for other in ({DATA: "toys"}, {SCALE_TAG: 2}, {PICTURES: 3}):
+        assert register(client, 9.0, other) == "1", other
+    faces = {DATA: "faces"}
+    assert register(client, 0.3, faces, promote=True) == "5"
+    # from then on that is the standard
+    assert register(client, 9.0) == "5"
+    assert register(client, 0.4, faces) == "7"
 
 
 def test_untrained_features_win_only_where_there_is_nothing_else(client):
-    assert register(client, 3.0, untrained="true") == "1"
+    assert register(client, 3.0, {UNTRAINED_TAG: "true"}) == "1"
     assert register(client, 1.0) == "2"
-    assert register(client, 2.0, untrained="true") == "2"
-
-
-def test_an_experiment_takes_the_place_where_it_is_told_to(client):
-    register(client, 1.0)
-    register(client, 0.2, data="faces")
-    assert register(client, 0.3, data="faces", promote=True) == "3"
-    # from then on that is the standard
-    assert register(client, 9.0) == "3"
-    assert register(client, 0.4, data="faces") == "5"
+    assert register(client, 2.0, {UNTRAINED_TAG: "true"}) == "2"
 
 
 @pytest.mark.parametrize("lost", ["version", "run", "files"])
@@ -98,19 +78,19 @@ def test_the_perceptual_one_has_the_lowest_distance_near_the_champion_s_gain(cli
         return version and str(version)
 
     near, far = 1.0 - registry.PERCEPTUAL_LOSS, 0.99 - registry.PERCEPTUAL_LOSS
-    register(client, 1.0, distance=0.4)
+    register(client, 1.0, {VGG19: 0.4})
     assert perceptual() is None  # it has no perceptual loss
-    register(client, 0.9, weight=0.001, distance=0.3)
+    register(client, 0.9, {WEIGHT: 0.001, VGG19: 0.3})
     assert perceptual() == "2"
-    register(client, near, weight=0.01, distance=0.2)
+    register(client, near, {WEIGHT: 0.01, VGG19: 0.2})
     assert perceptual() == "3"
-    register(client, far, weight=0.1, distance=0.1)
-    register(client, 0.9, weight=0.01, distance=0.1, data="toys")
-    register(client, 0.9, weight=0.01, distance=0.1, untrained="true")
-    register(client, 0.9, weight=0.01, distance=0.1, judge="other weights")
-    register(client, 0.9, weight=0.01)  # not measured
+    lowest = {WEIGHT: 0.01, VGG19: 0.1}
+    register(client, far, lowest)
+    for other in ({DATA: "toys"}, {UNTRAINED_TAG: "true"}, {VGG19_WEIGHTS: "other weights"}):
+        register(client, 0.9, lowest | other)
+    register(client, 0.9, {WEIGHT: 0.01})  # not measured
     assert perceptual() == "3"
-    assert register(client, 1.2, distance=0.4) == "9"
+    assert register(client, 1.2, {VGG19: 0.4}) == "9"
     assert perceptual() == "2"
     assert register(client, 2.0) == "10"
     assert perceptual() is None

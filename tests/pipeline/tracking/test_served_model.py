@@ -60,18 +60,10 @@ def test_pictures_of_several_kinds_in_one_request(server, tmp_path):
         np.testing.assert_array_equal(decode(got["picture"]), upscale(picture))
 
 
-@pytest.mark.parametrize(
-    ("picture", "reason"),
-    [
-        ("not base64!", "not base64"),
-        (encode(ASTRONAUT)[:4000], "cannot be decoded"),
-        (encode(np.zeros((2001, 2000), np.uint8)), "more than 4,000,000 pixels"),
-    ],
-)
-def test_bad_pictures_get_400_and_a_sentence(server, picture, reason):
-    answer = ask(server, picture)
+def test_large_pictures_get_400_and_a_sentence(server):
+    answer = ask(server, encode(np.zeros((2001, 2000), np.uint8)))
     assert answer.status_code == 400
-    assert reason in answer.json()["message"]
+    assert "more than 4,000,000 pixels" in answer.json()["message"]
 
 
 def test_clients_at_once_each_get_their_own_picture(server):

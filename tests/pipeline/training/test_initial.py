@@ -41,10 +41,7 @@ def test_a_reference_that_moves_is_refused_with_the_version_that_it_means_now(
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        (
-            "packaged:x4",
-            r"it has model\.srcnn\.kernels=\(9, 5, 5\), .*\(64, 32\), degrade\.scale=4$",
-        ),
+        ("packaged:x4", r"it has model\.srcnn\.kernels=\(9, 5, 5\), .*, degrade\.scale=4$"),
         ("packaged:x5", "packaged:x5: no such model; the package has packaged:x2"),
         ("no.safetensors", r"no\.safetensors does not exist or is not a file; allowed are"),
         ("params.yaml", r"params\.yaml is not a trained network of this project"),

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pipeline import finetune, stage, train
 from pipeline.stage import paths
 from pipeline.training.checkpoints import Checkpoints
 from tests.support import small_project
+from tests.support.mlflow_server import free_port
 from tests.support.params import write_params
 from tests.support.paths import ROOT
 
@@ -59,8 +59,7 @@ def together(whole_project, tmp_path_factory):
     shutil.copytree(whole_project, folder, dirs_exist_ok=True)
     write_params(folder, PARAMS)
     shutil.copytree(folder, other, ignore=shutil.ignore_patterns("models"))
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = {"MASTER_PORT": str(server.getsockname()[1])}
+    port = {"MASTER_PORT": str(free_port())}
     with pytest.MonkeyPatch.context() as patch:
         enter(folder, patch)
         with patch.context() as launcher:
@@ -166,11 +165,7 @@ def test_a_killed_process_ends_all_and_the_training_resumes_to_the_same_bits(
 @pytest.mark.parametrize(
     ("processes", "error"),
     [
-        (
-            1,
-            "ERROR: machine.processes is 1, but the launcher started 2 processes. "
-            "Both must be the same number\n",
-        ),
+        (1, "ERROR: machine.processes is 1, but the launcher started 2 processes. "),
         (2, "ERROR: the 2 training processes do not find each other: "),  # without MASTER_PORT
     ],
 )
