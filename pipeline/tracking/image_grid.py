@@ -1,7 +1,7 @@
 """Pictures of a run for MLflow's image charts, which set runs side by side under a slider of steps.
 
-What the network makes of training and validation pictures at steps of the training; bicubic and HR
-stand at step 0.
+What the network makes of training and validation pictures at steps of the training, bicubic and HR:
+at each of the steps, as what has no picture at the slider's step is shown as missing.
 """
 
 import tempfile
@@ -54,6 +54,6 @@ def _pictures() -> dict[tuple[str, int], Image.Image]:
         name = f"{split} {seen[split]}"
         for step, sr in zip(snapshots["steps"].tolist(), snapshots["sr"], strict=True):
             pictures[f"{name} SR", step] = sr[i]
-        pictures[f"{name} bicubic", 0] = snapshots["bicubic"][i]
-        pictures[f"{name} HR", 0] = snapshots["hr"][i]
+            pictures[f"{name} bicubic", step] = snapshots["bicubic"][i]
+            pictures[f"{name} HR", step] = snapshots["hr"][i]
     return {key: Image.fromarray(pixels) for key, pixels in pictures.items()}
