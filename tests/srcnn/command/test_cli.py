@@ -1,6 +1,5 @@
 """The command as a user runs it, in this process or in one of its own."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -135,10 +134,10 @@ def heed_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def start(*arguments, stdout):
+def start(*arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "srcnn", *arguments, "--model", "model.safetensors"],
-        stdout=stdout,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=heed_interrupts,
@@ -151,7 +150,7 @@ def test_ctrl_c_ends_the_demo_in_one_line_and_leaves_no_file(folder, monkeypatch
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder / "temporary" / "gradio"))
     optional.needed("gradio", "requirements-demo.txt")
     port = str(free_port())
-    process = start("demo", "--port", port, stdout=subprocess.PIPE)
+    process = start("demo", "--port", port)
 
     assert f"http://127.0.0.1:{port}" in process.stdout.readline()
     time.sleep(0.5)  # until it waits
@@ -163,10 +162,8 @@ def test_ctrl_c_ends_the_demo_in_one_line_and_leaves_no_file(folder, monkeypatch
 
 
 def test_a_reader_that_leaves_ends_the_command_without_a_word(folder):
-    reads, writes = os.pipe()
-    process = start("upscale", "portrait.png", stdout=writes)
-    os.close(writes)
-    os.close(reads)
+    process = start("upscale", "portrait.png")
+    process.stdout.close()
     assert process.communicate(timeout=60)[1] == ""
     assert process.returncode == 141
     assert Path("portrait_x2.png").is_file()

@@ -13,9 +13,11 @@ from skimage import data
 
 from srcnn.command.demo import work
 from srcnn.command.demo.models import Models
+from srcnn.data.color import luma
 from srcnn.data.imresize import downscale
 from srcnn.inference import mlflow_models, packaged
 from srcnn.inference.upscaler import Upscaler
+from srcnn.scoring import classical
 from srcnn.scoring.measures import MEASURES, Function, Measure
 from tests.support import optional
 from tests.support.models import model_file, resolver
@@ -52,7 +54,8 @@ def test_a_picture_taken_as_hr_is_shrunk_enlarged_and_scored(picture, model):
     np.testing.assert_array_equal(np.asarray(Image.open(results.files["A"])), expected)
     assert list(results.scores) == ["bicubic", "A"]
     assert list(results.scores["A"]) == ["psnr", "ssim", "gmsd"]
-    assert 20 < results.scores["bicubic"]["psnr"] < 40
+    pair = (classical.shave(luma(each, "full"), 2) for each in (expected, PORTRAIT))
+    assert results.scores["A"]["psnr"] == pytest.approx(classical.psnr(*pair))
     results.blend(0.5)
     assert "blend" not in results.pictures  # of one model
     folder = Path(results.files["A"]).parent
@@ -89,8 +92,6 @@ def test_two_models_are_blended(picture, model, tmp_path):
     results.blend(0.75)
     mean = 0.25 * results.pictures["A"] + 0.75 * results.pictures["B"]
     np.testing.assert_allclose(results.pictures["blend"], mean, atol=0.5)
-    ends = sorted(results.scores[name]["psnr"] for name in "AB")
-    assert results.scores["blend"]["psnr"] > ends[0]
     results.blend(0)
     assert results.scores["blend"] == results.scores["A"]
 

@@ -199,10 +199,7 @@ def test_an_interrupted_folder_is_completed(capsys, monkeypatch):
     first = Path("photos_x2/c.png").stat()
 
     assert results("photos") == {"photos_x2/sub/d.webp"}
-    said = capsys.readouterr().out
-    assert "1 picture already there" in said
-    assert "1 picture to make" in said
-    assert "1 picture enlarged" in said
+    assert "1 picture already there" in capsys.readouterr().out
     assert Path("photos_x2/c.png").stat() == first
     assert results("photos", "--overwrite") == set()
     assert Path("photos_x2/c.png").stat() != first
