@@ -99,14 +99,6 @@ def test_without_a_package_the_message_names_its_extra(
     assert f"srcnn[{extra}]" in capsys.readouterr().err
 
 
-def test_a_picture_that_is_opaque_throughout_goes_into_a_jpeg(folder):
-    opaque = Image.fromarray(ASTRONAUT)
-    opaque.putalpha(255)
-    opaque.save("opaque.png")
-    assert upscale("opaque.png", "-o", "big.jpg") == 0
-    assert Image.open("big.jpg").mode == "RGB"
-
-
 def test_module_and_import_stay_light(folder):
     """Wrong names are told before PyTorch's seconds of import."""
     check = (

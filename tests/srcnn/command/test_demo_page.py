@@ -192,6 +192,7 @@ def test_the_divider_follows_the_keyboard_and_the_wheel_looks_closer(page, serve
     wait(page, lambda: divided_at(page) > 5, "and back")
 
     image = find(page, "#slider img")[0]
+    assert "scale(1)" in image.get_attribute("style")
     origin = ScrollOrigin.from_element(image)
     ActionChains(page, duration=10).scroll_from_origin(origin, 0, -100).perform()
     wait(page, lambda: "scale(1)" not in image.get_attribute("style"), "a closer look")

@@ -52,6 +52,7 @@ def results(*arguments):
         (["b.jpg", "--compare"], {"b_x2_compare.png"}),
         (["photos/"], {"photos_x2/c.png", "photos_x2/sub/d.webp"}),
         (["a.png", "-o", "new.tif"], {"new.tif"}),
+        (["opaque.png", "-o", "new.jpg"], {"new.jpg"}),
         (["a.png", "-o", "new"], {"new/a.png"}),
         (["a.png", "-o", "new.d/"], {"new.d/a.png"}),
         (["a.png", "./a.png", "b.jpg", "-o", "new"], {"new/a.png", "new/b.jpg"}),
@@ -63,6 +64,7 @@ def results(*arguments):
     ],
 )
 def test_where_results_go(arguments, expected):
+    Image.fromarray(PIXELS).convert("RGBA").save("opaque.png")
     assert results(*arguments) == expected
 
 
