@@ -13,12 +13,15 @@ from skimage import data
 
 from srcnn.command.demo import work
 from srcnn.command.demo.models import Models
+from srcnn.data.color import luma
 from srcnn.data.imresize import downscale
 from srcnn.inference import mlflow_models, packaged
 from srcnn.inference.upscaler import Upscaler
+from srcnn.scoring import classical
 from srcnn.scoring.measures import MEASURES, Function, Measure
 from tests.support import optional
 from tests.support.models import model_file, resolver
+from tests.support.pictures import encoded
 
 PORTRAIT = data.astronaut()[:120, 150:250]
 
@@ -51,7 +54,8 @@ def test_a_picture_taken_as_hr_is_shrunk_enlarged_and_scored(picture, model):
     np.testing.assert_array_equal(np.asarray(Image.open(results.files["A"])), expected)
     assert list(results.scores) == ["bicubic", "A"]
     assert list(results.scores["A"]) == ["psnr", "ssim", "gmsd"]
-    assert 20 < results.scores["bicubic"]["psnr"] < 40
+    pair = (classical.shave(luma(each, "full"), 2) for each in (expected, PORTRAIT))
+    assert results.scores["A"]["psnr"] == pytest.approx(classical.psnr(*pair))
     results.blend(0.5)
     assert "blend" not in results.pictures  # of one model
     folder = Path(results.files["A"]).parent
@@ -88,8 +92,6 @@ def test_two_models_are_blended(picture, model, tmp_path):
     results.blend(0.75)
     mean = 0.25 * results.pictures["A"] + 0.75 * results.pictures["B"]
     np.testing.assert_allclose(results.pictures["blend"], mean, atol=0.5)
-    ends = sorted(results.scores[name]["psnr"] for name in "AB")
-    assert results.scores["blend"]["psnr"] > ends[0]
     results.blend(0)
     assert results.scores["blend"] == results.scores["A"]
 
@@ -107,17 +109,10 @@ def test_what_cannot_be_compared_or_takes_too_long_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("size", "reason"),
-    [
-        ((6, 90), "too small"),
-        ((9000, 9000), "16 megapixels"),
-        ((12000, 12000), "128,000,000 pixels"),
-    ],
+    ("size", "reason"), [((6, 90), "too small"), ((9000, 9000), "16 megapixels")]
 )
 def test_sizes_nobody_waits_for_are_refused_before_they_are_decoded(model, tmp_path, size, reason):
-    Image.new("1", size).save(tmp_path / "a.png")
-    content = (tmp_path / "a.png").read_bytes()
-    (tmp_path / "a.png").write_bytes(content[:60])
+    (tmp_path / "a.png").write_bytes(encoded(Image.new("1", size))[:60])
     with pytest.raises(ValueError, match=reason):
         work.enlarge(str(tmp_path / "a.png"), True, {"A": model})
 
@@ -146,32 +141,23 @@ def register(monkeypatch):
 
 
 def test_champion_stands_beside_the_newest_perceptual_version_of_its_scale(register):
-    versions = [version(1), version(2, "0.01"), version(3), version(4, "1", scale="2")]
+    untrained = version(5, "0.01", untrained_features="true")  # a VGG19, which is not taken
+    versions = [version(1), version(2, "0.01"), version(3), version(4, "1", scale="2"), untrained]
     models = register(versions, "1")
     assert models.a == "version 1, x4, pixel loss only, 2026-11-26, champion"
     assert models.b == "version 2, x4, perceptual 0.01, 2026-11-26"
     assert list(models.references.values()) == [
-        *(f"models:/srcnn/{n}" for n in (4, 3, 2, 1)),
+        *(f"models:/srcnn/{n}" for n in (5, 4, 3, 2, 1)),
         *packaged.references(),
     ]
+    assert register([*versions[1:3], untrained], "5").a.startswith("version 3")
     alone = register(versions[:1], "1")  # beside the package's network of its scale
     assert alone.references[alone.b] == "packaged:x4"
 
 
-def test_a_model_is_offered_with_all_that_tells_it_from_others_but_not_one_of_an_untrained_vgg19(
-    register,
-):
-    versions = [
-        version(1, "0.01", experiment="vgg", loss="mse + 0.01 VGG19 mse (conv5_4)"),
-        version(2, experiment="plain", loss="mse"),
-        version(3, "0.1", experiment="random", loss="mse + VGG19", untrained_features="true"),
-    ]
-    models = register(versions, "3")
-    assert models.a == "plain, version 2, x4, mse, 2026-11-26"
-    assert models.b == "vgg, version 1, x4, mse + 0.01 VGG19 mse (conv5_4), 2026-11-26"
-    assert "random, version 3, x4, mse + VGG19, 2026-11-26, champion" in models.references
-    untrained = register(versions[2:], "3")
-    assert untrained.references[untrained.a] == "packaged:x4"
+def test_a_model_is_offered_with_all_that_tells_it_from_others(register):
+    models = register([version(1, "0.01", experiment="vgg", loss="mse + 0.01 VGG19 mse")], "1")
+    assert models.a == "vgg, version 1, x4, mse + 0.01 VGG19 mse, 2026-11-26, champion"
 
 
 def test_where_nothing_was_trained_the_package_s_networks_are_offered(tmp_path, monkeypatch):

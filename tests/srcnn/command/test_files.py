@@ -33,14 +33,15 @@ def upscale(*arguments):
 
 
 def files():
-    return {path.as_posix() for path in Path().rglob("*") if path.is_file()}
+    """What the current folder's files hold, by their paths."""
+    return {path.as_posix(): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
 def results(*arguments):
     """The files that the command makes."""
     before = files()
     assert upscale(*arguments) == 0
-    return files() - before
+    return files().keys() - before.keys()
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,7 @@ def results(*arguments):
         (["b.jpg", "--compare"], {"b_x2_compare.png"}),
         (["photos/"], {"photos_x2/c.png", "photos_x2/sub/d.webp"}),
         (["a.png", "-o", "new.tif"], {"new.tif"}),
+        (["opaque.png", "-o", "new.jpg"], {"new.jpg"}),
         (["a.png", "-o", "new"], {"new/a.png"}),
         (["a.png", "-o", "new.d/"], {"new.d/a.png"}),
         (["a.png", "./a.png", "b.jpg", "-o", "new"], {"new/a.png", "new/b.jpg"}),
@@ -62,6 +64,7 @@ def results(*arguments):
     ],
 )
 def test_where_results_go(arguments, expected):
+    Image.fromarray(PIXELS).convert("RGBA").save("opaque.png")
     assert results(*arguments) == expected
 
 
@@ -83,9 +86,15 @@ def test_the_current_folder_has_one_beside_it(monkeypatch):
         (["photos", "-o", "photos"], "the output is photos, the source itself"),
         (["phone"], r"phone holds no picture \(.*\), but 1 \.cr2"),
         (["broken.png"], "broken.png: not a PNG"),
+        (["a.png", "-o", "b.jpg"], "b.jpg exists already; --overwrite"),
+        *(
+            (["a.png", "-o", output, "--overwrite"], ".* is an input, which is never overwritten")
+            for output in ("a.png", ".", "symlink.png")
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line(capsys, arguments, reason):
+    Path("symlink.png").symlink_to("a.png")
     Image.fromarray(PIXELS).save("photos/a.png")
     Image.new("RGBA", (9, 9)).save("clear.png")
     Path("broken.png").write_text("no picture")
@@ -98,6 +107,24 @@ def test_what_cannot_be_done_is_refused_in_one_line(capsys, arguments, reason):
     assert re.fullmatch(rf"ERROR: {reason}.*\n", said.err)
     assert said.out == ""
     assert files() == before
+
+
+def test_of_an_output_with_two_names_the_input_stays():
+    before = Path("a.png").read_bytes()
+    Path("hardlink.png").hardlink_to("a.png")
+    assert results("a.png", "-o", "hardlink.png", "--overwrite") == set()
+    assert Path("a.png").read_bytes() == before != Path("hardlink.png").read_bytes()
+
+
+def test_failures_in_a_folder_are_listed_and_what_was_made_there_is_no_source(capsys):
+    Path("photos/text.png").write_text("not a picture")
+    for options in ([], ["--overwrite"]):
+        assert upscale("photos", "-o", "photos/big", *options) == 1
+        errors = capsys.readouterr().err
+        assert "photos/text.png: not a PNG" in errors
+        assert "1 of 3 failed" in errors
+    assert Path("photos/big/sub/d.webp").is_file()
+    assert not Path("photos/big/big").exists()
 
 
 def test_the_same_command_again_makes_nothing_of_its_own_results(capsys):
@@ -121,13 +148,14 @@ def test_files_that_are_no_pictures_are_counted_by_their_kind(capsys):
     assert set(said.split(", ")[1:]) == {"1 .txt", "1 without a suffix", "1 .png"}
 
 
-@pytest.mark.parametrize("name", ["e.bmp", "e.jfif", "e.TIFF"])
-def test_a_folder_takes_what_is_taken_alone(name):
+def test_a_folder_takes_what_is_taken_alone():
     Path("other").mkdir()
-    Image.fromarray(PIXELS).save(f"other/{name}", "BMP" if name == "e.bmp" else "JPEG")
-    target = "e.bmp.png" if name == "e.bmp" else name  # of what is only read comes a PNG
-    assert results(f"other/{name}", "-o", "new/") == {f"new/{target}"}
-    assert results("other") == {f"other_x2/{target}"}
+    sources = ["other/e.bmp", "other/f.jfif", "other/g.TIFF"]
+    for source in sources:
+        shutil.copy("b.jpg", source)
+    made = {"e.bmp.png", "f.jfif", "g.TIFF"}  # of what is only read comes a PNG
+    assert results(*sources, "-o", "new") == {f"new/{name}" for name in made}
+    assert results("other") == {f"other_x2/{name}" for name in made}
 
 
 def test_linked_folders_are_followed_and_may_loop():
@@ -169,14 +197,11 @@ def test_an_interrupted_folder_is_completed(capsys, monkeypatch):
         patch.setattr(Upscaler, "bands", interrupted)
         assert upscale("photos") == 130
     assert capsys.readouterr().err == "Interrupted; what was not finished was not written\n"
-    assert files() - before == {"photos_x2/c.png"}
+    assert files().keys() - before.keys() == {"photos_x2/c.png"}
     first = Path("photos_x2/c.png").stat()
 
     assert results("photos") == {"photos_x2/sub/d.webp"}
-    said = capsys.readouterr().out
-    assert "1 picture already there" in said
-    assert "1 picture to make" in said
-    assert "1 picture enlarged" in said
+    assert "1 picture already there" in capsys.readouterr().out
     assert Path("photos_x2/c.png").stat() == first
     assert results("photos", "--overwrite") == set()
     assert Path("photos_x2/c.png").stat() != first
