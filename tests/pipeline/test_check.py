@@ -72,7 +72,6 @@ def changed(project, whole_project):
 PERCEPTUAL = {"loss.perceptual_weight": 0.01, "finetune.patch_size": 32}
 REFUSED = {
     "no folder": (fetch, {"data.path": "nowhere"}),
-    "no source in a name": (fetch, {"data.group_by": "^(x)"}),
     "one source": (fetch, {"data.group_by": "png"}),
     "no source for a split": (fetch, {"data.group_by": "^.", "data.split_salt": 1}),
     "no hub": (fetch, {"data.source": "celeba-hq"}),
@@ -87,7 +86,6 @@ REFUSED = {
     "no GPU": (train, {"machine.device": "cuda"}),
     "processes": (train, {"machine.processes": 7}),
     "no weights to begin with": (train, {"train.init": "no.safetensors"}),
-    "weights of another network to begin with": (train, {"train.init": "packaged:x4"}),
     "no weights": (finetune, {"loss.vgg19_weights": "no.pth"}),
     "weights of another network": (finetune, PERCEPTUAL | {"loss.vgg19_weights": "photos/0.png"}),
     "no weights to download": (finetune, PERCEPTUAL | {"loss.vgg19_weights": "imagenet"}),

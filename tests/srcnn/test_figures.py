@@ -52,12 +52,8 @@ def test_a_figure_for_print_shows_each_picture_and_its_window_by_each_method():
 def curve():
     step = np.arange(41) * 10.0
     loss = 0.001 + 0.002 * np.exp(-step / 100)
-    trained = {
-        "train_loss": 2 * loss,
-        "train_pixel": loss,
-        "train_perceptual": 100 * loss,
-        "train_perceptual_weighted": loss,
-    }
+    terms = "loss", "pixel", "perceptual", "perceptual_weighted"
+    trained = {f"train_{term}": loss for term in terms}
     validated = {
         "val_loss": loss,
         "train_psnr": 30 + step / 400,
