@@ -61,15 +61,17 @@ def by_id(pairs: Pairs) -> dict[str, tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize("luma_range", LUMA_RANGES)
-def test_pairs_of_mixed_sizes_with_gray_pictures_among_them(luma_range):
+def test_pairs_of_mixed_sizes_with_gray_pictures_among_them_and_known_splits(luma_range):
     sizes = [(50, 67), (64, 64), (49, 80)]
     pictures = [raw_picture(s, size=sizes[i % 3]) for i, s in enumerate(SOURCES)]
     pictures.append(RawPicture("gray/0", "gray", encoded(noise(0, (50, 67)))))
-    write_raw(pictures)
+    splits = ["train", "val", "test", "test", *["train"] * 9]
+    write_raw([replace(p, split=split) for p, split in zip(pictures, splits, strict=True)])
     pairs = run(**{"degrade.scale": 3, "degrade.luma": luma_range})
     assert (pairs.scale, pairs.luma) == (3, luma_range)
     assert pairs.ids == [p.id for p in pictures]
     assert pairs.sources == [*SOURCES, "gray"]
+    assert pairs.splits == splits
     for i, original in enumerate(pictures):
         gray = luma(decode(original.data), luma_range)
         height, width = (side // 3 * 3 for side in gray.shape)
@@ -92,13 +94,6 @@ def test_pictures_of_one_source_stay_together_and_data_metrics_count_them():
         "unreadable": {"count": 1, "files": ["broken.png"]},
     }
     assert sum(report["sources"].values()) == len(SOURCES)
-
-
-def test_a_split_that_the_source_knows_is_kept():
-    splits = dict(zip(SOURCES, ("train", "val", "test") * 4, strict=True))
-    write_raw([replace(raw_picture(source), split=split) for source, split in splits.items()])
-    pairs = run()
-    assert dict(zip(pairs.sources, pairs.splits, strict=True)) == splits
 
 
 def test_other_pictures_and_any_number_of_workers_change_neither_split_nor_noise():
