@@ -79,8 +79,7 @@ def test_a_file_gives_the_same_network_again(name, tmp_path):
 @EVERY
 def test_muon_and_centering_know_their_kernels(name):
     model = network(name, 2)
-    weights = [p for p in model.parameters() if p.dim() == 4]
-    assert 1 < len(model.hidden_kernels()) == len(weights) - 1
+    assert 1 < len(model.hidden_kernels()) == len(model.kernels()) - 1
     (first,) = model.centered_kernels()
     assert first is model.hidden_kernels()[0]
     assert build(name, 2, model.settings | {"residual": False}).centered_kernels() == []
@@ -133,8 +132,7 @@ def test_a_projected_srresnet_leaves_flat_areas_flat(scale):
 )
 def test_sizes_are_those_of_the_papers(name, scale, settings, weights, macs_per_pixel):
     model = build(name, scale, settings)
-    kernels = sum(p.numel() for p in model.parameters() if p.dim() == 4)
-    assert kernels == weights
+    assert sum(kernel.numel() for kernel in model.kernels()) == weights
     assert model.macs_per_pixel == macs_per_pixel
 
 
