@@ -64,19 +64,14 @@ def pins(*files: str) -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in pairs}
 
 
-def imported(file: Path) -> set[str]:
-    """The packages of others that a file imports, at its top or further down."""
-    names = {name.partition(".")[0] for name in imports.names(file)}
-    return names - stdlib_module_names - OURS
-
-
 def undeclared(file: Path, declared: Iterable[str]) -> list[str]:
-    """What a file imports that none of the declared distributions brings."""
+    """What a file imports, anywhere in it, that none of the declared distributions brings."""
+    imported = {name.partition(".")[0] for name in imports.names(file)}
     known = set(map(canonicalize_name, declared))
     known |= {part for part, whole in PARTS.items() if whole in known}
     return [
         f"{file.relative_to(ROOT)}: {name}"
-        for name in imported(file)
+        for name in imported - stdlib_module_names - OURS
         if known.isdisjoint(map(canonicalize_name, DISTRIBUTIONS.get(name, [name])))
     ]
 
@@ -118,10 +113,9 @@ def test_pre_commit_runs_the_pinned_ruff():
     assert revisions["ruff-pre-commit"] == f"v{pins('requirements.txt')['ruff']}"
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """The package as pip installs it, in a folder of its own and built from a copy."""
-    copy, target = (tmp_path_factory.mktemp(name) for name in ("checkout", "installed"))
+def test_the_package_is_installed_whole_and_works_away_from_the_checkout(tmp_path):
+    copy, target = tmp_path / "checkout", tmp_path / "installed"
+    copy.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
@@ -129,21 +123,15 @@ def installed(tmp_path_factory):
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     here = ["--no-deps", "--no-build-isolation", "--no-index", "--target", target, copy]
     subprocess.run([*pip, *here], check=True)
-    return target
+    given, installed = (
+        {path.relative_to(folder) for path in folder.rglob("*") if "__pycache__" not in path.parts}
+        for folder in (copy / "src/srcnn", target / "srcnn")
+    )
+    assert installed == given
 
-
-def test_every_file_of_the_package_is_installed(installed):
-    def files(folder):
-        found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
-        return {name for name in found if "__pycache__" not in name}
-
-    assert files(installed / "srcnn") == files(LIBRARY)
-
-
-def test_what_is_installed_enlarges_a_picture_away_from_the_checkout(installed, tmp_path):
     Image.new("RGB", (9, 7), "teal").save(tmp_path / "photo.jpg")
     environment = {n: v for n, v in os.environ.items() if not n.startswith("MLFLOW")}
-    environment["PYTHONPATH"] = str(installed)
+    environment["PYTHONPATH"] = str(target)
     command = [sys.executable, "-m", "srcnn", "upscale", "photo.jpg"]
     said = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
     assert "photo_x4.png: 36x28 pixels" in said

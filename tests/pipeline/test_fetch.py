@@ -1,6 +1,7 @@
 import re
 import shutil
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -143,21 +144,20 @@ FILLING = 211  # a salt with which no split of them is empty, however they are g
 
 
 @pytest.fixture
-def people(checkout):
-    """Their pictures, a table that says who is who, one without carl, and what is no table."""
+def grouped(checkout):
+    """Runs the stage on their pictures.
+
+    Beside them are a table that says who is who, one without carl, and what is no table.
+    """
     for seed, name in enumerate(PEOPLE):
         write_picture(checkout / "people" / name, noise(seed, (16, 24)))
     table = pd.DataFrame(PEOPLE.items(), columns=["picture", "source"])
     table.to_csv("who.csv", index=False)
     table[:5].to_csv("few.csv", index=False)
     table.to_csv("odd.csv", index=False, header=False)
+    return partial(run, source="folder", path="people", split_salt=FILLING)
 
 
-def grouped(pattern: str | None, **data: object) -> dict[str, str]:
-    return run(source="folder", path="people", split_salt=FILLING, group_by=pattern, **data)
-
-
-@pytest.mark.usefixtures("people")
 @pytest.mark.parametrize(
     ("pattern", "sources"),
     [
@@ -168,19 +168,17 @@ def grouped(pattern: str | None, **data: object) -> dict[str, str]:
         ("who.csv", PEOPLE.values()),
     ],
 )
-def test_group_by_names_the_source(pattern, sources):
-    assert grouped(pattern) == dict(zip(PEOPLE, sources, strict=True))
+def test_group_by_names_the_source(grouped, pattern, sources):
+    assert grouped(group_by=pattern) == dict(zip(PEOPLE, sources, strict=True))
 
 
-@pytest.mark.usefixtures("people")
-def test_a_limit_takes_many_sources_and_changes_none():
-    whole = grouped("folder")
-    few = grouped("folder", limit=5)
+def test_a_limit_takes_many_sources_and_changes_none(grouped):
+    whole = grouped(group_by="folder")
+    few = grouped(group_by="folder", limit=5)
     assert list(few) == [name for name in PEOPLE if name != "anna/2_a.png"]
     assert few.items() <= whole.items()
 
 
-@pytest.mark.usefixtures("people")
 @pytest.mark.parametrize(
     ("pattern", "added", "said"),
     [
@@ -193,11 +191,11 @@ def test_a_limit_takes_many_sources_and_changes_none():
         ("folder", "bob/1_a.png", r"'bob/1_a\.png' .* same picture as 'anna/1_a\.png'"),
     ],
 )
-def test_a_name_without_a_source_or_with_two_is_an_error(checkout, pattern, added, said):
+def test_a_name_without_a_source_or_with_two_is_an_error(checkout, grouped, pattern, added, said):
     if added:
         shutil.copy(checkout / "people/anna/1_a.png", checkout / "people" / added)
     with pytest.raises(StageError, match=rf"data\.group_by.*{said}"):
-        grouped(pattern)
+        grouped(group_by=pattern)
     assert not RAW.exists()
 
 

@@ -55,24 +55,23 @@ def workspace(tmp_path, monkeypatch):
     declare_stages(tmp_path)
 
 
-def by_id(pairs: Pairs) -> dict[str, tuple[str, bytes, bytes]]:
-    pixels = ((pairs.hr(i).tobytes(), pairs.lr(i).tobytes()) for i in range(len(pairs)))
-    return {
-        picture_id: (split, *both)
-        for picture_id, split, both in zip(pairs.ids, pairs.splits, pixels, strict=True)
-    }
+def by_id(pairs: Pairs) -> dict[str, tuple[str, bytes]]:
+    """The split and the LR pixels of each picture."""
+    return {name: (pairs.splits[i], pairs.lr(i).tobytes()) for i, name in enumerate(pairs.ids)}
 
 
 @pytest.mark.parametrize("luma_range", LUMA_RANGES)
-def test_pairs_of_mixed_sizes_with_gray_pictures_among_them(luma_range):
+def test_pairs_of_mixed_sizes_with_gray_pictures_among_them_and_known_splits(luma_range):
     sizes = [(50, 67), (64, 64), (49, 80)]
     pictures = [raw_picture(s, size=sizes[i % 3]) for i, s in enumerate(SOURCES)]
     pictures.append(RawPicture("gray/0", "gray", encoded(noise(0, (50, 67)))))
-    write_raw(pictures)
+    splits = ["train", "val", "test", "test", *["train"] * 9]
+    write_raw([replace(p, split=split) for p, split in zip(pictures, splits, strict=True)])
     pairs = run(**{"degrade.scale": 3, "degrade.luma": luma_range})
     assert (pairs.scale, pairs.luma) == (3, luma_range)
     assert pairs.ids == [p.id for p in pictures]
     assert pairs.sources == [*SOURCES, "gray"]
+    assert pairs.splits == splits
     for i, original in enumerate(pictures):
         gray = luma(decode(original.data), luma_range)
         height, width = (side // 3 * 3 for side in gray.shape)
@@ -97,13 +96,6 @@ def test_pictures_of_one_source_stay_together_and_data_metrics_count_them():
     assert sum(report["sources"].values()) == len(SOURCES)
 
 
-def test_a_split_that_the_source_knows_is_kept():
-    splits = dict(zip(SOURCES, ("train", "val", "test") * 4, strict=True))
-    write_raw([replace(raw_picture(source), split=split) for source, split in splits.items()])
-    pairs = run()
-    assert dict(zip(pairs.sources, pairs.splits, strict=True)) == splits
-
-
 def test_other_pictures_and_any_number_of_workers_change_neither_split_nor_noise():
     write_raw([raw_picture(s) for s in SOURCES])
     few = by_id(run(**NOISY, **{"machine.workers": 1}))
@@ -117,8 +109,8 @@ def test_seed_and_name_decide_the_noise_and_pairs_know_what_they_were_made_with(
     write_raw([raw_picture(s) for s in SOURCES] + copies)
     first = run(seed=1, **NOISY)
     degraded = Degraded.read(paths.DEGRADED)
-    lr = {picture_id: pixels for picture_id, (*_, pixels) in by_id(first).items()}
-    assert len({lr[copy.id] for copy in copies}) == len(copies)
+    made = by_id(first)
+    assert len({made[copy.id] for copy in copies}) == len(copies)
     assert run(seed=1, **NOISY).digest == first.digest != run(seed=2, **NOISY).digest
 
     assert degraded.pairs == first.digest

@@ -23,16 +23,14 @@ PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "comparison.html"
-    a, b = experiment("pixel"), experiment(HOSTILE, "0.01", shift=0.5)
-    path.write_text(page.render([compare_two(hostile(a), hostile(b))]), encoding="utf-8")
+    older = replace(experiment("pixel"), metrics={"kept/step": 300})  # as best/step was named
+    made = []
+    for each in (older, experiment(HOSTILE, "0.01", shift=0.5)):
+        pictures = each.results.pictures
+        pictures[:] = [replace(picture, id=picture.id + HOSTILE) for picture in pictures]
+        made.append(changed(each, lambda _, score: replace(score, id=score.id + HOSTILE)))
+    path.write_text(page.render([compare_two(*made)]), encoding="utf-8")
     return path
-
-
-def hostile(made):
-    """The experiment with pictures of hostile names."""
-    made = changed(made, lambda i, score: replace(score, id=score.id + HOSTILE))
-    made.results.pictures[:] = [replace(p, id=p.id + HOSTILE) for p in made.results.pictures]
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +99,6 @@ def test_page_holds_all_it_needs_and_nothing_ends_its_scripts(written):
     assert "alert(1)" in text
     assert HOSTILE not in text
     assert text.count("</script>") == 2
-
-
-def test_an_older_run_whose_best_step_has_another_name_is_shown():
-    older = replace(experiment("older"), metrics={"kept/step": 300})
-    text = page.render([compare_two(older, experiment("new"))])
-    assert text.count("Loss and PSNR of") == 2
 
 
 def test_pictures_measures_and_curves_are_shown(shown):
@@ -251,10 +243,9 @@ def test_phone_has_no_sideways_scrolling(shown):
     assert widths == [360, 360]
     for button in shown.find_elements(By.CSS_SELECTOR, "button, select, #divider"):
         assert min(button.size.values()) >= 40
-    for cell in shown.find_elements(By.CSS_SELECTOR, ".scores td, .measures td[data-label]"):
-        lines = shown.execute_script(
-            "const text = document.createRange(); text.selectNodeContents(arguments[0]);"
-            "return text.getClientRects().length",
-            cell,
-        )
-        assert lines == 1, f"{cell.text} is broken"
+    broken = shown.execute_script(
+        """const text = document.createRange();
+           return [...document.querySelectorAll('.scores td, .measures td[data-label]')].filter(
+             (cell) => (text.selectNodeContents(cell), text.getClientRects().length > 1))"""
+    )
+    assert [cell.text for cell in broken] == []
